@@ -1,0 +1,1 @@
+"""The data contract, validation with quarantine, sources, splits and as-of features."""

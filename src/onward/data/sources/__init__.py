@@ -1,0 +1,1 @@
+"""One module per source of purchase and recommendation logs."""

@@ -1,0 +1,1 @@
+"""What a label that has not arrived yet is worth."""

@@ -1,0 +1,1 @@
+"""Bundle, registry, gate and what people ask of a deployed model."""

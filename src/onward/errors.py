@@ -1,0 +1,29 @@
+"""The one family of errors that Onward raises on purpose.
+
+Every message is a single line that names what is wrong, where, and the remedy, so that a person
+who meets it in a terminal, an Airflow log or a report can act on it without reading code.
+"""
+
+
+class OnwardError(Exception):
+    """Base of every error that a user can cause and mend; the CLI prints it as one line."""
+
+
+class ParamsError(OnwardError):
+    """A key of params.yaml is missing, unknown, of the wrong type or out of range."""
+
+
+class DataError(OnwardError):
+    """A source or a table breaks the data contract beyond what quarantine may absorb."""
+
+
+class ArtifactError(OnwardError):
+    """A file that an earlier stage should have written is missing or unreadable."""
+
+
+class InfeasibleTargetError(OnwardError):
+    """No decision boundary reaches the asked target on the fitting split."""
+
+
+class RegistryError(OnwardError):
+    """The model registry does not hold what was asked for."""

@@ -1,0 +1,1 @@
+"""The backtest: ranking, calibration, decisions, baselines, the report."""

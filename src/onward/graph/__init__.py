@@ -1,0 +1,1 @@
+"""The directed product graph: counts, structure, sampling."""

@@ -1,0 +1,1 @@
+"""Dual-embedding encoder, pair scorer and their training."""

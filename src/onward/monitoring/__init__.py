@@ -1,0 +1,1 @@
+"""Positivity per uncertainty level, before and after labels mature."""

@@ -1,0 +1,289 @@
+"""The only reader of params.yaml: it turns the file into frozen, typed sections or one clear line.
+
+Stages unwrap it at the door (`params.delay`) and pass plain values inward; a test compares the sections
+each stage touches with the `params:` list of dvc.yaml.
+"""
+
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from onward.errors import ParamsError
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
+Days = Annotated[int, Field(ge=1, le=3650)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Run(_Section):
+    """What every stage agrees on: the source, the clock and the windows around it."""
+
+    source: Literal["complete_journey", "simulator", "parquet"]
+    as_of: date
+    attribution_days: Days
+    training_days: Days
+    history_days: Days
+    backtest_days: Days
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    threads: Annotated[int, Field(ge=1, le=256)]
+
+    @model_validator(mode="after")
+    def _windows_nest(self) -> Self:
+        if self.history_days < self.training_days + self.attribution_days:
+            raise ValueError(
+                "history_days must be at least training_days + attribution_days "
+                f"({self.training_days} + {self.attribution_days}), or the delay model has nothing matured to learn from"
+            )
+        return self
+
+    @property
+    def clock(self) -> datetime:
+        """as_of as the first moment that is not known, midnight of the shop's local time."""
+        return datetime.combine(self.as_of, time.min)
+
+    @property
+    def window(self) -> timedelta:
+        """The attribution window W."""
+        return timedelta(days=self.attribution_days)
+
+    @property
+    def training_start(self) -> datetime:
+        """First moment of the training window; the graph knows only purchases before it."""
+        return self.clock - timedelta(days=self.training_days)
+
+    @property
+    def history_start(self) -> datetime:
+        """First moment of the impressions that may teach the delay model."""
+        return self.clock - timedelta(days=self.history_days)
+
+    @property
+    def backtest_end(self) -> datetime:
+        """First moment after the test impressions."""
+        return self.clock + timedelta(days=self.backtest_days)
+
+    @property
+    def horizon(self) -> datetime:
+        """First moment by which every test impression has matured; no later event is read."""
+        return self.backtest_end + self.window
+
+
+class CompleteJourney(_Section):
+    """How impressions are built from Complete Journey; see data/sources/complete_journey.py."""
+
+    candidates_before: date
+    min_customers: Count
+    min_support: Count
+    candidates_per_product: Count
+    fresh_days: Days
+    follow_days: Days
+
+
+class Simulator(_Section):
+    """Size and seed of the simulated shop."""
+
+    products: Annotated[int, Field(ge=20, le=10_000_000)]
+    customers: Annotated[int, Field(ge=20, le=100_000_000)]
+    days: Annotated[int, Field(ge=60, le=3650)]
+    impressions_per_day: Count
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class ParquetFolder(_Section):
+    """Where a shop's own log lies, in the contract's form."""
+
+    folder: Path = Field(strict=False)
+
+
+class Sources(_Section):
+    """Settings of every source; only the one that `run.source` names is used."""
+
+    complete_journey: CompleteJourney
+    simulator: Simulator
+    parquet: ParquetFolder
+
+
+class Validation(_Section):
+    """How many bad rows a table may have before the run stops."""
+
+    max_quarantined_share: Share
+
+
+class Splits(_Section):
+    """Shares of customers in the five disjoint splits."""
+
+    train: OpenShare
+    selection: OpenShare
+    calibrate: OpenShare
+    threshold: OpenShare
+    test: OpenShare
+    salt: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> Self:
+        total = self.train + self.selection + self.calibrate + self.threshold + self.test
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"the five shares must sum to 1, they sum to {total:g}")
+        return self
+
+
+class Delay(_Section):
+    """The model of what an unfinished label is worth."""
+
+    estimator: Literal["soft_label", "importance_weight"]
+    counterfactual_clocks: Annotated[int, Field(ge=1, le=100)]
+    iterations: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
+    leaves: Annotated[int, Field(ge=2, le=4096)]
+    min_rows_in_leaf: Count
+    l2: Annotated[float, Field(ge=0.0)]
+    max_weight: Annotated[float, Field(ge=1.0)]
+
+
+class Graph(_Section):
+    """The directed product graph."""
+
+    min_customers: Count
+    min_support: Count
+    fresh_days: Days
+    follow_days: Days
+    shrinkage: Positive
+    neighbours_per_product: Count
+
+
+class Encoder(_Section):
+    """The dual-embedding graph neural network and its training."""
+
+    dimension: Annotated[int, Field(ge=2, le=4096)]
+    layers: Annotated[int, Field(ge=1, le=8)]
+    fan_out: tuple[Count, ...] = Field(strict=False)
+    epochs: Annotated[int, Field(ge=1, le=1000)]
+    batch_edges: Count
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
+    temperature: Annotated[float, Field(gt=0.0, le=100.0)]
+    uniform_negatives: Count
+    held_out_edges: OpenShare
+
+    @model_validator(mode="after")
+    def _one_fan_out_a_layer(self) -> Self:
+        if len(self.fan_out) != self.layers:
+            raise ValueError(f"fan_out needs one number a layer: {self.layers} layers, {len(self.fan_out)} numbers")
+        return self
+
+
+class Scorer(_Section):
+    """The pair scorer: boosted heads, each on its own bootstrap of customers."""
+
+    heads: Annotated[int, Field(ge=2, le=100)]
+    iterations: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
+    leaves: Annotated[int, Field(ge=2, le=4096)]
+    min_rows_in_leaf: Count
+    l2: Annotated[float, Field(ge=0.0)]
+    feature_share: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Uncertainty(_Section):
+    """How many uncertainty levels decisions may differ by."""
+
+    levels: Annotated[int, Field(ge=1, le=100)]
+
+
+class Thresholds(_Section):
+    """The search for one score threshold per uncertainty level."""
+
+    search: Literal["single", "mist", "ew_dpmt"]
+    precision_target: OpenShare
+    bins_per_level: Annotated[int, Field(ge=2, le=10_000)]
+
+
+class Evaluation(_Section):
+    """The backtest: what is ranked, and how intervals are made."""
+
+    top_k: tuple[Count, ...] = Field(strict=False, min_length=1)
+    bootstrap_samples: Annotated[int, Field(ge=10, le=100_000)]
+    queries: Count
+
+
+class Gate(_Section):
+    """When a challenger may take the champion's place."""
+
+    max_nll_increase: Annotated[float, Field(ge=0.0)]
+    max_recall_loss: Share
+    pcoc_low: Annotated[float, Field(gt=0.0, le=1.0)]
+    pcoc_high: Annotated[float, Field(ge=1.0)]
+
+
+class Monitoring(_Section):
+    """Positivity per uncertainty level: interval and the length of the current period."""
+
+    confidence: OpenShare
+    current_days: Days
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    run: Run
+    sources: Sources
+    validation: Validation
+    splits: Splits
+    delay: Delay
+    graph: Graph
+    encoder: Encoder
+    scorer: Scorer
+    uncertainty: Uncertainty
+    thresholds: Thresholds
+    evaluation: Evaluation
+    gate: Gate
+    monitoring: Monitoring
+
+
+def parse_params(text: str, name: str = "params.yaml") -> Params:
+    """Turn the text of a params file into typed sections.
+
+    Raises:
+        ParamsError: one line that names the key, its value and what is allowed.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{name}: expected sections such as `run:`, found {type(raw).__name__}")
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise ParamsError(f"{name}: " + "; ".join(_explain(raw, problem) for problem in error.errors())) from None
+
+
+def read_params(path: Path) -> Params:
+    """Read a params file; see `parse_params`.
+
+    Raises:
+        ParamsError: the file is missing or holds something that is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror}); restore it with `git checkout {path.name}`") from error
+    return parse_params(text, path.name)
+
+
+def _explain(raw: dict[str, Any], problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; see params.yaml in the repository for the keys that exist"
+    if kind == "missing":
+        return f"{key}: missing; add it (see params.yaml in the repository)"
+    allowed = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key} = {problem['input']!r}: {allowed}" if kind != "value_error" else f"{key}: {allowed}"

@@ -1,0 +1,1 @@
+"""One decision boundary over score and uncertainty level."""
