@@ -1,0 +1,68 @@
+"""The input of the pair scorer: an impression's features beside what graph and embeddings say of its pair."""
+
+import numpy as np
+import pandas as pd
+
+from onward.errors import DataError
+from onward.graph.pair_features import COUNT_FEATURES, count_features
+from onward.graph.product_graph import IntArray, ProductGraph
+from onward.model.embeddings import Embeddings, paired_dots
+
+EMBEDDING_FEATURES = (
+    "gnn_forward",
+    "gnn_reverse",
+    "gnn_direction",
+    "gnn_cosine",
+    "gnn_substitute",
+    "gnn_target_similarity",
+    "gnn_target_bias",
+)
+PAIR_FEATURES = COUNT_FEATURES + EMBEDDING_FEATURES
+
+
+def pair_features(graph: ProductGraph, embeddings: Embeddings, source: IntArray, target: IntArray) -> pd.DataFrame:
+    """Describe each pair (u, v) by counts and embeddings; columns PAIR_FEATURES, float32, one row a pair.
+
+    `gnn_substitute` is s_u . s_v: two products that lead to the same others can replace each other.
+    """
+    source = np.asarray(source, dtype=np.int64)
+    target = np.asarray(target, dtype=np.int64)
+    forward = embeddings.relevance(source, target)
+    reverse = embeddings.relevance(target, source)
+    frame = count_features(graph, source, target)
+    columns = {
+        "gnn_forward": forward,
+        "gnn_reverse": reverse,
+        "gnn_direction": forward - reverse,
+        "gnn_cosine": paired_dots(embeddings.source, embeddings.target, source, target),
+        "gnn_substitute": paired_dots(embeddings.source, embeddings.source, source, target),
+        "gnn_target_similarity": paired_dots(embeddings.target, embeddings.target, source, target),
+        "gnn_target_bias": embeddings.bias[target],
+    }
+    for name in EMBEDDING_FEATURES:
+        frame[name] = columns[name].astype(np.float32)
+    return frame
+
+
+def scorer_frame(
+    features: pd.DataFrame, graph: ProductGraph, embeddings: Embeddings, source: IntArray, target: IntArray
+) -> pd.DataFrame:
+    """The full input of `PairScorer.predict`: the feature columns, then PAIR_FEATURES; rows as given.
+
+    Args:
+        features: one row an impression; a column `impression`, if there is one, is left out.
+        graph: the directed product graph.
+        embeddings: the products' embeddings.
+        source: [n] product ids u, in the order of `features`.
+        target: [n] product ids v.
+
+    Raises:
+        DataError: features and pairs differ in length.
+    """
+    if len(features) != len(source) or len(source) != len(target):
+        raise DataError(
+            f"scorer input: {len(features)} feature rows, {len(source)} sources and {len(target)} targets; "
+            "give one of each per impression"
+        )
+    plain = features.drop(columns="impression", errors="ignore").reset_index(drop=True)
+    return pd.concat([plain, pair_features(graph, embeddings, source, target)], axis=1)
