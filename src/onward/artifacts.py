@@ -141,7 +141,8 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Raises:
         ArtifactError: the file is missing or is not Parquet.
     """
-    return read_arrow(path, columns).to_pandas()
+    table: pd.DataFrame = read_arrow(path, columns).to_pandas()
+    return table
 
 
 def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -196,7 +197,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         for name in sorted(arrays):
             # ZipInfo's default date is 1980-01-01: np.savez would store today's and change the hash.
             with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+                np.lib.format.write_array(stream, np.asarray(arrays[name], order="C"), allow_pickle=False)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

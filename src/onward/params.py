@@ -41,7 +41,7 @@ class Run(_Section):
         if self.history_days < self.training_days + self.attribution_days:
             raise ValueError(
                 "history_days must be at least training_days + attribution_days "
-                f"({self.training_days} + {self.attribution_days}), or the delay model has nothing matured to learn from"
+                f"({self.training_days} + {self.attribution_days}), or no impression has matured to learn delays from"
             )
         return self
 
@@ -262,7 +262,7 @@ def parse_params(text: str, name: str = "params.yaml") -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise ParamsError(f"{name}: " + "; ".join(_explain(raw, problem) for problem in error.errors())) from None
+        raise ParamsError(f"{name}: " + "; ".join(_explain(problem) for problem in error.errors())) from None
 
 
 def read_params(path: Path) -> Params:
@@ -274,11 +274,13 @@ def read_params(path: Path) -> Params:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ParamsError(f"{path}: cannot be read ({error.strerror}); restore it with `git checkout {path.name}`") from error
+        raise ParamsError(
+            f"{path}: cannot be read ({error.strerror}); restore it with `git checkout {path.name}`"
+        ) from error
     return parse_params(text, path.name)
 
 
-def _explain(raw: dict[str, Any], problem: Any) -> str:
+def _explain(problem: Any) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     kind = problem["type"]
     if kind == "extra_forbidden":

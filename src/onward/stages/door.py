@@ -35,7 +35,9 @@ def enter(name: str, stage: Stage, root: Path | None = None) -> int:
     except OnwardError as error:
         console.print(f"[bold red]{name} failed[/]: {escape(str(error))}", soft_wrap=True)
         return 1
-    console.print(f"[bold green]{name}[/] {escape(line)} [dim]({time.perf_counter() - started:.1f} s)[/]", soft_wrap=True)
+    console.print(
+        f"[bold green]{name}[/] {escape(line)} [dim]({time.perf_counter() - started:.1f} s)[/]", soft_wrap=True
+    )
     return 0
 
 

@@ -1,0 +1,66 @@
+# Onward's commands. Each makes the environment it needs by itself; `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format freeze airflow dashboards clean
+
+PYTHON ?= python3.11
+# Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "[install 1/3] virtual environment in $(VENV)"
+	@command -v $(PYTHON) >/dev/null || { echo "Onward needs Python 3.11: install it, or name it with PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "[install 2/3] torch"
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
+	@echo "[install 3/3] everything else, pinned by constraints.txt (2 to 3 minutes)"
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/python -c "import lightgbm" 2>/dev/null || { echo "LightGBM needs the OpenMP runtime: apt-get install libgomp1 (Debian) or the like, then run again"; exit 1; }
+	@touch $@
+
+run: $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
+	@echo "[run 1/3] pipeline: dvc repro"
+	@dvc repro -q
+	@echo "[run 2/3] versions: dvc push to the local remote"
+	@dvc push -q
+	@echo "[run 3/3] report"
+	@onward report
+
+test: $(VENV)/.installed ## Run every check: lint, types, layers, tests with coverage
+	@$(MAKE) --no-print-directory lint
+	@echo "[test] pytest with branch coverage"
+	@rm -f .coverage .coverage.*
+	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+
+lint: $(VENV)/.installed ## Run ruff, mypy --strict and import-linter
+	@echo "[lint 1/3] ruff"
+	@ruff check . && ruff format --check .
+	@echo "[lint 2/3] mypy --strict"
+	@mypy
+	@echo "[lint 3/3] import-linter"
+	@lint-imports --no-cache
+
+format: $(VENV)/.installed ## Format the code
+	@ruff check --fix -q . ; ruff format .
+
+freeze: $(VENV)/.installed ## Write constraints.txt anew from the environment
+	@{ echo "# Full freeze of the tested environment (Linux, CPython 3.11). Made by \`make freeze\`; used by every install."; \
+	   $(BIN)/pip freeze --exclude-editable | grep -v ' @ ' | sed -E 's/\+(cpu|cu[0-9]+)$$//'; } > constraints.txt
+
+airflow: $(VENV)/.installed ## Start Airflow's web UI, scheduler and DAG processor on loopback (Ctrl-C ends them)
+	@onward airflow
+
+dashboards: $(VENV)/.installed ## Start the MLflow and Evidently UIs on loopback (Ctrl-C ends them)
+	@onward dashboards
+
+clean: ## Remove everything that was made, but not the environment
+	@rm -rf artifacts reports mlruns truth .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,49 @@
+"""The rules of the house that no linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "src" / "onward").rglob("*.py"))
+NAMES = [str(path.relative_to(ROOT / "src")) for path in SOURCES]
+STAGES = [path for path in SOURCES if path.parent.name == "stages" and path.stem not in {"__init__", "door"}]
+ROOMS = {"data", "graph", "delay", "model", "uncertainty", "thresholds", "evaluation", "monitoring"}
+OPENERS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "read_csv", "to_csv", "to_parquet", "mkdir"}
+# Sources read the log, and Evidently writes its own pages: everything else goes through onward.artifacts.
+MAY_OPEN = {"onward/monitoring/evidently_report.py"}
+
+
+def test_stages_are_thin():
+    assert {path.name: count for path in STAGES if (count := len(path.read_text().splitlines())) > 60} == {}
+
+
+def test_every_file_holds_one_concept():
+    assert {str(path): count for path in SOURCES if (count := len(path.read_text().splitlines())) > 400} == {}
+
+
+def test_no_room_for_odds_and_ends():
+    words = {"utils", "common", "helpers", "misc"}
+    assert [name for name in NAMES if words & set(Path(name).with_suffix("").parts)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=NAMES)
+def test_input_is_never_checked_by_assert(path):
+    # `python -O` drops assertions: input is refused with a named exception.
+    assert [node.lineno for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Assert)] == []
+
+
+def is_domain(path: Path) -> bool:
+    parts = path.relative_to(ROOT / "src" / "onward").parts
+    return parts[0] in ROOMS and parts[:2] != ("data", "sources") and f"onward/{'/'.join(parts)}" not in MAY_OPEN
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if is_domain(path)], ids=lambda path: path.name)
+def test_domain_modules_open_no_files(path):
+    tree = ast.parse(path.read_text())
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
+    assert names & OPENERS == set()
+    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert "onward.artifacts" not in imported

@@ -1,0 +1,83 @@
+"""dvc.yaml tells DVC the whole truth: every module, every params section, every output."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+from tools.stage_deps import expected_deps, listed_deps
+
+from onward.params import Params
+
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = PIPELINE["stages"]
+
+
+def test_stages_are_those_of_the_design_in_order():
+    assert list(STAGES) == [
+        "ingest",
+        "correct_label_delay",
+        "train_gnn",
+        "calibrate_uncertainty",
+        "fit_thresholds",
+        "evaluate",
+        "deploy",
+        "monitor",
+    ]
+
+
+def test_every_imported_module_is_a_dependency_and_nothing_else_is():
+    # Mend with: python -m tools.stage_deps --write
+    assert listed_deps(PIPELINE) == expected_deps(PIPELINE)
+
+
+def sections_read(stage: str) -> set[str]:
+    tree = ast.parse((ROOT / "src" / "onward" / "stages" / f"{stage}.py").read_text())
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_params_section_a_stage_reads_is_listed_and_no_other(stage):
+    # The door itself reads run.threads for every stage.
+    assert sections_read(stage) | {"run"} == set(STAGES[stage]["params"])
+    assert set(STAGES[stage]["params"]) <= set(Params.model_fields)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_passes_no_section_inward(stage):
+    # Config is unwrapped at the door: `params.delay` may be read, never handed to domain code.
+    tree = ast.parse((ROOT / "src" / "onward" / "stages" / f"{stage}.py").read_text())
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+            assert not (isinstance(argument, ast.Name) and argument.id == "params"), ast.unparse(call)
+            is_section = (
+                isinstance(argument, ast.Attribute)
+                and isinstance(argument.value, ast.Name)
+                and argument.value.id == "params"
+            )
+            assert not is_section, ast.unparse(call)
+
+
+def paths(entries):
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def test_no_path_is_absolute_or_leaves_the_project():
+    for stage in STAGES.values():
+        for path in [*stage["deps"], *paths(stage["outs"]), *paths(stage["metrics"]), *paths(stage.get("plots", []))]:
+            assert not Path(path).is_absolute()
+            assert ".." not in Path(path).parts
+
+
+def test_only_evaluate_may_read_the_backtest():
+    readers = {name for name, stage in STAGES.items() if "artifacts/backtest" in stage["deps"]}
+    assert readers == {"evaluate"}
+    touching = {
+        path.stem for path in (ROOT / "src" / "onward" / "stages").glob("*.py") if "layout.backtest" in path.read_text()
+    }
+    assert touching == {"ingest", "evaluate"}
