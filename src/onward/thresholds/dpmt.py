@@ -1,0 +1,69 @@
+"""EW-DPMT: the best boundary with one cut per level, by dynamic programming over equal-weight bins."""
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.thresholds.frontier import Frontier, SearchResult, conclude
+from onward.thresholds.grid import Floats, Grid, Prefixes, build_grid
+
+# Additions that a search may cost, about half a second. Beyond it examples are counted in units of several.
+_WORK = 1_000_000_000
+
+
+def dpmt_frontier(grid: Grid, work: int = _WORK) -> Frontier:
+    """Most positives R[m] for every number m of examples shown (arXiv 2311.11723).
+
+    R'[m + n_j] = max(R[m] + c_j) over the prefixes j of the next level, which show n_j examples with c_j positives.
+    The paper counts m in bins, which is exact only while all bins weigh the same; levels frozen on other customers,
+    remainders and ties make them differ. Here m counts examples, so the answer is exact for any weights. Where
+    that would cost more than `work` additions, m counts units of several examples and n_j is rounded *up*:
+    the answer may then fall short of the best by less than one unit a level, but never misses its target unseen.
+    """
+    prefixes = sum(len(level.shown) for level in grid.levels)
+    unit = max(1, -(-grid.examples * prefixes // work))
+    reached = [np.zeros(1)]
+    for level in grid.levels:
+        reached.append(_add_level(reached[-1], level, unit))
+
+    def choice(point: int) -> tuple[int, ...]:
+        chosen: list[int] = []
+        for i in range(len(grid.levels) - 1, -1, -1):
+            level, before, after = grid.levels[i], reached[i], reached[i + 1]
+            rest = point - _units(level, unit)
+            there = (rest >= 0) & (rest < len(before))
+            # The very sums of the forward pass come out again, so one of them is equal to the last digit.
+            same = before[np.where(there, rest, 0)] + level.positives == after[point]
+            chosen.append(int(np.flatnonzero(there & same)[0]))
+            point = int(rest[chosen[-1]])
+        return tuple(reversed(chosen))
+
+    return Frontier(shown=np.arange(len(reached[-1]), dtype=np.int64) * unit, positives=reached[-1], choice=choice)
+
+
+def search_ew_dpmt(
+    score: npt.ArrayLike,
+    level: npt.ArrayLike,
+    expected: npt.ArrayLike,
+    precision_target: float,
+    *,
+    levels: int,
+    bins_per_level: int,
+) -> SearchResult:
+    """Find the cuts with most positives at precision ≥ target; see `build_grid` for the arguments."""
+    grid = build_grid(score, level, expected, levels, bins_per_level)
+    return conclude("ew_dpmt", grid, dpmt_frontier(grid), precision_target)
+
+
+def _add_level(before: Floats, level: Prefixes, unit: int) -> Floats:
+    units = _units(level, unit)
+    after = np.full(len(before) + int(units[-1]), -np.inf)
+    sums = np.empty_like(before)
+    for weight, positives in zip(units.tolist(), level.positives.tolist(), strict=True):
+        np.add(before, positives, out=sums)
+        window = after[weight : weight + len(before)]
+        np.maximum(window, sums, out=window)
+    return after
+
+
+def _units(level: Prefixes, unit: int) -> npt.NDArray[np.int64]:
+    return -(-level.shown // unit)

@@ -1,0 +1,41 @@
+"""Score and doubt of a pair, from the heads of an ensemble."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import logit
+
+from onward.errors import DataError
+
+# Further out than any boosted head goes on purpose; it only keeps a logit finite.
+_EDGE = 1e-9
+
+
+def summarise_heads(probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Boil the heads' opinions down to one score and one spread an example.
+
+    The spread is taken on the logit scale, where a head that doubles small odds counts as much as one that
+    doubles large odds; on the probability scale rare events would always look certain.
+
+    Args:
+        probabilities: [n, heads], each in [0, 1].
+
+    Returns:
+        score [n], the mean probability, and uncertainty [n], the standard deviation of the logits.
+
+    Raises:
+        DataError: the array is not two-dimensional, has fewer than two heads or holds no probabilities.
+
+    Examples:
+        >>> score, uncertainty = summarise_heads([[0.5, 0.5], [0.2, 0.4]])
+        >>> score.round(3).tolist(), uncertainty.round(3).tolist()
+        ([0.5, 0.3], [0.0, 0.49])
+    """
+    heads = np.asarray(probabilities, dtype=np.float64)
+    if heads.ndim != 2 or heads.shape[1] < 2:
+        raise DataError(
+            f"head probabilities: shape {heads.shape}, need [examples, 2 or more heads]; raise scorer.heads"
+        )
+    bad = int(np.count_nonzero(~((heads >= 0.0) & (heads <= 1.0))))
+    if bad:
+        raise DataError(f"head probabilities: {bad} of {heads.size} values lie outside [0, 1]; train the scorer again")
+    return heads.mean(axis=1), logit(np.clip(heads, _EDGE, 1.0 - _EDGE)).std(axis=1)
