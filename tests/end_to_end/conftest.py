@@ -1,0 +1,118 @@
+"""A small simulated shop in a folder of its own, with everything `git clone` would bring."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+SMALL: dict[str, dict[str, Any]] = {
+    "run": {"source": "simulator"},
+    "sources": {"simulator": {"products": 300, "customers": 1200, "days": 180, "impressions_per_day": 1500, "seed": 7}},
+    "delay": {"iterations": 60, "min_rows_in_leaf": 100},
+    "graph": {"min_customers": 5, "neighbours_per_product": 20},
+    "encoder": {"dimension": 16, "epochs": 2, "batch_edges": 512, "uniform_negatives": 64},
+    "scorer": {"heads": 3, "iterations": 40, "min_rows_in_leaf": 60},
+    "thresholds": {"precision_target": 0.12, "bins_per_level": 20},
+    "evaluation": {"bootstrap_samples": 50, "queries": 400},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A clone of the repository that runs on the simulator."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "COLUMNS": "160",
+        }
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=500
+        )
+        if check and done.returncode != 0:
+            pytest.fail(
+                f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+            )
+        return done
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command in a session of its own, so that the whole group can be killed at once."""
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def hashes(self) -> dict[str, str]:
+        lock = yaml.safe_load((self.root / "dvc.lock").read_text())
+        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+
+    def set_params(self, changes: dict[str, dict[str, Any]]) -> None:
+        path = self.root / "params.yaml"
+        raw = yaml.safe_load(path.read_text())
+        for section, values in changes.items():
+            for key, value in values.items():
+                if isinstance(value, dict):
+                    raw[section][key].update(value)
+                else:
+                    raw[section][key] = value
+        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+
+
+def make_project(folder: Path) -> Project:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    project = Project(folder)
+    project.set_params(SMALL)
+    for command in (
+        ["git", "init", "-q", "-b", "main"],
+        ["git", "add", "-A"],
+        ["git", "-c", "user.name=onward", "-c", "user.email=onward@example.org", "commit", "-qm", "Simulated shop"],
+    ):
+        project.run(*command)
+    return project
+
+
+@pytest.fixture(scope="session")
+def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Project]]:
+    made: list[Path] = []
+
+    def new(name: str) -> Project:
+        made.append(tmp_path_factory.mktemp(name))
+        return make_project(made[-1])
+
+    yield new
+    for folder in made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def finished(new_project: Callable[[str], Project]) -> Project:
+    """A project in which `dvc repro` has run to its end, undisturbed."""
+    project = new_project("undisturbed")
+    project.run("dvc", "repro")
+    return project

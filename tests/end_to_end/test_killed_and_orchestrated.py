@@ -1,0 +1,96 @@
+"""The same outputs come out of another clone, of stages killed half-way, and of Airflow."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+
+COUNT_VERSIONS = """
+from mlflow import MlflowClient
+client = MlflowClient(tracking_uri="sqlite:///mlruns/mlflow.db", registry_uri="sqlite:///mlruns/mlflow.db")
+versions = client.search_model_versions("name = 'onward'")
+print(len(versions), client.get_model_version_by_alias("onward", "champion").version)
+"""
+
+
+def kill_at(project, seconds, *command):
+    process = project.start(*command)
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+    return False
+
+
+def test_every_stage_killed_at_a_random_moment_and_run_again_gives_the_same(new_project, finished):
+    project = new_project("killed")
+    seed = random.randrange(2**32)
+    print(f"moments drawn with seed {seed}")
+    moments = random.Random(seed)
+    killed = []
+    for stage in yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"]:
+        # Until one attempt really dies inside the stage; a first guess may come after its end.
+        for limit in (6.0, 3.0, 1.5):
+            if kill_at(project, moments.uniform(0.8, limit), "dvc", "repro", "--single-item", "--force", stage):
+                killed.append(stage)
+                break
+        project.run("dvc", "repro", "--single-item", stage)
+    assert len(killed) >= 6
+    project.run("dvc", "repro")
+    assert project.hashes() == finished.hashes()
+    assert project.run(sys.executable, "-c", COUNT_VERSIONS).stdout.split() == ["1", "1"]
+
+
+def test_the_deployment_killed_many_times_registers_one_version(new_project, finished):
+    project = finished
+    seed = random.randrange(2**32)
+    print(f"moments drawn with seed {seed}")
+    moments = random.Random(seed)
+    before = project.hashes()
+    project.run("rm", "-rf", "mlruns")
+    for _ in range(4):
+        kill_at(project, moments.uniform(1.0, 8.0), sys.executable, "-m", "onward.stages.deploy")
+    project.run("dvc", "repro", "--single-item", "--force", "deploy")
+    assert project.run(sys.executable, "-c", COUNT_VERSIONS).stdout.split() == ["1", "1"]
+    project.run("dvc", "repro")
+    assert project.hashes() == before
+
+
+DAG_TEST = """
+import sys
+sys.path.insert(0, "dags")
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag("dags", include_examples=False)
+assert not bag.import_errors, bag.import_errors
+run = bag.dags["retrain"].test()
+print("STATE", run.state)
+"""
+
+
+def test_the_dag_runs_every_stage_and_gives_the_same_outputs(new_project, finished, tmp_path):
+    project = new_project("orchestrated")
+    environment = {
+        **project.environment,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(project.root / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "ONWARD_PROJECT": str(project.root),
+    }
+    for command in (["airflow", "db", "migrate"], [sys.executable, "-c", DAG_TEST]):
+        started = time.monotonic()
+        done = subprocess.run(
+            command, cwd=project.root, env=environment, capture_output=True, text=True, check=False, timeout=500
+        )
+        assert done.returncode == 0, (time.monotonic() - started, done.stdout[-4000:], done.stderr[-4000:])
+    assert "STATE success" in done.stdout
+    assert project.hashes() == finished.hashes()
+    assert (project.root / "reports" / "index.html").is_file()
