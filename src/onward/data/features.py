@@ -1,0 +1,246 @@
+"""Features of an impression: what the shop knew when it was shown.
+
+Every feature rests on purchases strictly before `shown_at`, on static product metadata and on the impression's own
+context. One builder serves training, backtest and serving, so that they cannot disagree; `EventIndex` explains why
+no later event can leak in. Counts are of order lines, `_28d` is the stretch of 28 days that ends when the
+impression is shown, and a quantity that has no value yet (never bought, never sold) is NaN.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX
+from onward.data.event_index import DAY_SECONDS, EventIndex, to_seconds
+from onward.errors import DataError
+
+CATEGORICAL_PREFIX = "cat_"
+MAX_CATEGORIES = 250
+OTHER = "(other)"
+# Logs begin one day for everybody: a longer tenure would only tell how far that day is.
+_MAX_TENURE_DAYS = 120
+
+_Columns = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Features by impression.
+
+    Attributes:
+        frame: column `impression`, then float32 features in a fixed order; rows as in the impressions given.
+        categories: for each `cat_*` feature its values; the code is the position.
+    """
+
+    frame: pd.DataFrame
+    categories: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Impressions:
+    customer: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    second: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Purchases:
+    customer: np.ndarray
+    order: np.ndarray
+    product: np.ndarray
+    second: np.ndarray
+    amounts: Mapping[str, np.ndarray]  # items, spend
+
+
+@dataclass(frozen=True)
+class _Categories:
+    """The category path and its first step for every product, as texts and as codes from 0."""
+
+    leaf: pd.Series
+    top: pd.Series
+    leaf_code: np.ndarray
+    top_code: np.ndarray
+
+
+def build_features(
+    products: pd.DataFrame,
+    purchases: pd.DataFrame,
+    impressions: pd.DataFrame,
+    context: pd.DataFrame,
+    categories: Mapping[str, list[str]] | None = None,
+) -> FeatureTable:
+    """Describe every impression by what was known strictly before it was shown.
+
+    Args:
+        products: product (0..P-1), category (path joined by " > ").
+        purchases: customer, order, product, purchased_at, quantity, amount; any order, later rows do no harm.
+        impressions: impression, customer, source, target, shown_at; ids are inside ids.
+        context: `context_*` columns, numbers or texts, one row per impression in the same order; may have none.
+        categories: codes to apply, as fitted on serving data; None fits them on these impressions.
+
+    Raises:
+        DataError: context does not match the impressions, or a number at fitting time is now text.
+    """
+    if len(context) != len(impressions):
+        raise DataError(
+            f"context: {len(context)} rows for {len(impressions)} impressions; pass one row per impression, in order"
+        )
+    asked = _Impressions(
+        impressions["customer"].to_numpy(np.int64),
+        impressions["source"].to_numpy(np.int64),
+        impressions["target"].to_numpy(np.int64),
+        to_seconds(impressions["shown_at"]),
+    )
+    bought = _Purchases(
+        purchases["customer"].to_numpy(np.int64),
+        purchases["order"].to_numpy(np.int64),
+        purchases["product"].to_numpy(np.int64),
+        to_seconds(purchases["purchased_at"]),
+        {"items": purchases["quantity"].to_numpy(), "spend": purchases["amount"].to_numpy()},
+    )
+    paths = _category_paths(products)
+    columns = {
+        **_customer(asked, bought),
+        **_products(asked, bought),
+        **_customer_and_product(asked, bought),
+        **_customer_and_category(asked, bought, paths.leaf_code),
+        "same_category": (paths.leaf_code[asked.source] == paths.leaf_code[asked.target]),
+        "same_department": (paths.top_code[asked.source] == paths.top_code[asked.target]),
+        "weekday": (asked.second // DAY_SECONDS + 3) % 7,  # 1970-01-01 was a Thursday; 0 is Monday
+        "hour": asked.second % DAY_SECONDS // 3600,
+    }
+    texts = {
+        "cat_source_category": paths.leaf.take(asked.source),
+        "cat_target_category": paths.leaf.take(asked.target),
+        "cat_source_department": paths.top.take(asked.source),
+        "cat_target_department": paths.top.take(asked.target),
+    }
+    for name in context.columns[context.columns.str.startswith(CONTEXT_PREFIX)]:
+        coded = f"{CATEGORICAL_PREFIX}{name}"
+        is_number = pd.api.types.is_numeric_dtype(context[name])
+        if coded in categories if categories is not None else not is_number:
+            texts[coded] = context[name]
+        elif is_number or context[name].isna().all():
+            columns[name] = pd.to_numeric(context[name]).to_numpy(np.float32, na_value=np.nan)
+        else:
+            raise DataError(f"impressions.{name}: text, but a number when the codes were fitted; make it one kind")
+    fitted: dict[str, list[str]] = {}
+    for name, values in texts.items():
+        columns[name], fitted[name] = encode_categories(values, categories[name] if categories is not None else None)
+    frame = pd.DataFrame(
+        {"impression": impressions["impression"].to_numpy()}
+        | {name: values.astype(np.float32) for name, values in columns.items()}
+    )
+    return FeatureTable(frame, fitted)
+
+
+def encode_categories(values: pd.Series, known: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
+    """Code texts by position in a list of at most `MAX_CATEGORIES` values, since boosted trees like few.
+
+    Fitting lists the values by how often they occur, then by name. If there are too many, the rare ones share the
+    last code, `OTHER`. A missing value is NaN; an unseen one is `OTHER` if the list has it and NaN if not.
+
+    Args:
+        values: texts, [n].
+        known: the list to apply; None fits it.
+
+    Returns:
+        Codes, float32 [n], and the list.
+
+    >>> encode_categories(pd.Series(["b", "a", "b", None]))
+    (array([ 0.,  1.,  0., nan], dtype=float32), ['b', 'a'])
+    """
+    codes, found = pd.factorize(values)
+    names = [str(value) for value in found]
+    if known is None:
+        counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+        known = [name for _, name in sorted(zip([-count for count in counts], names, strict=True))]
+        if len(known) > MAX_CATEGORIES:
+            known = [*known[: MAX_CATEGORIES - 1], OTHER]
+    place = {name: code for code, name in enumerate(known)}
+    unseen = place.get(OTHER, np.nan)
+    # factorize says -1 for a missing value, which picks the NaN at the end.
+    table = np.array([place.get(name, unseen) for name in names] + [np.nan], np.float32)
+    return table[codes], list(known)
+
+
+def _category_paths(products: pd.DataFrame) -> _Categories:
+    leaf = products.set_index("product")["category"].sort_index().reset_index(drop=True)
+    codes, paths = pd.factorize(leaf)
+    firsts = pd.Series([str(path).split(CATEGORY_SEPARATOR)[0] for path in paths] + [None], dtype="str")
+    top = firsts.take(codes).reset_index(drop=True)
+    # A product without a category belongs to a nameless one, code 0.
+    return _Categories(leaf, top, codes + 1, pd.factorize(top)[0] + 1)
+
+
+def _customer(asked: _Impressions, bought: _Purchases) -> _Columns:
+    """How often, how recently and how much the customer buys."""
+    orders = pd.DataFrame({"customer": bought.customer, "order": bought.order, "second": bought.second})
+    # An order happens at its first line: lines that come later cannot move it.
+    visits = orders.groupby(["customer", "order"], sort=False)["second"].min().reset_index()
+    index = EventIndex.of(visits["customer"].to_numpy(), visits["second"].to_numpy())
+    past = index.before(asked.customer, asked.second)
+    columns = {
+        "customer_visits_28d": past.count(28),
+        "customer_visits_90d": past.count(90),
+        "customer_days_since_visit": past.days_since_last(),
+        # The latest visit is often the one that led to the impression; this is the one before that day.
+        "customer_days_since_earlier_visit": past.days_since_last(earlier_than_days=1),
+        "customer_tenure_days": np.minimum(past.days_since_first(), _MAX_TENURE_DAYS),
+    }
+    past = EventIndex.of(bought.customer, bought.second, bought.amounts).before(asked.customer, asked.second)
+    for days in (1, 28):
+        for name in ("items", "spend"):
+            columns[f"customer_{name}_{days}d"] = past.total(name, days)
+    return columns
+
+
+def _products(asked: _Impressions, bought: _Purchases) -> _Columns:
+    """How well source and target sell, and at what price."""
+    index = EventIndex.of(bought.product, bought.second, bought.amounts)
+    target, source = index.before(asked.target, asked.second), index.before(asked.source, asked.second)
+    columns = {
+        "target_sales_7d": target.count(7),
+        "target_sales_28d": target.count(28),
+        "source_sales_28d": source.count(28),
+    }
+    for name, past in (("target", target), ("source", source)):
+        items, spend = past.total("items", 90), past.total("spend", 90)
+        columns[f"{name}_price_90d"] = np.divide(spend, items, out=np.full(len(items), np.nan), where=items > 0)
+    source_price = columns["source_price_90d"]
+    columns["price_ratio_90d"] = np.divide(
+        columns["target_price_90d"], source_price, out=np.full(len(source_price), np.nan), where=source_price > 0
+    )
+    return columns
+
+
+def _customer_and_product(asked: _Impressions, bought: _Purchases) -> _Columns:
+    """What the customer has had of these very products."""
+    products = 1 + max(int(ids.max(initial=0)) for ids in (bought.product, asked.source, asked.target))
+    index = EventIndex.of(bought.customer * products + bought.product, bought.second)
+    target = index.before(asked.customer * products + asked.target, asked.second)
+    source = index.before(asked.customer * products + asked.source, asked.second)
+    return {
+        "target_purchases": target.count(),
+        "target_days_since": target.days_since_last(),
+        "source_purchases": source.count(),
+        "source_days_since": source.days_since_last(),
+    }
+
+
+def _customer_and_category(asked: _Impressions, bought: _Purchases, category: np.ndarray) -> _Columns:
+    """What the customer has had of their categories."""
+    categories = 1 + int(category.max(initial=0))
+    index = EventIndex.of(bought.customer * categories + category[bought.product], bought.second)
+    target = index.before(asked.customer * categories + category[asked.target], asked.second)
+    source = index.before(asked.customer * categories + category[asked.source], asked.second)
+    return {
+        "target_category_28d": target.count(28),
+        "target_category_90d": target.count(90),
+        "target_category_purchases": target.count(),
+        "target_category_days_since": target.days_since_last(),
+        "source_category_90d": source.count(90),
+    }
