@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.data.splits import SPLITS, assign_splits
@@ -9,6 +9,7 @@ SHARES = {"train": 0.5, "selection": 0.1, "calibrate": 0.15, "threshold": 0.1, "
 ids = st.lists(st.text(max_size=12), max_size=40)
 
 
+@settings(deadline=None)
 @given(known=ids, arriving=ids, salt=st.text(min_size=1, max_size=5))
 def test_new_customers_and_another_order_move_nobody(known, arriving, salt):
     alone = dict(zip(known, assign_splits(known, SHARES, salt), strict=True))
@@ -17,6 +18,7 @@ def test_new_customers_and_another_order_move_nobody(known, arriving, salt):
     assert {customer: together[customer] for customer in alone} == alone
 
 
+@settings(deadline=None)
 @given(customers=ids)
 def test_every_customer_is_in_exactly_one_known_split(customers):
     splits = assign_splits(customers, SHARES, "s")

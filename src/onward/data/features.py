@@ -118,7 +118,7 @@ def build_features(
         "cat_source_department": paths.top.take(asked.source),
         "cat_target_department": paths.top.take(asked.target),
     }
-    for name in context.columns[context.columns.str.startswith(CONTEXT_PREFIX)]:
+    for name in (name for name in context.columns if name.startswith(CONTEXT_PREFIX)):
         coded = f"{CATEGORICAL_PREFIX}{name}"
         is_number = pd.api.types.is_numeric_dtype(context[name])
         if coded in categories if categories is not None else not is_number:
