@@ -1,0 +1,110 @@
+"""Full-catalogue ranking metrics under ties.
+
+Count-based scores tie often. A tie that falls in favour of the relevant product would flatter them and one that falls
+against would wrong them, so every metric is its expectation over a random order within each tie.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from onward.evaluation.intervals import Floats
+from onward.evaluation.purchase_log import Ints
+from onward.evaluation.queries import Queries
+
+Method = Callable[[Ints], Floats]
+"""Scores of all candidates, a new array [m, candidates], for source products [m]; higher comes first."""
+
+_BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where a method puts each relevant pair of some queries, as far down as the metrics look.
+
+    Attributes:
+        score: [r] the pair's score.
+        above: [r] candidates with a higher score, the source itself apart; `depth` stands for depth or more.
+        ties: [r] candidates with the same score, the pair's own included; 1 where `above` is `depth`.
+    """
+
+    score: Floats
+    above: Ints
+    ties: Ints
+
+
+def rank_pairs(method: Method, source: Ints, product: Ints, candidates: int, depth: int) -> Ranks:
+    """Rank `product` [r] among all candidates but the source, for each `source` [r], down to place `depth`."""
+    order = np.argsort(source, kind="stable")
+    distinct, first = np.unique(source[order], return_index=True)
+    last = np.r_[first[1:], len(source)]
+    score, above, ties = np.empty(len(source)), np.full(len(source), depth), np.ones(len(source), dtype=np.int64)
+    top = min(depth, candidates)
+    step = max(1, _BLOCK_CELLS // candidates)
+    for start in range(0, len(distinct), step):
+        block = distinct[start : start + step]
+        scores = method(block)
+        # The source cannot be recommended after itself: it must not push others down either.
+        scores[np.arange(len(block)), block] = -np.inf
+        best = np.sort(np.partition(scores, candidates - top, axis=1)[:, candidates - top :], axis=1)
+        tied_last = (scores == best[:, :1]).sum(axis=1)
+        for row in range(len(block)):
+            mine = order[first[start + row] : last[start + row]]
+            value = score[mine] = scores[row, product[mine]]
+            low, high = (np.searchsorted(best[row], value, side=side) for side in ("left", "right"))
+            seen = high > 0
+            above[mine[seen]] = (top - high)[seen]
+            ties[mine[seen]] = np.where(low == 0, tied_last[row], high - low)[seen]
+    return Ranks(score, above, ties)
+
+
+def score_pairs(method: Method, source: Ints, product: Ints, candidates: int) -> Floats:
+    """[r] score of each pair alone, in blocks."""
+    distinct, which = np.unique(source, return_inverse=True)
+    score = np.empty(len(source))
+    step = max(1, _BLOCK_CELLS // candidates)
+    for start in range(0, len(distinct), step):
+        mine = (which >= start) & (which < start + step)
+        score[mine] = method(distinct[start : start + step])[which[mine] - start, product[mine]]
+    return score
+
+
+def query_metrics(queries: Queries, ranks: Ranks, top_k: Sequence[int]) -> dict[str, Floats]:
+    """[q] expected hit rate at every k, reciprocal rank and NDCG at 10, per query.
+
+    The ranks must reach down to place max(top_k, 10).
+    """
+    count = len(queries.customer)
+    metrics = {f"hr@{k}": np.zeros(count) for k in top_k}
+    metrics["mrr@10"] = np.zeros(count)
+
+    # Only the best tie of a query decides which relevant product comes first.
+    best = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(best, queries.pair_query, ranks.above)
+    leading = ranks.above == best[queries.pair_query]
+    relevant = np.bincount(queries.pair_query[leading], minlength=count)
+    ties = np.zeros(count, dtype=np.int64)
+    ties[queries.pair_query[leading]] = ranks.ties[leading]
+
+    # Chance that the first of `relevant` among `ties` items stands at place j of the tie, for j = 1, 2, …
+    chance = relevant / np.maximum(ties, 1)
+    for place in range(1, max(*top_k, 10) + 1):
+        position = best + place
+        for k in top_k:
+            metrics[f"hr@{k}"] += chance * (position <= k)
+        metrics["mrr@10"] += np.where(position <= 10, chance / np.maximum(position, 1), 0.0)
+        left = ties - place
+        chance = chance * np.maximum(left - relevant + 1, 0) / np.maximum(left, 1)
+
+    discount = np.r_[0.0, np.cumsum(1.0 / np.log2(np.arange(2, 12)))]
+    gain = (discount[np.minimum(ranks.above + ranks.ties, 10)] - discount[np.minimum(ranks.above, 10)]) / ranks.ties
+    ideal = discount[np.minimum(np.bincount(queries.pair_query, minlength=count), 10)]
+    metrics["ndcg@10"] = np.bincount(queries.pair_query, weights=gain, minlength=count) / ideal
+    return metrics
+
+
+def direction_share(forward: Floats, reverse: Floats) -> Floats:
+    """[r] 1 where the observed order scores higher than its reverse, ½ where they tie."""
+    share: Floats = (forward > reverse) + 0.5 * (forward == reverse)
+    return share
