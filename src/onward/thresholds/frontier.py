@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onward.errors import InfeasibleTargetError
 from onward.thresholds.grid import Floats, Grid, Ints
 
 
@@ -44,6 +45,7 @@ class SearchResult:
         precision_target: what was asked.
         feasible: whether a non-empty boundary reaches the target.
         cuts: show an example if its score is at least the cut of its level; inf never shows.
+        examples: examples searched.
         shown: examples shown.
         positives: expected positives among them.
         precision: positives / shown; None where nothing is shown.
@@ -55,19 +57,41 @@ class SearchResult:
     precision_target: float
     feasible: bool
     cuts: tuple[float, ...]
+    examples: int
     shown: int
     positives: float
     precision: float | None
     recall: float
     reachable_precision: float
 
+    def require_feasible(self) -> None:
+        """Let a boundary pass that keeps its target.
+
+        Raises:
+            InfeasibleTargetError: it does not exist; the message says how far the search could go.
+        """
+        if not self.feasible:
+            raise InfeasibleTargetError(
+                f"thresholds.precision_target = {self.precision_target:g}: {self.search} reaches at most "
+                f"{self.reachable_precision:.4f} on {self.examples} impressions of the threshold split; "
+                "lower the target, raise thresholds.bins_per_level or train on more data"
+            )
+
     def to_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON; an infinite cut becomes None."""
         return {**vars(self), "cuts": [cut if np.isfinite(cut) else None for cut in self.cuts]}
 
 
-def conclude(search: str, grid: Grid, frontier: Frontier, precision_target: float) -> SearchResult:
-    """Choose a point of the frontier and count again, on the grid's true counts, what its cuts show."""
+def conclude(search: str, grid: Grid, frontier: Frontier, precision_target: float, copies: int = 1) -> SearchResult:
+    """Choose a point of the frontier and count again, on the grid's true counts, what its cuts show.
+
+    Args:
+        search: name of the search.
+        grid: what the frontier was made of.
+        frontier: the operating points.
+        precision_target: what is asked.
+        copies: how often the cuts are repeated; a grid that ignores levels gives one cut for all of them.
+    """
     point = frontier.best(precision_target)
     choice = (0,) * len(grid.levels) if point is None else frontier.choice(point)
     chosen = list(zip(grid.levels, choice, strict=True))
@@ -77,7 +101,8 @@ def conclude(search: str, grid: Grid, frontier: Frontier, precision_target: floa
         search=search,
         precision_target=precision_target,
         feasible=shown > 0 and positives / shown >= precision_target,
-        cuts=tuple(float(level.cuts[j]) for level, j in chosen),
+        cuts=tuple(float(level.cuts[j]) for level, j in chosen) * copies,
+        examples=grid.examples,
         shown=shown,
         positives=positives,
         precision=positives / shown if shown else None,

@@ -41,7 +41,7 @@ class UncertaintyLevels:
 
         Examples:
             >>> UncertaintyLevels.fit([1.0, 2.0, 3.0, 4.0], 2).edges
-            (2.5,)
+            (3.0,)
             >>> UncertaintyLevels.fit([0.0, 0.0, 0.0, 1.0], 4).count
             2
         """
@@ -49,8 +49,8 @@ class UncertaintyLevels:
         if not len(values) or not np.isfinite(values).all():
             bad = int(np.count_nonzero(~np.isfinite(values)))
             raise DataError(f"uncertainty levels: {len(values)} examples, {bad} of them not finite; score them again")
-        # "higher" would favour the edge's own value; interpolated quantiles between ties still separate them.
-        edges = np.unique(np.quantile(values, np.arange(1, levels) / levels))
+        # An edge that is itself one of the values keeps the level above it from being empty.
+        edges = np.unique(np.quantile(values, np.arange(1, levels) / levels, method="higher"))
         return cls(tuple(edges[edges > values.min()].tolist()))
 
     def assign(self, uncertainty: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -74,6 +74,20 @@ def reliability_table(
     )
 
 
+def calibration_by_level(
+    probability: Floats, expected_label: Floats, level: npt.NDArray[np.int64], levels: int
+) -> tuple[dict[str, CalibrationSummary], pd.DataFrame]:
+    """Summaries and reliability tables of all examples ("all") and of each uncertainty level ("0", "1", …).
+
+    Returns:
+        The summaries by group, and one table with the column `level` before those of `reliability_table`.
+    """
+    groups = {"all": np.ones(len(level), dtype=bool), **{str(i): level == i for i in range(levels)}}
+    summaries = {name: summarise_calibration(probability[rows], expected_label[rows]) for name, rows in groups.items()}
+    tables = [reliability_table(probability[rows], expected_label[rows]) for rows in groups.values()]
+    return summaries, pd.concat(tables, keys=list(groups), names=["level", None]).reset_index(level="level")
+
+
 def wilson_interval(positives: npt.ArrayLike, n: npt.ArrayLike, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Wilson's score interval of a rate (JASA 1927); positives may be fractional, n must be at least 1.
 
@@ -87,7 +101,8 @@ def wilson_interval(positives: npt.ArrayLike, n: npt.ArrayLike, confidence: floa
     z2 = float(ndtri(0.5 + confidence / 2.0)) ** 2
     centre = (rate + z2 / (2.0 * count)) / (1.0 + z2 / count)
     reach = np.sqrt(z2 * rate * (1.0 - rate) / count + (z2 / (2.0 * count)) ** 2) / (1.0 + z2 / count)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+    # Rounding must not push an end past the rate itself, where the rate is 0 or 1.
+    return np.clip(centre - reach, 0.0, rate), np.clip(centre + reach, rate, 1.0)
 
 
 def _bin_sums(probability: Floats, expected_label: Floats, bins: int) -> tuple[npt.NDArray[np.int64], Floats, Floats]:

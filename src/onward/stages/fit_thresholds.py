@@ -1,0 +1,56 @@
+"""Stage fit_thresholds: one score cut per uncertainty level, for the precision that is asked."""
+
+import numpy as np
+
+from onward.artifacts import Layout, read_json, read_table, write_json, write_text
+from onward.params import Params
+from onward.stages.door import main
+from onward.thresholds.comparison import boundary_table, compare_searches
+from onward.thresholds.policy import Policy
+from onward.uncertainty.expected_labels import look_up_expected
+from onward.uncertainty.levels import UncertaintyLevels
+
+
+def run(layout: Layout, params: Params) -> str:
+    """Run every search on the threshold split and keep the boundary of the chosen one."""
+    scores = read_table(layout.uncertainty / "scores.parquet", ["impression", "split", "score", "level"])
+    scores = scores[scores["split"] == "threshold"]
+    outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
+    settings = params.thresholds
+    comparison = compare_searches(
+        scores["score"].to_numpy(np.float64),
+        scores["level"].to_numpy(np.int64),
+        look_up_expected(scores["impression"], outcomes),
+        settings.precision_target,
+        levels=UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count,
+        bins_per_level=settings.bins_per_level,
+        seed=params.run.seed,
+    )
+    chosen = comparison.results[settings.search]
+    chosen.require_feasible()
+    policy = Policy(chosen.search, chosen.precision_target, chosen.cuts)
+    write_json(layout.thresholds / "policy.json", {**chosen.to_dict(), **policy.to_dict()})
+    searches = comparison.to_dict()
+    write_json(layout.thresholds / "searches.json", searches)
+    for name, table in (
+        ("boundary", boundary_table(comparison.results)),
+        ("operating_points", comparison.operating_points),
+    ):
+        write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    figures = ("feasible", "shown", "precision", "recall", "matched_volume_gain")
+    metrics = {
+        "measured_on": "the threshold split that the cuts were fitted to, with expected labels: optimistic",
+        "search": chosen.search,
+        "precision_target": chosen.precision_target,
+        "impressions": len(scores),
+        "searches": {name: {key: values[key] for key in figures} for name, values in searches.items()},
+    }
+    write_json(layout.metrics / "thresholds.json", metrics)
+    return (
+        f"{chosen.search} shows {chosen.shown} of {len(scores)}: "
+        f"precision {chosen.precision:.4f}, recall {chosen.recall:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    main("fit_thresholds", run)

@@ -1,0 +1,112 @@
+"""All searches side by side on the fitting split, with the control that tells skill from overfitting."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.thresholds.dpmt import dpmt_frontier
+from onward.thresholds.frontier import Frontier, SearchResult, conclude
+from onward.thresholds.grid import Grid, build_grid
+from onward.thresholds.mist import mist_frontier
+from onward.thresholds.single import single_frontier, single_grid
+
+# Levels shuffled among the examples: any gain this search shows is what many cuts gain by chance.
+CONTROL = "ew_dpmt_random_levels"
+_PURPOSE = 1  # keeps this use of the run's seed apart from others
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What every search reaches on the examples it was fitted to.
+
+    Attributes:
+        results: per search, its boundary for the asked target.
+        matched_gain: per search, its recall minus the recall of the best scores, equally many.
+        operating_points: columns search, shown, precision, recall; what else each search could reach.
+    """
+
+    results: dict[str, SearchResult]
+    matched_gain: dict[str, float]
+    operating_points: pd.DataFrame
+
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Return every search's boundary and gain as plain values, ready for JSON."""
+        return {
+            name: {**result.to_dict(), "matched_volume_gain": self.matched_gain[name]}
+            for name, result in self.results.items()
+        }
+
+
+def compare_searches(
+    score: npt.ArrayLike,
+    level: npt.ArrayLike,
+    expected: npt.ArrayLike,
+    precision_target: float,
+    *,
+    levels: int,
+    bins_per_level: int,
+    seed: int,
+) -> Comparison:
+    """Run single, mist, ew_dpmt and the control; see `build_grid` for the arguments."""
+    shuffled = np.random.default_rng([seed, _PURPOSE]).permutation(np.asarray(level))
+    by_score = single_grid(score, expected)
+    by_level = build_grid(score, level, expected, levels, bins_per_level)
+    by_chance = build_grid(score, shuffled, expected, levels, bins_per_level)
+    best_scores = single_frontier(by_score)
+    searches: dict[str, tuple[Grid, Frontier]] = {
+        "single": (by_score, best_scores),
+        "mist": (by_level, mist_frontier(by_level)),
+        "ew_dpmt": (by_level, dpmt_frontier(by_level)),
+        CONTROL: (by_chance, dpmt_frontier(by_chance)),
+    }
+    results = {
+        name: conclude(name, grid, frontier, precision_target, levels // len(grid.levels))
+        for name, (grid, frontier) in searches.items()
+    }
+    points = [operating_points(frontier, grid).assign(search=name) for name, (grid, frontier) in searches.items()]
+    return Comparison(
+        results=results,
+        matched_gain={name: _matched_gain(result, best_scores) for name, result in results.items()},
+        operating_points=pd.concat(points, ignore_index=True)[["search", "shown", "precision", "recall"]],
+    )
+
+
+def operating_points(frontier: Frontier, grid: Grid, points: int = 50) -> pd.DataFrame:
+    """Thin a frontier to volumes spread evenly on a log scale: the most positives within each volume.
+
+    Returns:
+        Columns shown, precision, recall; at most `points` rows.
+    """
+    budgets = np.geomspace(1.0, grid.examples, points).round().astype(np.int64)
+    best = np.maximum.accumulate(frontier.positives)
+    # The first point that holds as many positives as the budget can buy.
+    within = np.searchsorted(frontier.shown, budgets, side="right") - 1
+    chosen = np.unique(np.searchsorted(best, best[within[within >= 0]], side="left"))
+    chosen = chosen[(frontier.shown[chosen] > 0) & (frontier.positives[chosen] > 0.0)]
+    positives = frontier.positives[chosen]
+    return pd.DataFrame(
+        {
+            "shown": frontier.shown[chosen],
+            "precision": positives / frontier.shown[chosen],
+            "recall": positives / grid.positives if len(chosen) else positives,
+        }
+    )
+
+
+def boundary_table(results: dict[str, SearchResult]) -> pd.DataFrame:
+    """Return one row a search and level: columns search, level, cut (missing where nothing is shown)."""
+    rows = [
+        (name, level, cut if np.isfinite(cut) else np.nan)
+        for name, result in results.items()
+        for level, cut in enumerate(result.cuts)
+    ]
+    return pd.DataFrame(rows, columns=["search", "level", "cut"])
+
+
+def _matched_gain(result: SearchResult, best_scores: Frontier) -> float:
+    """Recall beyond that of the best scores at the same volume; tied scores share their positives evenly."""
+    total = float(best_scores.positives[-1])
+    matched = float(np.interp(result.shown, best_scores.shown, best_scores.positives))
+    return result.recall - matched / total if total > 0.0 else 0.0
