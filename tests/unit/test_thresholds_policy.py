@@ -1,0 +1,31 @@
+import json
+import math
+
+import pytest
+
+from onward.errors import DataError
+from onward.thresholds.policy import Policy
+from onward.thresholds.single import search_single
+
+POLICY = Policy("ew_dpmt", 0.08, (0.1, 0.2, math.inf))
+
+
+def test_shows_at_or_above_the_cut_of_the_level():
+    assert POLICY.decide([0.1, 0.1, 0.2, 1.0], [0, 1, 1, 2]).tolist() == [True, False, True, False]
+
+
+def test_survives_json_which_knows_no_infinity():
+    text = json.dumps(POLICY.to_dict(), allow_nan=False)
+    assert json.loads(text)["cuts"] == [0.1, 0.2, None]
+    assert Policy.from_dict(json.loads(text)) == POLICY
+
+
+def test_reads_back_from_the_record_of_a_search():
+    result = search_single([0.9, 0.1], [1.0, 0.0], 0.9, levels=2)
+    assert Policy.from_dict(result.to_dict()) == Policy("single", 0.9, (0.9, 0.9))
+
+
+@pytest.mark.parametrize("level", [-1, 3])
+def test_a_level_it_does_not_know_is_refused(level):
+    with pytest.raises(DataError, match=r"1 of 2 .* outside 0 .. 2"):
+        POLICY.decide([0.5, 0.5], [0, level])
