@@ -1,0 +1,173 @@
+"""The two stages of doubt, on a shop small enough to write down."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import grimp
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+
+from onward.artifacts import Layout, read_json, read_table, write_arrays, write_json, write_table, write_text
+from onward.errors import ArtifactError, InfeasibleTargetError
+from onward.graph.product_graph import ProductGraph
+from onward.model.embeddings import Embeddings
+from onward.model.pair_features import scorer_frame
+from onward.model.scorer import PairScorer, feature_matrix
+from onward.params import read_params
+from onward.stages import calibrate_uncertainty, fit_thresholds
+from onward.thresholds.policy import Policy
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = read_params(ROOT / "params.yaml")
+PRODUCTS, IMPRESSIONS = 12, 3000
+
+
+def params(**thresholds):
+    settings = {"precision_target": 0.4, "bins_per_level": 10, **thresholds}
+    return PARAMS.model_copy(update={"thresholds": PARAMS.thresholds.model_copy(update=settings)})
+
+
+def small_shop(layout):
+    rng = np.random.default_rng(5)
+    source = rng.integers(0, PRODUCTS, IMPRESSIONS)
+    target = (source + rng.integers(1, PRODUCTS, IMPRESSIONS)) % PRODUCTS
+    shown_at = PARAMS.run.clock - pd.to_timedelta(np.sort(rng.uniform(0.1, 80.0, IMPRESSIONS))[::-1], unit="D")
+    impressions = pd.DataFrame(
+        {
+            "impression": np.arange(IMPRESSIONS),
+            "impression_id": [f"i{row}" for row in range(IMPRESSIONS)],
+            "customer": rng.integers(0, 300, IMPRESSIONS),
+            "split": rng.choice(["train", "selection", "calibrate", "threshold", "test"], IMPRESSIONS),
+            "source": source.astype(np.int32),
+            "target": target.astype(np.int32),
+            "shown_at": shown_at,
+        }
+    )
+    features = pd.DataFrame(
+        {"impression": np.arange(IMPRESSIONS), "recency": rng.random(IMPRESSIONS).astype(np.float32)}
+    )
+    chance = 0.6 * features["recency"].to_numpy(np.float64) ** 2
+    label = (rng.random(IMPRESSIONS) < chance) * 1.0
+    expected = np.where(rng.random(IMPRESSIONS) < 0.3, chance, label).astype(np.float32)
+    in_window = (impressions["shown_at"] >= PARAMS.run.training_start).to_numpy()
+    outcomes = pd.DataFrame({"impression": impressions["impression"], "expected_label": expected})[in_window]
+
+    edges = pd.DataFrame(
+        {"source": [0, 1], "target": [1, 2], "support": 5.0, "reverse_support": 1.0, "expected": 2.0, "score": 1.5}
+    )
+    nodes = pd.DataFrame({"product": range(PRODUCTS), "customers": 20.0, "fresh_customers": 10.0})
+    graph = ProductGraph.from_tables(PRODUCTS, edges, nodes)
+    unit = rng.normal(size=(2, PRODUCTS, 4)).astype(np.float32)
+    embeddings = Embeddings(unit[0], unit[1], np.zeros(PRODUCTS, np.float32), 1.0)
+    frame = scorer_frame(features, graph, embeddings, source, target)
+    names = tuple(frame.columns)
+    fixed = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True, "force_col_wise": True}
+    heads = []
+    for _ in range(3):
+        rows = np.flatnonzero(impressions["split"] == "train")
+        rows = rng.choice(rows, len(rows))
+        data = lgb.Dataset(feature_matrix(frame, names)[rows], label=label[rows])
+        heads.append(lgb.train({**fixed, "num_leaves": 7}, data, num_boost_round=15).model_to_string())
+    scorer = PairScorer(tuple(heads), names, ())
+
+    write_table(layout.serving / "impressions.parquet", impressions)
+    write_table(layout.serving / "features.parquet", features)
+    write_table(layout.delay / "outcomes.parquet", outcomes.assign(state="negative", elapsed_days=1.0))
+    write_table(layout.model / "edges.parquet", graph.edge_table())
+    write_table(layout.model / "nodes.parquet", graph.node_table())
+    write_arrays(layout.model / "embeddings.npz", embeddings.to_arrays())
+    write_json(layout.model / "scorer.json", scorer.to_manifest())
+    for i, head in enumerate(heads):
+        write_text(layout.model / "heads" / f"head_{i}.txt", head)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    layout = Layout(tmp_path_factory.mktemp("shop"))
+    small_shop(layout)
+    line = calibrate_uncertainty.run(layout, params())
+    assert "5 levels" in line
+    return layout
+
+
+def test_scores_hold_out_customers_of_the_window_and_nobody_else(shop):
+    scores = read_table(shop.uncertainty / "scores.parquet")
+    impressions = read_table(shop.serving / "impressions.parquet")
+    held_out = impressions["split"].isin(["calibrate", "threshold", "test"])
+    wanted = impressions[held_out & (impressions["shown_at"] >= PARAMS.run.training_start)]
+    assert scores["impression"].tolist() == wanted["impression"].tolist()
+    assert scores["split"].tolist() == wanted["split"].tolist()
+    assert list(scores.columns) == [
+        "impression", "customer", "split", "score", "uncertainty", "level", "probability",
+    ]  # fmt: skip
+    assert str(scores["level"].dtype) == "int8"
+
+
+def test_calibration_is_reported_on_customers_it_was_not_fitted_to(shop):
+    metrics = read_json(shop.metrics / "calibration.json")
+    scores = read_table(shop.uncertainty / "scores.parquet")
+    assert metrics["threshold_split"]["all"]["examples"] == (scores["split"] == "threshold").sum()
+    assert set(metrics["threshold_split"]) == {"all", "0", "1", "2", "3", "4"}
+    assert metrics["calibrate_split_in_sample"]["pcoc"] == pytest.approx(1.0, abs=1e-3)
+    assert metrics["threshold_split"]["all"]["pcoc"] == pytest.approx(1.0, abs=0.3)
+    table = pd.read_csv(shop.plots / "reliability.csv")
+    assert set(table["level"].astype(str)) == {"all", "0", "1", "2", "3", "4"}
+
+
+@pytest.mark.parametrize("search", ["single", "mist", "ew_dpmt"])
+def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
+    line = fit_thresholds.run(shop, params(search=search))
+    assert line.startswith(f"{search} shows ")
+    values, searches = (read_json(shop.thresholds / f"{name}.json") for name in ("policy", "searches"))
+    policy = Policy.from_dict(values)
+    assert values["feasible"] is True
+    assert values["cuts"] == searches[search]["cuts"]
+    assert set(searches) == {"single", "mist", "ew_dpmt", "ew_dpmt_random_levels"}
+    scores = read_table(shop.uncertainty / "scores.parquet").query("split == 'threshold'")
+    outcomes = read_table(shop.delay / "outcomes.parquet")
+    rows = scores.merge(outcomes, on="impression")
+    shown = policy.decide(rows["score"], rows["level"])
+    assert shown.sum() == values["shown"]
+    assert rows["expected_label"][shown].mean() >= 0.4
+    metrics = read_json(shop.metrics / "thresholds.json")
+    assert metrics["searches"][search]["recall"] == searches[search]["recall"]
+    assert set(pd.read_csv(shop.plots / "boundary.csv")["search"]) == set(searches)
+    assert set(pd.read_csv(shop.plots / "operating_points.csv")["search"]) == set(searches)
+
+
+def test_an_infeasible_target_stops_the_stage_and_leaves_the_old_policy(shop):
+    fit_thresholds.run(shop, params())
+    before = (shop.thresholds / "policy.json").read_bytes()
+    with pytest.raises(InfeasibleTargetError, match=r"precision_target = 0.99: ew_dpmt reaches at most 0\.\d{4}"):
+        fit_thresholds.run(shop, params(precision_target=0.99))
+    assert (shop.thresholds / "policy.json").read_bytes() == before
+
+
+def test_the_same_inputs_give_the_same_bytes(shop):
+    def outputs():
+        folders = (shop.uncertainty, shop.thresholds, shop.metrics, shop.plots)
+        return {path: path.read_bytes() for folder in folders for path in folder.iterdir()}
+
+    fit_thresholds.run(shop, params())
+    before = outputs()
+    calibrate_uncertainty.run(shop, params())
+    fit_thresholds.run(shop, params())
+    assert outputs() == before
+
+
+def test_a_missing_model_is_named(shop, tmp_path):
+    lost = replace(shop, root=tmp_path)
+    for name in ("impressions", "features"):
+        write_table(lost.serving / f"{name}.parquet", read_table(shop.serving / f"{name}.parquet"))
+    write_table(lost.delay / "outcomes.parquet", read_table(shop.delay / "outcomes.parquet"))
+    with pytest.raises(ArtifactError, match=r"embeddings\.npz"):
+        calibrate_uncertainty.run(lost, params())
+
+
+def test_another_precision_target_never_means_another_model():
+    graph = grimp.build_graph("onward", include_external_packages=True, cache_dir=None)
+    closure = graph.find_upstream_modules("onward.stages.fit_thresholds")
+    assert {name for name in closure if name.startswith(("onward.model", "onward.graph", "onward.data"))} == set()
+    assert closure & {"torch", "lightgbm", "mlflow", "duckdb"} == set()
