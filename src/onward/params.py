@@ -223,10 +223,11 @@ class Gate(_Section):
 
 
 class Monitoring(_Section):
-    """Positivity per uncertainty level: interval and the length of the current period."""
+    """Positivity per uncertainty level: confidence, length of the current period, and the change that matters."""
 
     confidence: OpenShare
     current_days: Days
+    tolerance: Positive
 
 
 class Params(_Section):

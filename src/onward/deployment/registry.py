@@ -41,6 +41,11 @@ class Version:
     tags: dict[str, str]
 
     @property
+    def replaced(self) -> int | None:
+        """Number of the version that was champion when this one became it."""
+        return int(self.tags[_REPLACED]) if self.tags.get(_REPLACED) else None
+
+    @property
     def rolled_back(self) -> bool:
         """Whether a person took this version out of use; only a person may put it back."""
         return self.tags.get(_ROLLED_BACK) == "true"
@@ -151,10 +156,10 @@ class Registry:
             champion = self.named(CHAMPION)
             if champion is None:
                 raise RegistryError("nothing is deployed, so nothing can be rolled back; run `dvc repro`")
-            if not champion.tags.get(_REPLACED):
+            if champion.replaced is None:
                 number = champion.number
                 raise RegistryError(f"version {number} replaced no other; choose one with `onward promote NUMBER`")
-            earlier = self.version(int(champion.tags[_REPLACED]))
+            earlier = self.version(champion.replaced)
             client = self._client()
             client.set_model_version_tag(MODEL, str(champion.number), _ROLLED_BACK, "true")
             client.set_registered_model_alias(MODEL, CHAMPION, str(earlier.number))

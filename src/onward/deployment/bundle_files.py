@@ -1,0 +1,82 @@
+"""A bundle as a folder of plain files, and the hash that names it."""
+
+import hashlib
+from pathlib import Path
+
+from onward.artifacts import (
+    read_arrays,
+    read_json,
+    read_table,
+    read_text,
+    write_arrays,
+    write_json,
+    write_table,
+    write_text,
+)
+from onward.deployment.bundle import Bundle
+from onward.graph.product_graph import ProductGraph
+from onward.model.embeddings import Embeddings
+from onward.model.scorer import PairScorer
+from onward.thresholds.policy import Policy
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.levels import UncertaintyLevels
+
+
+def write_bundle(folder: Path, bundle: Bundle) -> None:
+    """Write every part; the same bundle gives the same bytes."""
+    write_table(folder / "products.parquet", bundle.products)
+    write_table(folder / "edges.parquet", bundle.graph.edge_table())
+    write_table(folder / "nodes.parquet", bundle.graph.node_table())
+    write_arrays(folder / "embeddings.npz", bundle.embeddings.to_arrays())
+    for number, head in enumerate(bundle.scorer.heads):
+        write_text(folder / "heads" / f"head_{number}.txt", head)
+    write_json(folder / "scorer.json", bundle.scorer.to_manifest())
+    write_json(folder / "calibrator.json", bundle.calibrator.to_dict())
+    write_json(folder / "levels.json", bundle.levels.to_dict())
+    write_json(folder / "policy.json", bundle.policy.to_dict())
+    write_json(folder / "categories.json", bundle.categories)
+    write_table(folder / "candidates.parquet", bundle.candidates)
+    write_table(folder / "contexts.parquet", bundle.contexts)
+    write_json(folder / "facts.json", bundle.facts)
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read what `write_bundle` wrote.
+
+    Raises:
+        ArtifactError: a file is missing or unreadable.
+    """
+    products = read_table(folder / "products.parquet")
+    edges, nodes = read_table(folder / "edges.parquet"), read_table(folder / "nodes.parquet")
+    return Bundle(
+        products=products,
+        graph=ProductGraph.from_tables(len(products), edges, nodes),
+        embeddings=Embeddings.from_arrays(read_arrays(folder / "embeddings.npz")),
+        scorer=read_scorer(folder),
+        calibrator=IsotonicCalibrator.from_dict(read_json(folder / "calibrator.json")),
+        levels=UncertaintyLevels.from_dict(read_json(folder / "levels.json")),
+        policy=Policy.from_dict(read_json(folder / "policy.json")),
+        categories=read_json(folder / "categories.json"),
+        candidates=read_table(folder / "candidates.parquet"),
+        contexts=read_table(folder / "contexts.parquet"),
+        facts=read_json(folder / "facts.json"),
+    )
+
+
+def read_scorer(folder: Path) -> PairScorer:
+    """Read scorer.json and the heads beside it."""
+    manifest = read_json(folder / "scorer.json")
+    heads = [read_text(folder / "heads" / f"head_{number}.txt") for number in range(manifest["heads"])]
+    return PairScorer.from_manifest(manifest, heads)
+
+
+def bundle_hash(folder: Path) -> str:
+    """SHA-256 over the sorted relative names and the bytes of all files; no name or file can stand for another."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
+        if path.is_file():
+            content = path.read_bytes()
+            # Lengths first, or moving a byte from a name to its content would not show.
+            name = path.relative_to(folder).as_posix().encode()
+            digest.update(len(name).to_bytes(8, "big") + name + len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()

@@ -1,0 +1,132 @@
+"""May a challenger take the champion's place? A pure function of both models' scores on the same rows.
+
+Absolute checks need no champion: the order beats chance beyond doubt, the size of the probabilities is about right, and
+the policy shows something. Against a champion, NLL and recall may not be worse by more than the limits allow. Limits
+are held against the *estimate*, not against the bad end of its interval: a retrained model that is exactly as good
+would fail the latter about every second week, and the champion would grow stale behind a gate that never opens.
+The paired intervals are in the reasons, so that whoever reads them sees how sure the verdict is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.evaluation.classification import auc, negative_log_likelihood
+from onward.evaluation.intervals import CustomerBootstrap, Interval
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Who the rows belong to and what became of them: [n] each."""
+
+    customer: npt.NDArray[np.int64]
+    label: Floats
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one model says of the rows: [n] each."""
+
+    score: Floats
+    probability: Floats
+    shown: Flags
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a challenger passes; `precision_target` is the challenger's own."""
+
+    max_nll_increase: float
+    max_recall_loss: float
+    pcoc_low: float
+    pcoc_high: float
+    precision_target: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether to promote, every check in words (those that failed first), and the figures behind them."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+    figures: Mapping[str, dict[str, float | None]]
+
+
+def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limits, samples: int, seed: int) -> Verdict:
+    """Judge a challenger on rows that neither model was trained on.
+
+    Args:
+        rows: at least one conversion and one row without.
+        challenger: its scores.
+        champion: the scores of the model in use on the same rows; None if nothing is deployed.
+        limits: what is asked.
+        samples: resamples of customers for the intervals.
+        seed: of the resamples.
+    """
+    label, positives = rows.label, int(rows.label.sum())
+    if positives == 0 or positives == len(label):
+        return refusal(f"{positives} of {len(label)} rows converted, so nothing can be judged; raise run.backtest_days")
+    draw = CustomerBootstrap.of(rows.customer, samples, seed)
+    order = auc(label, challenger.score, draw)
+    size = draw.ratio(challenger.probability, label)
+    figures, checks = {"auc": order.to_dict(), "pcoc": size.to_dict()}, []
+    checks.append((order.low > 0.5, f"AUC {_said(order, 3)} must be above 0.5 beyond doubt"))
+    checks.append((
+        limits.pcoc_low <= size.value <= limits.pcoc_high,
+        f"predicted over observed {_said(size, 3)} must be between {limits.pcoc_low:g} and {limits.pcoc_high:g}",
+    ))  # fmt: skip
+    shown = int(challenger.shown.sum())
+    checks.append((shown > 0, f"the policy shows {shown} of {len(label)} rows and must show some"))
+    if champion is not None:
+        worse = draw.ratio_difference(
+            negative_log_likelihood(label, challenger.probability), np.ones(len(label)),
+            negative_log_likelihood(label, champion.probability), np.ones(len(label)),
+        )  # fmt: skip
+        target = limits.precision_target
+        new, old = (recall_cut(label, each.score, target) for each in (challenger, champion))
+        gain = draw.ratio_difference(label * new, label, label * old, label)
+        figures |= {"nll_increase": worse.to_dict(), "recall_gain": gain.to_dict()}
+        checks.append((
+            worse.value <= limits.max_nll_increase,
+            f"NLL moves by {_said(worse, 5, '+')} against the champion and may rise by {limits.max_nll_increase:g}",
+        ))  # fmt: skip
+        checks.append((
+            gain.value >= -limits.max_recall_loss,
+            f"recall at precision {target:g} moves by {_said(gain, 4, '+')} and may fall by {limits.max_recall_loss:g}",
+        ))  # fmt: skip
+    failed = tuple(f"refused: {text}" for passed, text in checks if not passed)
+    return Verdict(not failed, failed + tuple(f"passed: {text}" for passed, text in checks if passed), figures)
+
+
+def refusal(reason: str) -> Verdict:
+    """A verdict without a comparison."""
+    return Verdict(promote=False, reasons=(f"refused: {reason}",), figures={})
+
+
+def recall_cut(label: Floats, score: Floats, precision: float) -> Floats:
+    """[n] 1 for the rows above the lowest cut that keeps `precision` on these very rows.
+
+    Both models get this hindsight, so their recalls compare what they know and not where their cuts happened to land.
+
+    >>> recall_cut(np.array([1.0, 0.0, 1.0, 0.0]), np.array([0.9, 0.8, 0.7, 0.1]), 0.6).tolist()
+    [1.0, 1.0, 1.0, 0.0]
+    """
+    order = np.argsort(-score, kind="stable")
+    hits, ordered = np.cumsum(label[order]), score[order]
+    # A cut cannot part equal scores: only the last row of a tie may be one.
+    ends = np.append(ordered[1:] != ordered[:-1], True)
+    good = np.flatnonzero(ends & (hits >= precision * np.arange(1, len(label) + 1)))
+    taken = np.zeros(len(label))
+    if len(good):
+        taken[order[: good[-1] + 1]] = 1.0
+    return taken
+
+
+def _said(interval: Interval, digits: int, sign: str = "") -> str:
+    value, low, high = (f"{each:{sign}.{digits}f}" for each in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"

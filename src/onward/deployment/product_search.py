@@ -1,0 +1,45 @@
+"""Find a product by what a person types."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.errors import DataError
+
+
+def find_products(words: str, names: Sequence[str], ids: Sequence[str], popularity: npt.ArrayLike) -> list[int]:
+    """Positions of the products that match, the most popular first.
+
+    In this order: the product id; names that hold all words (as words, else as parts of words, in any case); names
+    that look alike, for typing errors.
+
+    Raises:
+        DataError: nothing comes near.
+
+    >>> find_products("milk whole", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
+    [0]
+    >>> find_products("bred", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
+    [2]
+    """
+    if words in ids:
+        return [list(ids).index(words)]
+    wanted, lowered = words.lower().split(), [name.lower() for name in names]
+    if not wanted:
+        raise DataError('recommend: the name is empty; try `onward recommend "milk"`')
+    whole = [place for place, name in enumerate(lowered) if set(wanted) <= set(name.replace(",", " ").split())]
+    found = whole or [place for place, name in enumerate(lowered) if all(word in name for word in wanted)]
+    if not found:
+        close = set(get_close_matches(" ".join(wanted), sorted(set(lowered)), n=5, cutoff=0.6))
+        found = [place for place, name in enumerate(lowered) if name in close]
+    if not found:
+        vocabulary = sorted({word for name in lowered for word in name.split()})
+        close = set(get_close_matches(wanted[0], vocabulary, n=3, cutoff=0.75))
+        found = [place for place, name in enumerate(lowered) if close & set(name.split())]
+    if not found:
+        raise DataError(
+            f"recommend: no product of {len(names)} is named like {words!r}; try a part of its name, or its id"
+        )
+    counts = np.asarray(popularity, dtype=np.float64)
+    return sorted(found, key=lambda place: (-counts[place], ids[place]))

@@ -1,0 +1,131 @@
+"""What is bought after a product, and what before it, for a typical customer.
+
+A probability needs a customer, and the question names none. The answer is therefore a mean over reference contexts:
+feature rows of real impressions, sampled once when the bundle was made, in which the pair's own features (sales,
+prices, categories, counts, embeddings) are replaced by those of the pair in question. What remains of the reference
+row is who the customer is and what that customer had bought of the reference pair; the mean runs over both.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit, logit
+
+from onward.deployment.bundle import Bundle
+from onward.uncertainty.spread import summarise_heads
+
+Decision = Literal["show", "don't show", "abstain"]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_WORDS = ("sure", "fairly sure", "in between", "fairly unsure", "unsure")
+_SPREAD = 1.96
+_EDGE = 1e-9
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One answer.
+
+    Attributes:
+        product_id: outside id.
+        name: of the product.
+        probability: that a typical customer who was shown it converts, calibrated.
+        low: of the interval by the heads' disagreement.
+        high: likewise.
+        level: uncertainty level, 0 the surest.
+        doubt: the level as a word.
+        decision: show, don't show, or abstain when the cut lies inside the interval.
+    """
+
+    product_id: str
+    name: str
+    probability: float
+    low: float
+    high: float
+    level: int
+    doubt: str
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What comes after a product and what comes before it, the most probable first."""
+
+    product_id: str
+    name: str
+    after: tuple[Recommendation, ...]
+    before: tuple[Recommendation, ...]
+
+
+def recommend(bundle: Bundle, product: int, count: int, threads: int = 1) -> Answer:
+    """Answer for the product of an inside number, with up to `count` products in each direction."""
+    candidates = bundle.candidates
+    after = candidates[candidates["source"] == product]
+    before = candidates[candidates["target"] == product]
+    pairs = pd.concat([after, before], ignore_index=True)
+    others = np.concatenate([after["target"].to_numpy(np.int64), before["source"].to_numpy(np.int64)])
+    found = _judge(bundle, pairs, others, threads)
+    row = bundle.products.iloc[product]
+    return Answer(
+        str(row["product_id"]), str(row["name"]), _best(found[: len(after)], count), _best(found[len(after) :], count)
+    )
+
+
+def word_for(level: int, levels: int) -> str:
+    """A word for an uncertainty level.
+
+    >>> [word_for(level, 3) for level in range(3)]
+    ['sure', 'in between', 'unsure']
+    """
+    return _WORDS[round(level / max(levels - 1, 1) * (len(_WORDS) - 1))]
+
+
+def decide(low: float, high: float, score: float, cut: float) -> Decision:
+    """Show at or above the cut, unless the heads disagree on which side of it the score lies.
+
+    >>> decide(0.2, 0.4, 0.3, 0.1), decide(0.2, 0.4, 0.3, 0.35), decide(0.2, 0.4, 0.3, float("inf"))
+    ('show', 'abstain', "don't show")
+    """
+    if low < cut <= high:
+        return "abstain"
+    return "show" if score >= cut else "don't show"
+
+
+def _judge(bundle: Bundle, pairs: pd.DataFrame, others: Ints, threads: int) -> list[Recommendation]:
+    if pairs.empty:
+        return []
+    score, uncertainty = _over_contexts(bundle, pairs, threads)
+    probability = bundle.calibrator.apply(score).mean(axis=1)
+    low, high = (bound.mean(axis=1) for bound in bundle.calibrator.interval(score, uncertainty, _SPREAD))
+    centre, reach = logit(np.clip(score, _EDGE, 1 - _EDGE)), _SPREAD * uncertainty
+    score_low, score_high = expit(centre - reach).mean(axis=1), expit(centre + reach).mean(axis=1)
+    score = score.mean(axis=1)
+    levels = bundle.levels.assign(uncertainty.mean(axis=1))
+    ids, names = bundle.products["product_id"].to_numpy()[others], bundle.products["name"].to_numpy()[others]
+    return [
+        Recommendation(
+            str(ids[row]), str(names[row]), float(probability[row]), float(low[row]), float(high[row]), int(level),
+            word_for(int(level), bundle.levels.count),
+            decide(float(score_low[row]), float(score_high[row]), float(score[row]), bundle.policy.cuts[level]),
+        )
+        for row, level in enumerate(levels)
+    ]  # fmt: skip
+
+
+def _over_contexts(bundle: Bundle, pairs: pd.DataFrame, threads: int) -> tuple[Floats, Floats]:
+    """Score and uncertainty of every pair in every reference context, [pairs, contexts] each."""
+    contexts, count = bundle.contexts, len(bundle.contexts)
+    repeated = pairs.loc[pairs.index.repeat(count)].reset_index(drop=True)
+    situation = contexts.loc[np.tile(contexts.index.to_numpy(), len(pairs))].reset_index(drop=True)
+    source, target = repeated["source"].to_numpy(np.int64), repeated["target"].to_numpy(np.int64)
+    features = pd.concat([situation, repeated.drop(columns=["source", "target"])], axis=1)
+    score, uncertainty = summarise_heads(bundle.heads(features, source, target, threads))
+    return score.reshape(len(pairs), count), uncertainty.reshape(len(pairs), count)
+
+
+def _best(found: list[Recommendation], count: int) -> tuple[Recommendation, ...]:
+    return tuple(sorted(found, key=lambda each: (-each.probability, each.product_id))[:count])

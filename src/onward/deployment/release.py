@@ -1,0 +1,108 @@
+"""From a new bundle to a verdict: whom it is compared with, and on what."""
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from onward.deployment.bundle import Bundle
+from onward.deployment.bundle_files import read_bundle
+from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
+from onward.deployment.registry import Registry, Version
+from onward.errors import ArtifactError, DataError
+
+_SAMPLES = 500
+_TOLERANCE = 1e-6
+
+
+def opponent(registry: Registry, bundle_sha256: str) -> Version | None:
+    """The version that a bundle has to beat.
+
+    That is the champion; for the champion's own bundle it is the version that it replaced, so that deploying the same
+    bundle again, after a kill or a clone, comes to the same verdict as the first time.
+    """
+    champion = registry.champion()
+    if champion is None or champion.bundle_sha256 != bundle_sha256:
+        return champion
+    return registry.version(champion.replaced) if champion.replaced is not None else None
+
+
+def compare(
+    bundle: Bundle, rows: pd.DataFrame, champion: Path | None, limits: Limits, seed: int, threads: int
+) -> tuple[Verdict, Scored]:
+    """Judge a bundle against the champion's on the same rows.
+
+    Args:
+        bundle: the challenger.
+        rows: customer, source_product_id, target_product_id, label and every feature, in the challenger's codes.
+        champion: folder of the champion's bundle; None if there is none.
+        limits: see gate.py.
+        seed: of the intervals.
+        threads: for scoring.
+
+    Returns:
+        The verdict, and the challenger's scores.
+    """
+    challenger = _score(bundle, rows, bundle.categories, threads)
+    try:
+        old = None if champion is None else _score(read_bundle(champion), rows, bundle.categories, threads)
+    except DataError as error:
+        return refusal(f"the champion cannot be compared ({error}); promote by hand with `onward promote`"), challenger
+    what = Rows(rows["customer"].to_numpy(np.int64), rows["label"].to_numpy(np.float64))
+    return judge(what, challenger, old, limits, _SAMPLES, seed), challenger
+
+
+def require_agreement(scored: Scored, predictions: pd.DataFrame) -> None:
+    """Refuse a bundle that scores otherwise than the backtest did: then one of the two is not what was evaluated.
+
+    Raises:
+        ArtifactError: a probability or a decision differs.
+    """
+    if len(scored.probability) != len(predictions):
+        raise ArtifactError(
+            f"deploy: {len(scored.probability)} gate rows, {len(predictions)} predictions; run `dvc repro evaluate`"
+        )
+    apart = np.abs(scored.probability - predictions["probability"].to_numpy(np.float64))
+    # A NaN is nowhere near anything, so it must not pass.
+    wrong = ~(apart <= _TOLERANCE) | (scored.shown != predictions["shown"].to_numpy(bool))
+    if wrong.any():
+        raise ArtifactError(
+            f"deploy: the bundle disagrees with the backtest in {int(wrong.sum())} of {len(wrong)} rows, by up to "
+            f"{float(np.nanmax(apart)):.2g}; run `dvc repro --force evaluate`"
+        )
+
+
+def provenance(root: Path) -> dict[str, str]:
+    """Git commit and hash of dvc.lock, or "unknown": tags that lead from a version back to what made it."""
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown"
+    lock = root / "dvc.lock"
+    return {
+        "git_commit": commit,
+        "dvc_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "unknown",
+    }
+
+
+def flat_figures(verdict: Verdict) -> dict[str, float]:
+    """The verdict's figures as MLflow wants them: one number a name."""
+    return {
+        f"{name}_{part}": value
+        for name, figure in verdict.figures.items()
+        for part, value in figure.items()
+        if value is not None
+    }
+
+
+def _score(bundle: Bundle, rows: pd.DataFrame, categories: Mapping[str, list[str]], threads: int) -> Scored:
+    source, target = rows["source_product_id"].tolist(), rows["target_product_id"].tolist()
+    scored = bundle.score(rows, source, target, categories, threads)
+    unknown = int(scored["score"].isna().sum())
+    if unknown:
+        raise DataError(f"{unknown} of {len(rows)} gate rows hold products that the bundle does not know")
+    return Scored(scored["score"].to_numpy(), scored["probability"].to_numpy(), scored["shown"].to_numpy(bool))

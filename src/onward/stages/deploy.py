@@ -1,0 +1,60 @@
+"""Stage deploy: pack the bundle, let the gate judge it, register it, and move the champion if it may take over."""
+
+from onward.artifacts import Layout, read_json, read_table, replacing_directory, write_json
+from onward.deployment.bundle import Bundle
+from onward.deployment.bundle_files import bundle_hash, write_bundle
+from onward.deployment.candidates import choose_candidates, describe_candidates, sample_contexts
+from onward.deployment.gate import Limits, refusal
+from onward.deployment.registry import MODEL, Registry
+from onward.deployment.release import compare, flat_figures, opponent, provenance, require_agreement
+from onward.params import Params
+from onward.stages.door import main
+from onward.stages.trained_model import read_trained_model
+from onward.thresholds.policy import Policy
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.levels import UncertaintyLevels
+
+
+def run(layout: Layout, params: Params) -> str:
+    """Build, judge, register, promote; in this order, so that a kill at any moment is mended by running again."""
+    clock, gate, serving = params.run, params.gate, layout.serving
+    model, policy = read_trained_model(layout.model), Policy.from_dict(read_json(layout.thresholds / "policy.json"))
+    products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
+    purchases, features = read_table(serving / "purchases.parquet"), read_table(serving / "features.parquet")
+    shown = read_table(serving / "impressions.parquet", ["split", "shown_at"])
+    source, target = choose_candidates(model.graph, model.embeddings, least=10)
+    recent = ((shown["split"] == "calibrate") & (shown["shown_at"] >= clock.training_start)).to_numpy(bool)
+    bundle = Bundle(
+        products[["product", "product_id", "name", "category"]], model.graph, model.embeddings, model.scorer,
+        IsotonicCalibrator.from_dict(read_json(layout.uncertainty / "calibrator.json")),
+        UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")), policy, categories,
+        describe_candidates(source, target, products, purchases, clock.clock, categories),
+        sample_contexts(features, recent, 64, clock.seed),
+        {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
+    )  # fmt: skip
+    folder, registry = layout.deployment / "bundle", Registry(layout.registry)
+    with replacing_directory(folder) as partial:
+        write_bundle(partial, bundle)
+    sha256 = bundle_hash(folder)
+    against = opponent(registry, sha256)
+    rows, predictions = (read_table(layout.evaluation / f"{name}.parquet") for name in ("gate_rows", "predictions"))
+    limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high, policy.precision_target)
+    champion = registry.folder(against) if against else None
+    verdict, scored = compare(bundle, rows, champion, limits, clock.seed, clock.threads)
+    require_agreement(scored, predictions)
+    tags = {**provenance(layout.root), **{name: str(value) for name, value in bundle.facts.items()}}
+    version = registry.register(folder, sha256, tags, flat_figures(verdict))
+    if version.rolled_back:
+        verdict = refusal(
+            f"version {version.number} was rolled back; only `onward promote {version.number}` returns it"
+        )
+    champion_version = registry.promote(version.number) if verdict.promote else registry.champion()
+    result = {"promoted": verdict.promote, "reasons": verdict.reasons, "compared_with": against and against.number}
+    names = {"model": MODEL, "version": version.number, "champion": champion_version and champion_version.number}
+    write_json(layout.deployment / "deployment.json", {"bundle_sha256": sha256, **bundle.facts, **names, **result})
+    write_json(layout.metrics / "deployment.json", {"promoted": verdict.promote, "gate": verdict.figures})
+    return f"version {version.number} {'is champion' if verdict.promote else 'refused'}: {verdict.reasons[0]}"
+
+
+if __name__ == "__main__":
+    main("deploy", run)
