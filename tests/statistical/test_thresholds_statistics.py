@@ -27,7 +27,7 @@ def gain_on_fresh_examples(seed, doubt, search):
     if search == CONTROL:
         level = np.random.default_rng([seed, 22]).permutation(level)
     shown = score[half:] >= np.array(result.cuts)[level[half:]]
-    best = np.sort(label[half:][np.argsort(-score[half:])][: shown.sum()])
+    best = label[half:][np.argsort(-score[half:])][: shown.sum()]
     return (label[half:][shown].sum() - best.sum()) / label[half:].sum()
 
 
