@@ -7,6 +7,7 @@ are named so and cannot win.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,19 @@ class Windows:
     backtest_end: int
     horizon: int
     follow_days: int
+
+    @classmethod
+    def of(
+        cls, training_start: datetime, as_of: datetime, backtest_end: datetime, horizon: datetime, follow_days: int
+    ) -> "Windows":
+        """Windows between midnights.
+
+        >>> Windows.of(*(datetime(1970, 1, day) for day in (2, 3, 4, 5)), follow_days=1).horizon
+        4
+        """
+        days = np.array([training_start, as_of, backtest_end, horizon], dtype="datetime64[D]").astype(np.int64)
+        training, clock, end, last = days.tolist()
+        return cls(training, clock, end, last, follow_days)
 
 
 @dataclass(frozen=True)

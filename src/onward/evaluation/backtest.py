@@ -1,0 +1,162 @@
+"""The backtest: what became of held-out customers' impressions after as_of, and what the model had said of them."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onward.errors import DataError
+from onward.evaluation.classification import measure, positivity_heat_map, reliability
+from onward.evaluation.decisions import decision_table
+from onward.evaluation.purchase_log import Bools
+from onward.graph.product_graph import ProductGraph
+from onward.model.embeddings import Embeddings
+from onward.model.pair_features import scorer_frame
+from onward.model.scorer import PairScorer
+from onward.thresholds.comparison import CONTROL
+from onward.thresholds.policy import Policy
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.spread import summarise_heads
+
+BINS = 10
+GATE_COLUMNS = ("impression", "customer", "source_product_id", "target_product_id", "label")
+
+
+def end_of_log(*moments: pd.Series) -> pd.Timestamp | None:
+    """The midnight after the last event of all series: up to here the log is known; None without events."""
+    last = max((series.max() for series in moments if len(series)), default=None)
+    return None if last is None else pd.Timestamp(last).normalize() + pd.Timedelta(days=1)
+
+
+def label_matured(
+    impressions: pd.DataFrame, conversions: pd.DataFrame, window: timedelta, known_until: pd.Timestamp | None
+) -> pd.DataFrame:
+    """Impressions whose window closed by `known_until`, with the column label: 1 when converted within it."""
+    closed = impressions["shown_at"] + window <= (known_until if known_until is not None else pd.Timestamp.min)
+    converted_at = impressions["impression"].map(conversions.set_index("impression")["converted_at"])
+    within = (converted_at > impressions["shown_at"]) & (converted_at <= impressions["shown_at"] + window)
+    return impressions.assign(label=within.astype(np.int8))[closed]
+
+
+def refuse_empty(
+    rows: pd.DataFrame, start: datetime, end: datetime, window: timedelta, known_until: pd.Timestamp | None
+) -> None:
+    """Stop when no test impression has matured, naming an as_of that would work.
+
+    Raises:
+        DataError: `rows` is empty.
+    """
+    if len(rows):
+        return
+    asked = f"no matured impression of a test customer in [{start:%Y-%m-%d}, {end:%Y-%m-%d})"
+    if known_until is None:
+        raise DataError(f"backtest: {asked} and no later event at all; set run.as_of to a date inside the log")
+    latest = known_until - window - (end - start)
+    raise DataError(
+        f"backtest: {asked}, the log ends on {known_until - timedelta(days=1):%Y-%m-%d}; "
+        f"set run.as_of to {min(latest, pd.Timestamp(start)):%Y-%m-%d} or earlier, or enlarge splits.test"
+    )
+
+
+def score_rows(
+    rows: pd.DataFrame,
+    features: pd.DataFrame,
+    graph: ProductGraph,
+    embeddings: Embeddings,
+    scorer: PairScorer,
+    calibrator: IsotonicCalibrator,
+    levels: UncertaintyLevels,
+    threads: int,
+) -> pd.DataFrame:
+    """`rows` (with source and target) beside score, uncertainty, level and probability; `features` row by row."""
+    source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
+    heads = scorer.predict(scorer_frame(features, graph, embeddings, source, target), threads=threads)
+    score, uncertainty = summarise_heads(heads)
+    return rows.assign(
+        score=score, uncertainty=uncertainty, level=levels.assign(uncertainty), probability=calibrator.apply(score)
+    )
+
+
+def decide_all(
+    searches: Mapping[str, Mapping[str, Any]], score: np.ndarray, level: np.ndarray, seed: int
+) -> dict[str, Bools]:
+    """[n] shown or not, by every search's boundary; the control decides by levels shuffled among the rows."""
+    shuffled = np.random.default_rng([seed, 0xC0]).permutation(level)
+    return {
+        name: Policy.from_dict(searches[name]).decide(score, shuffled if name == CONTROL else level)
+        for name in sorted(searches)
+    }
+
+
+def predictions(
+    scored: pd.DataFrame, product_ids: np.ndarray, shown: Mapping[str, Bools], deployed: str
+) -> pd.DataFrame:
+    """Scored rows with the outside ids of their pair and every search's decision; `shown` is the deployed one."""
+    pair = {f"{end}_product_id": product_ids[scored[end].to_numpy()] for end in ("source", "target")}
+    decided = {f"shown_{name}": chosen for name, chosen in shown.items()} | {"shown": shown[deployed]}
+    said = ["impression", "customer", "label", "score", "uncertainty", "level", "probability"]
+    table = scored[said].assign(**pair, **decided)
+    return table[[*GATE_COLUMNS, *said[3:], *decided]]
+
+
+def summarise(scored: pd.DataFrame, shown: Mapping[str, Bools], samples: int, seed: int) -> dict[str, Any]:
+    """Classification, reliability, heat map and decisions of labelled, scored rows, as plain values."""
+    label, score, probability, customer, level = (
+        scored[name].to_numpy() for name in ("label", "score", "probability", "customer", "level")
+    )
+    by_level = []
+    for number in np.unique(level):
+        inside = level == number
+        measured = measure(
+            label[inside], score[inside], probability[inside], customer[inside], samples=samples, seed=seed, bins=BINS
+        )
+        by_level.append({"level": int(number)} | measured)
+    return {
+        "classification": measure(label, score, probability, customer, samples=samples, seed=seed, bins=BINS),
+        "by_level": by_level,
+        "reliability": reliability(label, probability, BINS),
+        "heat_map": positivity_heat_map(label, score, level, BINS),
+        "decisions": decision_table(label, score, shown, customer, samples, seed),
+    }
+
+
+def headline(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The few figures that `dvc metrics` compares between runs."""
+    overall = results["classification"]
+    kept = ("shown", "precision", "recall", "matched_volume_gain")
+    ranked = {row["method"]: {"hr10": row["hr@10"], "ndcg10": row["ndcg@10"]} for row in results["ranking"]["methods"]}
+    return {
+        **{name: overall[name] for name in ("n", "positives", "customers", "auc", "nll", "pcoc", "ece")},
+        "deployed_policy": results["deployed_policy"],
+        "policies": {row["policy"]: {name: row[name] for name in kept} for row in results["decisions"]},
+        "ranking": ranked,
+        "ranking_winner": results["ranking"]["winner"],
+    }
+
+
+def describe(results: Mapping[str, Any]) -> str:
+    """The backtest in one line."""
+    overall, winner = results["classification"], results["ranking"]["winner"]
+    scores = [f"{name.upper()} {overall[name]['value']:.4f}" for name in ("auc", "pcoc") if overall[name]["value"]]
+    return f"{overall['n']} test impressions: {', '.join(scores) or 'none converted'}; best ranking: {winner}"
+
+
+def plots(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """Tables for `dvc plots`, by file name."""
+    return {
+        "reliability_backtest": pd.DataFrame(results["reliability"]),
+        "heatmap": pd.DataFrame(results["heat_map"]),
+        "ranking": _flat_ranking(results["ranking"]),
+    }
+
+
+def _flat_ranking(ranking: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for row in ranking["methods"]:
+        metrics = {name: value for name, value in row.items() if isinstance(value, dict) and name != "minus_winner"}
+        flat = {f"{name}_{part}": metric[part] for name, metric in metrics.items() for part in ("value", "low", "high")}
+        rows.append({"method": row["method"], "same_purchases": row["same_purchases"]} | flat)
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["method", "same_purchases"])

@@ -1,0 +1,60 @@
+"""Stage evaluate: the only reader of what came after as_of; it judges the model beside the baselines."""
+
+import pandas as pd
+
+from onward.artifacts import Layout, read_json, read_table, write_json, write_table, write_text
+from onward.evaluation import backtest as judged
+from onward.evaluation.catalogue import compare_over_catalogue
+from onward.evaluation.comparison import Windows
+from onward.params import Params
+from onward.stages.door import main
+from onward.stages.trained_model import read_trained_model
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.levels import UncertaintyLevels
+
+
+def run(layout: Layout, params: Params) -> str:
+    """Score the matured test impressions, rank the test queries, write rows, results and the headline."""
+    clock, asked, nodes, model = params.run, params.evaluation, params.graph, read_trained_model(layout.model)
+    conversions = read_table(layout.backtest / "conversions.parquet")
+    impressions = read_table(layout.backtest / "impressions.parquet")
+    bought = ["customer", "product", "purchased_at"]
+    later = read_table(layout.backtest / "purchases.parquet", bought)
+    log_end = judged.end_of_log(later["purchased_at"], conversions["converted_at"])
+    rows = judged.label_matured(impressions, conversions, clock.window, log_end)
+    judged.refuse_empty(rows, clock.clock, clock.backtest_end, clock.window, log_end)
+    features = read_table(layout.backtest / "features.parquet").iloc[rows.index].drop(columns="impression")
+    calibrator = IsotonicCalibrator.from_dict(read_json(layout.uncertainty / "calibrator.json"))
+    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json"))
+    scored = judged.score_rows(
+        rows, features, model.graph, model.embeddings, model.scorer, calibrator, levels, clock.threads
+    )
+    searches = read_json(layout.thresholds / "searches.json")
+    shown = judged.decide_all(searches, scored["score"].to_numpy(), scored["level"].to_numpy(), clock.seed)
+    results = judged.summarise(scored, shown, asked.bootstrap_samples, clock.seed)
+    results["deployed_policy"] = read_json(layout.thresholds / "policy.json")["search"]
+    results["rows"] = {"shown": len(impressions), "matured": len(rows)}
+
+    known = read_table(layout.serving / "purchases.parquet", bought)
+    customers = read_table(layout.serving / "customers.parquet", ["customer", "split"])
+    selection = customers.loc[customers["split"] == "selection", "customer"].to_numpy("int64")
+    windows = Windows.of(clock.training_start, clock.clock, clock.backtest_end, clock.horizon, nodes.follow_days)
+    results["ranking"] = compare_over_catalogue(
+        known, later, selection, model.graph, model.embeddings, windows, nodes.min_customers, nodes.fresh_days,
+        asked.top_k, asked.queries, asked.bootstrap_samples, clock.seed,
+    )  # fmt: skip
+    product_ids = read_table(layout.serving / "products.parquet", ["product_id"])["product_id"].to_numpy()
+    predictions = judged.predictions(scored, product_ids, shown, results["deployed_policy"])
+    gate_rows = pd.concat([predictions[list(judged.GATE_COLUMNS)], features], axis=1)
+
+    write_table(layout.evaluation / "predictions.parquet", predictions)
+    write_table(layout.evaluation / "gate_rows.parquet", gate_rows)
+    write_json(layout.evaluation / "results.json", results)
+    write_json(layout.metrics / "evaluation.json", judged.headline(results))
+    for name, table in judged.plots(results).items():
+        write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    return judged.describe(results)
+
+
+if __name__ == "__main__":
+    main("evaluate", run)
