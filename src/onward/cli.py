@@ -1,0 +1,259 @@
+"""`onward …`: what people ask of a deployed model, and the services around it.
+
+Every heavy import is local to the command that needs it, so that `onward --help` answers at once.
+"""
+
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from onward.errors import ArtifactError, OnwardError, RegistryError
+
+if TYPE_CHECKING:
+    from onward.artifacts import Layout
+    from onward.deployment.recommend import Recommendation
+    from onward.deployment.registry import Version
+
+_ASK, _CHANGE, _WATCH = "Ask the deployed model", "Change what is deployed", "Watch and run"
+_EXAMPLES = (
+    "Examples:  [cyan]onward recommend milk[/]   [cyan]onward status[/]   [cyan]onward report[/]   "
+    "[dim]The pipeline itself runs with[/] [cyan]dvc repro[/] [dim]or[/] [cyan]onward airflow[/][dim].[/]"
+)
+_COLOURS = {
+    "show": "green", "abstain": "yellow", "don't show": "dim", "ok": "green", "too early to tell": "yellow",
+    "drifted": "bold red",
+}  # fmt: skip
+
+app = typer.Typer(
+    name="onward", no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
+    help="Related products that know [b]direction[/b], [b]delay[/b] and [b]doubt[/b]. Run it in the project's folder.",
+    epilog=_EXAMPLES,
+)  # fmt: skip
+_out = Console()
+
+
+@app.command(rich_help_panel=_ASK)
+def recommend(
+    name: Annotated[list[str], typer.Argument(help="Words of a product's name, or its id.", metavar="NAME")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Products in each direction.")] = 8,
+) -> None:
+    """Say what is bought after a product and what before it, how probably, and how sure that is."""
+    from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.product_search import find_products
+    from onward.deployment.recommend import recommend as ask
+
+    bundle = read_bundle(_champion_bundle(_layout()))
+    names, ids = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
+    found = find_products(" ".join(name), names, ids, bundle.graph.customers)
+    answer = ask(bundle, found[0], count)
+    _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
+    _print_recommendations(f"Bought after {answer.name}", answer.after)
+    _print_recommendations(f"Bought before {answer.name}", answer.before)
+    _out.print(
+        f"[dim]Chance that a typical customer who is shown it converts within {bundle.facts['attribution_days']} days; "
+        f"the range is the model's own doubt. Learnt from {escape(str(bundle.facts['source']))} "
+        f"as of {bundle.facts['as_of']}.[/]"
+    )
+    if len(found) > 1:
+        others = ", ".join(f"{names[place]} ({ids[place]})" for place in found[1:6])
+        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+        _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
+
+
+@app.command(rich_help_panel=_ASK)
+def status() -> None:
+    """Say what is deployed, from what, how old it is, what the monitor sees, and what to do next."""
+    from onward.deployment.registry import Registry
+    from onward.params import read_params
+
+    layout = _layout()
+    clock = read_params(layout.root / "params.yaml").run.as_of
+    champion = Registry(layout.registry).champion()
+    deployment = _read_if_there(layout.deployment / "deployment.json")
+    monitor = _read_if_there(layout.monitoring / "verdict.json")
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in _status_lines(champion, deployment, monitor, clock):
+        grid.add_row(name, text)
+    _out.print(grid)
+
+
+@app.command(rich_help_panel=_ASK)
+def report() -> None:
+    """Render reports/index.html and reports/positivity.html, and print the headline figures."""
+    raise NotImplementedError
+
+
+@app.command(rich_help_panel=_CHANGE)
+def promote(version: Annotated[int, typer.Argument(help="A registered version.", min=1)]) -> None:
+    """Put a version in use by hand, whatever the gate said of it."""
+    from onward.deployment.registry import Registry
+
+    promoted = Registry(_layout().registry).promote(version)
+    _out.print(f"[green]Version {promoted.number} is in use[/] [dim](bundle {promoted.bundle_sha256[:12]})[/]")
+
+
+@app.command(rich_help_panel=_CHANGE)
+def rollback() -> None:
+    """Return to the version that the champion replaced; the gate will not bring the champion back by itself."""
+    from onward.deployment.registry import Registry
+
+    earlier = Registry(_layout().registry).rollback()
+    _out.print(f"[green]Version {earlier.number} is in use again[/] [dim](bundle {earlier.bundle_sha256[:12]})[/]")
+
+
+@app.command(name="check-params", rich_help_panel=_CHANGE)
+def check_params() -> None:
+    """Check params.yaml without running anything."""
+    from onward.params import read_params
+
+    run = read_params(Path.cwd() / "params.yaml").run
+    _out.print(
+        f"[green]params.yaml is fine[/]: source {run.source}, as_of {run.as_of}, W = {run.attribution_days} days"
+    )
+
+
+@app.command(rich_help_panel=_WATCH)
+def dashboards() -> None:
+    """Start the MLflow and Evidently UIs on loopback; Ctrl-C ends both."""
+    from onward.deployment.local_services import dashboard_services
+    from onward.deployment.registry import Registry, address
+
+    layout = _layout()
+    registry = Registry(layout.registry)
+    if not registry.database.exists():
+        raise RegistryError(f"{registry.database}: nothing is registered yet; run `dvc repro` first")
+    services = dashboard_services(address(layout.registry), _workspace(layout), layout.root / ".airflow" / "logs")
+    _serve(services, layout.root, [f"{each.name}  [link]{each.address}[/link]" for each in services])
+
+
+@app.command(rich_help_panel=_WATCH)
+def airflow() -> None:
+    """Start Airflow (web UI, scheduler, DAG processor) on loopback with a login; Ctrl-C ends all of it."""
+    from onward.deployment.local_services import airflow_password, airflow_services, prepare_airflow
+
+    layout = _layout()
+    home = layout.root / ".airflow"
+    password = airflow_password(home)
+    services = airflow_services(home, layout.root / "dags", home / "logs")
+    prepare_airflow(services[0], layout.root)
+    _serve(services, layout.root, [f"Airflow  [link]{services[0].address}[/link]", f"user admin, password {password}"])
+
+
+def main() -> None:
+    """Run the command line; an error that a user can mend becomes one line and status 1."""
+    try:
+        app()
+    except OnwardError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+def _layout() -> "Layout":
+    from onward.artifacts import Layout
+
+    return Layout(Path.cwd())
+
+
+def _workspace(layout: "Layout") -> Path:
+    return layout.root / "monitoring" / "workspace"
+
+
+def _champion_bundle(layout: "Layout") -> Path:
+    from onward.deployment.registry import Registry
+
+    registry = Registry(layout.registry)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
+    return registry.folder(champion)
+
+
+def _read_if_there(path: Path) -> dict[str, Any] | None:
+    from onward.artifacts import read_json
+
+    try:
+        return read_json(path)
+    except ArtifactError:
+        return None
+
+
+def _print_recommendations(title: str, found: "tuple[Recommendation, ...]") -> None:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+    )
+    for heading, justify in (("product", "left"), ("id", "left"), ("chance", "right"), ("range", "right")):
+        table.add_column(heading, justify=justify, no_wrap=heading != "product")  # type: ignore[arg-type]  # rich's Literal
+    table.add_column("doubt", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    for each in found:
+        table.add_row(
+            escape(each.name), escape(each.product_id), f"{each.probability:.1%}", f"{each.low:.1%} to {each.high:.1%}",
+            each.doubt, f"[{_COLOURS[each.decision]}]{each.decision}[/]",
+        )  # fmt: skip
+    _out.print(table if found else f"[bold]{escape(title)}[/]: nothing known")
+
+
+def _status_lines(
+    champion: "Version | None", deployment: dict[str, Any] | None, monitor: dict[str, Any] | None, clock: date
+) -> list[tuple[str, str]]:
+    lines = []
+    if champion is None:
+        lines.append(("Deployed", "[bold red]nothing[/]"))
+        next_step = "run `make run`"
+    else:
+        tags = champion.tags
+        as_of = date.fromisoformat(tags["as_of"])
+        lines.append(("Deployed", f"version {champion.number} (bundle {champion.bundle_sha256[:12]})"))
+        lines.append(("Made from", f"{tags['source']}, commit {tags['git_commit'][:12]}"))
+        behind = (clock - as_of).days
+        place = f"{behind} days behind" if behind > 0 else "at" if behind == 0 else f"{-behind} days ahead of"
+        age = f"{(date.today() - as_of).days} days before today"
+        lines.append(("Knows until", f"{as_of} ({place} the pipeline's clock {clock}; {age})"))
+        next_step = "nothing" if behind <= 0 else f"`dvc repro` trains a challenger as of {clock}"
+    if deployment is not None:
+        if champion is None or deployment["bundle_sha256"] != champion.bundle_sha256:
+            lines.append(("Challenger", f"version {deployment['version']}, as of {deployment['as_of']}"))
+            next_step = f"read the gate's reasons; `onward promote {deployment['version']}` overrules it"
+        lines.extend(("Gate" if number == 0 else "", escape(text)) for number, text in enumerate(deployment["reasons"]))
+    if monitor is None:
+        lines.append(("Monitor", "[yellow]has not run[/]"))
+    else:
+        word = monitor["verdict"]
+        lines.append(
+            ("Monitor", f"[{_COLOURS[word]}]{word}[/] for version {monitor['version']} as of {monitor['as_of']}")
+        )
+        lines.extend(
+            ("", f"level {each['level']}: [{_COLOURS[each['verdict']]}]{each['verdict']}[/], {escape(each['reason'])}")
+            for each in monitor["levels"]
+        )
+        if word == "drifted" and champion is not None:
+            next_step = str(monitor["action"])
+    return [*lines, ("Next", escape(next_step))]
+
+
+def _serve(services: list[Any], folder: Path, lines: list[str]) -> None:
+    from onward.deployment.services import require_alive, running
+
+    _out.print("[dim]starting …[/]")
+    try:
+        with running(services, folder, patience=120.0) as started:
+            for line in [*lines, "[dim]Ctrl-C ends it[/]"]:
+                _out.print(line)
+            while True:
+                require_alive(services, started)
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        _out.print("[dim]ended[/]")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The services of one machine, all on loopback: the MLflow and Evidently UIs, and Airflow."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from onward.deployment.services import Service, ServiceError
+
+HOST = "127.0.0.1"
+
+
+def free_port(preferred: int) -> int:
+    """The preferred port if nobody listens there, else any free one."""
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            # As servers do: a port that is only waiting out its last connection counts as free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ServiceError(f"no free port on {HOST}; end something that listens there")
+
+
+def dashboard_services(registry_address: str, workspace: Path, logs: Path) -> list[Service]:
+    """The MLflow UI over the registry and the Evidently UI over the workspace."""
+    quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    mlflow, evidently = free_port(5000), free_port(8000)
+    server = (
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", registry_address, "--host", HOST,
+        "--port", str(mlflow), "--workers", "1",
+    )  # fmt: skip
+    program = "from evidently.cli import app; app()"
+    page = (sys.executable, "-W", "ignore", "-c", program, "ui", "--workspace", str(workspace), "--host", HOST,
+            "--port", str(evidently))  # fmt: skip
+    return [
+        Service("MLflow", server, quiet, logs / "mlflow.log", f"http://{HOST}:{mlflow}"),
+        Service("Evidently", page, quiet, logs / "evidently.log", f"http://{HOST}:{evidently}"),
+    ]
+
+
+def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
+    """Settings for one machine: SQLite, LocalExecutor, loopback, and a login."""
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://{HOST}:{port}/execution/",
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
+        "AIRFLOW__API__WORKERS": "1",
+        # Made anew for every start and shared by the three services: a token from yesterday opens nothing.
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def airflow_password(home: Path) -> str:
+    """The password of user admin; generated once, readable by the owner only."""
+    path = home / "passwords.json"
+    if path.is_file():
+        return str(json.loads(path.read_text(encoding="utf-8"))["admin"])
+    home.mkdir(parents=True, exist_ok=True)
+    password = secrets.token_urlsafe(12)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123 - the mode must be right from the first byte
+        json.dump({"admin": password}, stream)
+    return password
+
+
+def airflow_services(home: Path, dags: Path, logs: Path) -> list[Service]:
+    """Web server, scheduler and DAG processor over one SQLite file."""
+    port = free_port(8080)
+    environment = airflow_environment(home, dags, port)
+    address = f"http://{HOST}:{port}"
+    return [
+        Service(
+            f"Airflow {name}", (sys.executable, "-m", "airflow", name), environment, logs / f"airflow-{name}.log",
+            address if name == "api-server" else None,
+        )
+        for name in ("api-server", "scheduler", "dag-processor")
+    ]  # fmt: skip
+
+
+def prepare_airflow(service: Service, folder: Path) -> None:
+    """Make or migrate Airflow's database.
+
+    Raises:
+        ServiceError: that failed.
+    """
+    service.log.parent.mkdir(parents=True, exist_ok=True)
+    with service.log.open("wb") as log:
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"], cwd=folder, env={**os.environ, **service.environment},
+            stdout=log, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+    if done.returncode != 0:
+        raise ServiceError(f"airflow db migrate: ended with status {done.returncode}; see {service.log}")
