@@ -53,7 +53,7 @@ def run(layout: Layout, params: Params) -> str:
     }
     write_json(layout.metrics / "calibration.json", metrics)
     overall = held_out["all"]
-    return f"{len(rows)} scored, {levels.count} levels; threshold split: NLL {overall.nll:.4f}, PCOC {overall.pcoc}"
+    return f"{len(rows)} scored, {levels.count} levels; threshold split: NLL {overall.nll:.4f}, ECE {overall.ece:.4f}"
 
 
 if __name__ == "__main__":
