@@ -1,0 +1,61 @@
+"""The contract of every estimator: from what is known of n examples to rows (example, label, weight)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What an estimator may know of n examples at one clock.
+
+    Attributes:
+        observed: converted by the clock, [n].
+        matured: the attribution window has passed, [n].
+        unfinished: z, the probability that an example not yet observed converts later, [n];
+            read only where neither observed nor matured.
+        arrival: G, the probability that a conversion of this example would be observed by now, [n];
+            read only where observed and not matured.
+    """
+
+    observed: npt.NDArray[np.bool_]
+    matured: npt.NDArray[np.bool_]
+    unfinished: npt.NDArray[np.float64]
+    arrival: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """m training rows, sorted by example and, within one, with label 1 first.
+
+    Attributes:
+        example: position in the snapshot, int64 [m]; an example may have several rows, or none.
+        label: 0 or 1, int8 [m].
+        weight: at least 0, float64 [m].
+    """
+
+    example: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int8]
+    weight: npt.NDArray[np.float64]
+
+    @property
+    def rate(self) -> float:
+        """Weighted share of label 1; 0 without rows."""
+        total = float(self.weight.sum())
+        return float(self.weight[self.label == 1].sum()) / total if total else 0.0
+
+    @property
+    def effective_sample_size(self) -> float:
+        """(Σw)² / Σw² over examples' own weights (Kish); splitting one example into two rows costs nothing."""
+        own = np.bincount(self.example, self.weight)
+        square = float((own**2).sum())
+        return float(own.sum()) ** 2 / square if square else 0.0
+
+
+class Estimator(Protocol):
+    """Decides what unfinished labels are worth. A matured example is always worth its own label, weight 1."""
+
+    def __call__(self, snapshot: Snapshot) -> LabelledRows:
+        """Give the training rows of a snapshot."""

@@ -1,0 +1,108 @@
+"""Learn from history, at pretended clocks, what the unfinished labels of the training window are worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.delay.arrival import ArrivalModel, fit_arrival
+from onward.delay.boosting import Boosting, Inputs
+from onward.delay.counterfactual import PretendedClocks, pretend_clocks
+from onward.delay.curve import DelayCurve, fit_curve
+from onward.delay.engagement import EngagementLog
+from onward.delay.held_out import HeldOutCheck, check_probabilities, reliability_table
+from onward.delay.outcomes import Flags, Outcomes
+from onward.delay.unfinished import UnfinishedModel, fit_unfinished, unfinished_inputs
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known at the clock about n impressions, in one order: labels, features and engagement.
+
+    Attributes:
+        outcomes: labels so far.
+        names: feature names.
+        features: float32 [n, len(names)].
+        engagement: all engagements before the clock.
+    """
+
+    outcomes: Outcomes
+    names: tuple[str, ...]
+    features: Inputs
+    engagement: EngagementLog
+
+    def inputs(self, row: npt.NDArray[np.int64], clock: npt.NDArray[np.datetime64]) -> Inputs:
+        """Inputs of z for impressions `row` as they stood at `clock`, both [m]."""
+        shown_at = self.outcomes.shown_at[row]
+        engaged = self.engagement.features(self.outcomes.impression[row], shown_at, clock)
+        return unfinished_inputs(self.features[row], (clock - shown_at) / np.timedelta64(1, "D"), engaged)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """The fitted nuisances and how z does on customers it has not seen.
+
+    Attributes:
+        unfinished: z(x, a, e).
+        arrival: G(x, e).
+        curve: the delay curve of the same customers.
+        conversions: matured conversions that G and the curve rest on.
+        check: z on held-out customers.
+        check_without_engagement: the same for z(x, e), fitted in the same way.
+        reliability: predicted and observed by decile of held-out z.
+    """
+
+    unfinished: UnfinishedModel
+    arrival: ArrivalModel
+    curve: DelayCurve
+    conversions: int
+    check: HeldOutCheck
+    check_without_engagement: HeldOutCheck
+    reliability: pd.DataFrame
+
+
+def learn(evidence: Evidence, fitting: Flags, holding: Flags, clocks: int, boosting: Boosting) -> Lessons:
+    """Fit z and G on the impressions `fitting` and check z on those `holding`; only matured ones are used.
+
+    Raises:
+        DataError: history holds no matured impression of one of the two labels.
+    """
+    curve = fit_curve(evidence.outcomes, fitting)
+    pairs = pretend_clocks(evidence.outcomes, fitting, clocks, boosting.seed)
+    held = pretend_clocks(evidence.outcomes, holding, clocks, boosting.seed)
+    open_pairs, open_held = pairs.where(~pairs.arrived), held.where(~held.arrived)
+    inputs, held_inputs = _inputs(evidence, open_pairs), _inputs(evidence, open_held)
+    with_elapsed = (*evidence.names, "elapsed_days")
+    everything = (*with_elapsed, *evidence.engagement.feature_names)
+    model, predicted = _fit_and_predict(inputs, everything, open_pairs.converts, held_inputs, boosting)
+    _, blind = _fit_and_predict(inputs, with_elapsed, open_pairs.converts, held_inputs, boosting)
+    return Lessons(
+        model,
+        _learn_arrival(evidence, pairs.where(pairs.converts), with_elapsed, curve, boosting),
+        curve,
+        len(curve.delays),
+        check_probabilities(predicted, open_held.converts),
+        check_probabilities(blind, open_held.converts),
+        reliability_table(predicted, open_held.converts),
+    )
+
+
+def _inputs(evidence: Evidence, pairs: PretendedClocks) -> Inputs:
+    return evidence.inputs(pairs.row, pairs.clock)
+
+
+def _fit_and_predict(
+    inputs: Inputs, names: Sequence[str], converts: Flags, held_inputs: Inputs, boosting: Boosting
+) -> tuple[UnfinishedModel, npt.NDArray[np.float64]]:
+    model = fit_unfinished(inputs, names, converts, boosting)
+    return model, model.predict(held_inputs)
+
+
+def _learn_arrival(
+    evidence: Evidence, conversions: PretendedClocks, names: Sequence[str], curve: DelayCurve, boosting: Boosting
+) -> ArrivalModel:
+    # Engagement stays out of G: P/Q needs P(observed by e | converts, x), whatever was done meanwhile.
+    inputs = _inputs(evidence, conversions)[:, : len(names)]
+    return fit_arrival(inputs, names, conversions.elapsed_days, conversions.arrived, curve, boosting)

@@ -1,0 +1,68 @@
+"""The correction in figures: what metrics/delay.json and the plots show."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from onward.delay.contract import Snapshot
+from onward.delay.correction import Correction
+from onward.delay.estimators import clipped_share, wait
+from onward.delay.learning import Lessons
+
+
+def summarise(correction: Correction, lessons: Lessons, estimator: str, max_weight: float) -> dict[str, object]:
+    """Headline figures of the training window, all customers unless named otherwise."""
+    snapshot = correction.snapshot
+    pending = ~snapshot.observed & ~snapshot.matured
+    weighted = estimator == "importance_weight"
+    check, blind = lessons.check, lessons.check_without_engagement
+    return {
+        "estimator": estimator,
+        "impressions": len(pending),
+        "positives_observed": int(snapshot.observed.sum()),
+        "share_pending": _mean(pending),
+        "naive_rate": _mean(snapshot.observed),
+        "matured_rate": wait(snapshot).rate,
+        "corrected_rate": _mean(correction.outcomes["expected_label"].to_numpy(np.float64)),
+        "mean_z": _mean(snapshot.unfinished[pending]),
+        "matured_conversions": lessons.conversions,
+        "z_rows": check.rows,
+        "z_positives": check.positives,
+        "z_auc": check.auc,
+        "z_nll": check.nll,
+        "z_pcoc": check.pcoc,
+        "engagement": {"with": asdict(check), "without": asdict(blind)},
+        "training_examples": int(correction.learners.sum()),
+        "training_rows": len(correction.rows.label),
+        "training_rate": correction.rows.rate,
+        "effective_sample_size": correction.rows.effective_sample_size,
+        "clipped_share": clipped_share(_of(snapshot, correction.learners), max_weight) if weighted else 0.0,
+    }
+
+
+def positives_per_day(correction: Correction) -> pd.DataFrame:
+    """Positives by day of shown_at: as observed, as corrected, and the truth where the whole day has matured."""
+    snapshot = correction.snapshot
+    rows = pd.DataFrame(
+        {
+            "date": correction.outcomes["shown_at"].dt.strftime("%Y-%m-%d"),
+            "impressions": 1,
+            "naive": snapshot.observed.astype(np.int64),
+            "corrected": correction.outcomes["expected_label"].astype(np.float64),
+            "matured": snapshot.matured.astype(np.int64),
+        }
+    )
+    days = rows.groupby("date", sort=True, as_index=False).sum()
+    truth = days["naive"].where(days.pop("matured") == days["impressions"])
+    return days.assign(matured_truth_where_known=truth.astype("Int64"))
+
+
+def _of(snapshot: Snapshot, chosen: np.ndarray) -> Snapshot:
+    return Snapshot(
+        snapshot.observed[chosen], snapshot.matured[chosen], snapshot.unfinished[chosen], snapshot.arrival[chosen]
+    )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else 0.0
