@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from onward.errors import DataError
-from onward.evaluation.classification import measure, positivity_heat_map, reliability
+from onward.evaluation.classification import measure, positivity_heat_map
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.purchase_log import Bools
 from onward.graph.product_graph import ProductGraph
@@ -19,6 +19,7 @@ from onward.thresholds.comparison import CONTROL
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
 from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.reliability import reliability_table
 from onward.uncertainty.spread import summarise_heads
 
 BINS = 10
@@ -36,7 +37,7 @@ def label_matured(
 ) -> pd.DataFrame:
     """Impressions whose window closed by `known_until`, with the column label: 1 when converted within it."""
     closed = impressions["shown_at"] + window <= (known_until if known_until is not None else pd.Timestamp.min)
-    converted_at = impressions["impression"].map(conversions.set_index("impression")["converted_at"])
+    converted_at = conversions.set_index("impression")["converted_at"].reindex(impressions["impression"]).array
     within = (converted_at > impressions["shown_at"]) & (converted_at <= impressions["shown_at"] + window)
     return impressions.assign(label=within.astype(np.int8))[closed]
 
@@ -117,7 +118,7 @@ def summarise(scored: pd.DataFrame, shown: Mapping[str, Bools], samples: int, se
     return {
         "classification": measure(label, score, probability, customer, samples=samples, seed=seed, bins=BINS),
         "by_level": by_level,
-        "reliability": reliability(label, probability, BINS),
+        "reliability": reliability_table(probability, label.astype(np.float64), BINS).to_dict("records"),
         "heat_map": positivity_heat_map(label, score, level, BINS),
         "decisions": decision_table(label, score, shown, customer, samples, seed),
     }

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval, interval_of, wilson
+from onward.uncertainty.reliability import reliability_table
 
 Ints = npt.NDArray[np.int64]
 
@@ -39,25 +40,10 @@ def equal_mass_bins(score: np.ndarray, bins: int) -> Ints:
     return dense.astype(np.int64)
 
 
-def reliability(label: np.ndarray, probability: np.ndarray, bins: int) -> list[dict[str, Any]]:
-    """Per equal-mass bin of probability: rows, mean prediction, observed rate and its Wilson interval."""
-    which = equal_mass_bins(probability, bins)
-    rows = []
-    for number in range(int(which.max()) + 1):
-        inside = which == number
-        total, positives = int(inside.sum()), int(label[inside].sum())
-        observed = wilson(positives, total)
-        rows.append({
-            "bin": number, "n": total, "positives": positives, "predicted": float(probability[inside].mean()),
-            "observed": observed.value, "low": observed.low, "high": observed.high,
-        })  # fmt: skip
-    return rows
-
-
-def expected_calibration_error(table: list[dict[str, Any]]) -> float:
-    """Mean distance between predicted and observed over a reliability table, weighted by rows."""
-    total = sum(row["n"] for row in table)
-    return float(sum(row["n"] * abs(row["predicted"] - row["observed"]) for row in table) / total)
+def calibration_error(label: np.ndarray, probability: np.ndarray, bins: int) -> float:
+    """Mean distance between predicted and observed rate over equal-mass bins, weighted by rows."""
+    table = reliability_table(probability, label.astype(np.float64), bins)
+    return float((table["n"] * (table["predicted"] - table["observed"]).abs()).sum() / len(label))
 
 
 def measure(
@@ -81,7 +67,7 @@ def measure(
         "auc": auc(label, score, bootstrap).to_dict(),
         "nll": bootstrap.ratio(negative_log_likelihood(label, probability), ones).to_dict(),
         "pcoc": bootstrap.ratio(probability, label).to_dict(),
-        "ece": expected_calibration_error(reliability(label, probability, bins)),
+        "ece": calibration_error(label, probability, bins),
     }
 
 

@@ -6,10 +6,11 @@ Because every metric here is a ratio of sums, only one sum per customer is kept 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+
+from onward.uncertainty.reliability import wilson_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -94,11 +95,8 @@ def wilson(positives: float, total: float, confidence: float = 0.95) -> Interval
     """
     if total <= 0:
         return Interval(float("nan"), 0.0, 1.0)
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = positives / total
-    centre = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
-    return Interval(share, max(0.0, centre - half), min(1.0, centre + half))
+    low, high = wilson_interval(positives, total, confidence)
+    return Interval(positives / total, float(low), float(high))
 
 
 def _difference(sums: Floats) -> Floats:
