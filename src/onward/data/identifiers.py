@@ -4,6 +4,8 @@ Nothing that happens at or after as_of changes anything on the serving side: not
 orders and impressions known at as_of are numbered first, and the others continue after them.
 """
 
+# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,7 +57,7 @@ class EncodedLog:
     backtest: Mapping[str, pa.Table]
     purchases: pa.Table
     context: Mapping[str, pa.Table]
-    destinations: Mapping[str, Mapping[str, int]]
+    destinations: Mapping[str, dict[str, int]]
 
 
 def encode(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from onward.data.contract import TableContract
+from onward.data.contract import Kind, TableContract
 from onward.data.session import quoted
 from onward.data.structure import holds_text
 
@@ -38,38 +38,50 @@ def typed(contract: TableContract, schema: pa.Schema) -> dict[str, str]:
     return expressions
 
 
-def row_rules(contract: TableContract, schema: pa.Schema, horizon: datetime) -> Iterator[tuple[str, str]]:
-    """Yield (reason, condition on raw columns) for everything that one row alone can get wrong."""
+def row_rules(contract: TableContract, schema: pa.Schema, horizon: datetime) -> list[tuple[str, str]]:
+    """List (reason, condition on raw columns) for everything that one row alone can get wrong."""
+    rules: list[tuple[str, str]] = []
     for name, kind in contract.columns.items():
-        column, text = quoted(name), holds_text(schema.field(name).type)
-        yield f"{name} is null", f"{column} is null"
-        if text:
-            yield f"{name} is empty", f"trim(cast({column} as varchar), {_BLANKS}) = ''"
-        if kind == "id" and text:
-            yield (
-                f"{name} has blanks around it",
-                f"cast({column} as varchar) <> trim(cast({column} as varchar), {_BLANKS})",
-            )
-        elif kind == "number":
-            value = f"try_cast({column} as double)"
-            yield f"{name} is not a number", f"{value} is null"
-            yield f"{name} is not finite", f"not isfinite({value})"
-        elif kind == "time":
-            value = f"try_cast({column} as timestamp)"
-            if text:
-                yield f"{name} carries a time zone", f"regexp_matches(cast({column} as varchar), {_OFFSET})"
-            yield f"{name} is not a timestamp", f"{value} is null"
-            yield f"{name} is before 1990", f"{value} < {moment(EARLIEST)}"
-            yield f"{name} is at or after the horizon", f"{value} >= {moment(horizon)}"
+        rules += _column_rules(name, kind, schema.field(name).type, horizon)
     for name in sorted(set(schema.names) - set(contract.columns)):
         if not holds_text(schema.field(name).type):
-            yield f"{name} is infinite", f"isinf(cast({quoted(name)} as double))"
-    if contract.name == "purchases":
-        yield "quantity is not above zero", "try_cast(quantity as double) <= 0"
-        yield "amount is negative", "try_cast(amount as double) < 0"
-    if contract.name == "impressions":
-        same = "cast(source_product_id as varchar) = cast(target_product_id as varchar)"
-        yield "source and target are the same product", same
+            rules.append((f"{name} is infinite", f"isinf(cast({quoted(name)} as double))"))
+    return rules + list(_OF_TABLE.get(contract.name, ()))
+
+
+_OF_TABLE = {
+    "purchases": (
+        ("quantity is not above zero", "try_cast(quantity as double) <= 0"),
+        ("amount is negative", "try_cast(amount as double) < 0"),
+    ),
+    "impressions": (
+        (
+            "source and target are the same product",
+            "cast(source_product_id as varchar) = cast(target_product_id as varchar)",
+        ),
+    ),
+}
+
+
+def _column_rules(name: str, kind: Kind, raw: pa.DataType, horizon: datetime) -> Iterator[tuple[str, str]]:
+    is_text = holds_text(raw)
+    text = f"cast({name} as varchar)"
+    yield f"{name} is null", f"{name} is null"
+    if is_text:
+        yield f"{name} is empty", f"trim({text}, {_BLANKS}) = ''"
+    if kind == "id" and is_text:
+        yield f"{name} has blanks around it", f"{text} <> trim({text}, {_BLANKS})"
+    elif kind == "number":
+        value = f"try_cast({name} as double)"
+        yield f"{name} is not a number", f"{value} is null"
+        yield f"{name} is not finite", f"not isfinite({value})"
+    elif kind == "time":
+        value = f"try_cast({name} as timestamp)"
+        if is_text:
+            yield f"{name} carries a time zone", f"regexp_matches({text}, {_OFFSET})"
+        yield f"{name} is not a timestamp", f"{value} is null"
+        yield f"{name} is before 1990", f"{value} < {moment(EARLIEST)}"
+        yield f"{name} is at or after the horizon", f"{value} >= {moment(horizon)}"
 
 
 def reference_rules(table: str, window: timedelta) -> tuple[str, tuple[tuple[str, str], ...]]:

@@ -1,6 +1,8 @@
 """Validation: every row of a raw log is either kept, typed, or put into quarantine with one reason."""
 
-from collections.abc import Mapping
+# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,8 +79,8 @@ def refuse_excess(counts: Mapping[str, TableCount], max_share: float) -> None:
             reason = max(count.quarantined, key=lambda name: count.quarantined[name])
             raise DataError(
                 f"{table}: {bad} of {count.rows_in} rows ({bad / count.rows_in:.1%}) break the contract, "
-                f"mostly {reason!r} ({count.quarantined[reason]} rows), allowed are {max_share:.1%}; mend the rows listed in "
-                f"artifacts/quarantine/{table}.parquet, or raise validation.max_quarantined_share"
+                f"mostly {reason!r} ({count.quarantined[reason]} rows), allowed are {max_share:.1%}; mend "
+                f"the rows in artifacts/quarantine/{table}.parquet, or raise validation.max_quarantined_share"
             )
 
 
@@ -92,9 +94,10 @@ def _judge(
     columns = typed(contract, raw.schema)
     casts = ", ".join(f"{expression} as {quoted(column)}" for column, expression in columns.items())
     joins, owed = reference_rules(name, window)
+    own = row_rules(contract, raw.schema, horizon)
     connection.execute(
         f"create or replace temp table judged as select t.* exclude (fault), coalesce(fault, {_first(owed)}) as reason "
-        f"from (select {casts}, _row, {_first(tuple(row_rules(contract, raw.schema, horizon)))} as fault from raw) t {joins}"
+        f"from (select {casts}, _row, {_first(own)} as fault from raw) t {joins}"
     )
     key = ", ".join(contract.key)
     order = f"({contract.clock}, _row)" if contract.clock else "_row"
@@ -112,7 +115,7 @@ def _judge(
         )
 
 
-def _first(rules: tuple[tuple[str, str], ...]) -> str:
+def _first(rules: Sequence[tuple[str, str]]) -> str:
     if not rules:
         return "null"
     return "case " + " ".join(f"when {condition} then {literal(reason)}" for reason, condition in rules) + " end"

