@@ -96,13 +96,6 @@ def simulate(
     return SimulatedLog(RawLog(tables, notes), _truth(world, sales, outcomes, impression_ids))
 
 
-def read_log(
-    products: int, customers: int, days: int, impressions_per_day: int, seed: int, attribution_days: int, end: datetime
-) -> RawLog:
-    """The simulated log without its truth; see `simulate`."""
-    return simulate(products, customers, days, impressions_per_day, seed, end, attribution_days).log
-
-
 @dataclass(frozen=True)
 class _Clock:
     start: np.datetime64

@@ -17,6 +17,7 @@ _BASE_RATE = 0.05
 _STAGE_LOGITS = np.array([-5.2, -2.9, -0.6])  # conversion without engagement, after a view, after a cart
 _SLOT_EFFECT = np.array([0.5, 0.0, -0.5])
 _EVIDENCE_BIAS = 0.6
+_RARE_SHARE = 0.5  # of mean sales: a product that sells this much is half-way to rare
 _FASHION_SHARE = 0.4
 
 
@@ -61,7 +62,7 @@ def draw_orders(world: World, days: int, seed: int) -> Lines:
     owner = np.repeat(np.arange(len(world.rate)), rng.poisson(world.rate * days))
     hour = np.clip(rng.normal(15.5, 4.0, len(owner)), 0.0, 23.99)
     moment = rng.integers(0, days, len(owner)) * DAY + (hour * 3600).astype(np.int64)
-    order = np.repeat(np.arange(len(owner)), 1 + rng.poisson(1.6, len(owner)))
+    order = np.repeat(np.arange(len(owner)), 1 + rng.poisson(1.0, len(owner)))
     customer, second = owner[order], moment[order]
     favourite = rng.choice(FAVOURITES, len(order), p=FAVOURITE_WEIGHTS)
     liked = world.by_category.pick(world.favourites[customer, favourite], rng.random(len(order)))
@@ -112,12 +113,13 @@ def draw_outcomes(world: World, shown: Shown, sales: np.ndarray, days: int, wind
     """Let luck decide what the known probabilities leave open.
 
     Evidence bias: `sales` says how often each product is bought in the log. A pair with little evidence (either
-    product rare) converts less than its complement strength suggests, by `_EVIDENCE_BIAS`, and rare targets have
-    a wider spread of hidden appeal. So a score that trusts counts is too high, and less sure, where counts are small.
+    product sells little for this shop) converts less than its complement strength suggests, by `_EVIDENCE_BIAS`,
+    and rare targets have a wider spread of hidden appeal. So a score that trusts counts is too high, and less sure,
+    where counts are small.
     """
     rng = np.random.default_rng([seed, 4])
     n, day = len(shown.second), np.minimum(shown.second // DAY, days - 1)
-    rarity = 1.0 / (1.0 + sales / 30.0)
+    rarity = 1.0 / (1.0 + sales / (_RARE_SHARE * sales.mean() + 1e-9))
     appeal = rng.normal(0.0, 0.15 + 0.6 * rarity)
     mood = rng.normal(0.0, 0.4, len(world.rate))
     drift = random_walk(days, 4, rng)[day]

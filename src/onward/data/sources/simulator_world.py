@@ -14,9 +14,9 @@ FAVOURITE_WEIGHTS = np.array([0.5, 0.3, 0.2])
 
 _POPULARITY_EXPONENT = 0.8
 _MAX_COMPLEMENTS = 50
-_MAX_FOLLOW_UPS = 1.2  # expected purchases that one purchase leads to
+_MAX_FOLLOW_UPS = 1.5  # expected purchases that one purchase leads to
 _TWO_WAY_SHARE = 0.1
-_ORDERS_PER_DAY = 0.12
+_ORDERS_PER_DAY = 0.1
 _DAILY_DRIFT = 0.02
 
 
@@ -158,7 +158,7 @@ def _complements(category: np.ndarray, targets: WeightedGroups, categories: int,
     source, target = np.r_[source, target[both]], np.r_[target, source[both]]
     order = np.lexsort((target, source))
     source, target = source[order], target[order]
-    strength = 0.01 + 0.49 * rng.beta(1.2, 4.0, len(source))
+    strength = 0.02 + 0.58 * rng.beta(1.4, 3.6, len(source))
     total = np.bincount(source, strength, products)
     strength *= np.minimum(1.0, _MAX_FOLLOW_UPS / np.maximum(total, 1e-9))[source]
     return Edges(source, target, strength, products)
