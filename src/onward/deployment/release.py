@@ -66,12 +66,13 @@ def require_agreement(scored: Scored, predictions: pd.DataFrame) -> None:
             f"deploy: {len(scored.probability)} gate rows, {len(predictions)} predictions; run `dvc repro evaluate`"
         )
     apart = np.abs(scored.probability - predictions["probability"].to_numpy(np.float64))
-    # A NaN is nowhere near anything, so it must not pass.
-    wrong = ~(apart <= _TOLERANCE) | (scored.shown != predictions["shown"].to_numpy(bool))
+    # What is no number is nowhere near anything, so it must not pass.
+    apart[np.isnan(apart)] = np.inf
+    wrong = (apart > _TOLERANCE) | (scored.shown != predictions["shown"].to_numpy(bool))
     if wrong.any():
         raise ArtifactError(
             f"deploy: the bundle disagrees with the backtest in {int(wrong.sum())} of {len(wrong)} rows, by up to "
-            f"{float(np.nanmax(apart)):.2g}; run `dvc repro --force evaluate`"
+            f"{float(apart.max()):.2g}; run `dvc repro --force evaluate`"
         )
 
 

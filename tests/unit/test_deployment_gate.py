@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onward.deployment.gate import Limits, Rows, Scored, judge, recall_cut
+
+LIMITS = Limits(max_nll_increase=0.0005, max_recall_loss=0.02, pcoc_low=0.8, pcoc_high=1.25, precision_target=0.2)
+RNG = np.random.default_rng(8)
+CUSTOMER = RNG.integers(0, 400, 6000)
+TRUE = RNG.beta(1.5, 12, 6000)
+ROWS = Rows(CUSTOMER, (RNG.uniform(size=6000) < TRUE).astype(float))
+
+
+def scored(probability: np.ndarray) -> Scored:
+    return Scored(probability, probability, probability > 0.2)
+
+
+GOOD = scored(TRUE)
+# The same order, other sizes: one check fails and no other.
+NOISY = scored(np.clip(TRUE * np.exp(np.random.default_rng(9).normal(0, 0.8, 6000)) / np.exp(0.32), 1e-4, 0.9))
+
+
+def verdict(challenger, champion=None, rows=ROWS, limits=LIMITS):
+    return judge(rows, challenger, champion, limits, samples=100, seed=1)
+
+
+def refusals(result):
+    return [reason for reason in result.reasons if reason.startswith("refused")]
+
+
+def test_a_first_good_model_is_promoted_on_absolute_checks_alone():
+    result = verdict(GOOD)
+    assert result.promote
+    assert len(result.reasons) == 3
+    assert set(result.figures) == {"auc", "pcoc"}
+
+
+def test_a_model_as_good_as_the_champion_is_promoted():
+    result = verdict(GOOD, GOOD)
+    assert result.promote
+    assert result.figures["nll_increase"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "word"),
+    [
+        (scored(np.full(6000, ROWS.label.mean())), None, "AUC"),
+        (scored(1 - TRUE), None, "AUC"),
+        (Scored(TRUE, TRUE * 2, GOOD.shown), None, "predicted over observed"),
+        (Scored(TRUE, TRUE / 2, GOOD.shown), None, "predicted over observed"),
+        (replace(GOOD, shown=np.zeros(6000, dtype=bool)), None, "policy shows"),
+        (NOISY, GOOD, "NLL"),
+        (NOISY, GOOD, "recall"),
+    ],
+)
+def test_a_model_is_refused_for_each_reason_in_words_with_numbers(challenger, champion, word):
+    result = verdict(challenger, champion)
+    assert not result.promote
+    assert any(word in reason and any(map(str.isdigit, reason)) for reason in refusals(result))
+    assert result.reasons[0].startswith("refused")
+
+
+def test_only_the_check_that_fails_refuses():
+    assert [reason.split()[1] for reason in refusals(verdict(Scored(TRUE, TRUE * 2, GOOD.shown)))] == ["predicted"]
+
+
+def test_a_better_challenger_replaces_a_worse_champion():
+    assert verdict(GOOD, NOISY).promote
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_rows_of_one_kind_cannot_be_judged(label):
+    result = verdict(GOOD, rows=Rows(CUSTOMER, np.full(6000, label)))
+    assert not result.promote
+    assert "nothing can be judged" in result.reasons[0]
+
+
+def test_a_recall_cut_never_parts_equal_scores():
+    label, score = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.9, 0.5, 0.5, 0.5])
+    assert recall_cut(label, score, 0.6).tolist() == [1, 0, 0, 0]
+    assert recall_cut(label, score, 0.5).tolist() == [1, 1, 1, 1]
+    assert recall_cut(1 - label, score, 0.9).tolist() == [0, 0, 0, 0]

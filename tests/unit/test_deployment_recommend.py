@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+from tiny_bundle import NAMES, make_bundle
+
+from onward.deployment.product_search import find_products
+from onward.deployment.recommend import decide, recommend, word_for
+from onward.errors import DataError
+
+IDS = [f"p{number}" for number in range(6)]
+POPULARITY = [30, 40, 50, 20, 10, 5]
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return make_bundle()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("milk", [1, 0]),  # the most popular first
+        ("MILK whole", [0]),
+        ("strawberry", [4]),
+        ("butt", [3]),  # a part of a word
+        ("p5", [5]),
+        ("buter", [3]),  # a typing error
+        ("whole mlik", [0]),
+    ],
+)
+def test_products_are_found_by_what_people_type(words, expected):
+    assert find_products(words, NAMES, IDS, POPULARITY) == expected
+
+
+@pytest.mark.parametrize("words", ["zzzz no such thing zzzz", "", "  "])
+def test_a_product_that_does_not_exist_is_said_to(words):
+    with pytest.raises(DataError, match="recommend:"):
+        find_products(words, NAMES, IDS, POPULARITY)
+
+
+def test_after_follows_edges_forwards_and_before_backwards(bundle):
+    answer = recommend(bundle, 2, count=8)
+    assert answer.name == "Bread"
+    assert [each.name for each in answer.after] == ["Butter"]
+    assert {each.name for each in answer.before} == {"Whole Milk", "Oat Milk"}
+
+
+def test_the_probability_is_the_mean_over_reference_contexts(bundle):
+    answer = recommend(bundle, 2, count=8)
+    features = bundle.contexts.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(1))
+    scored = bundle.score(features, ["p2"] * len(features), ["p3"] * len(features))
+    assert answer.after[0].probability == pytest.approx(scored["probability"].mean(), abs=1e-12)
+
+
+def test_answers_come_most_probable_first_inside_their_interval_and_no_more_than_asked(bundle):
+    answer = recommend(bundle, 0, count=8)
+    probabilities = [each.probability for each in answer.after]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert all(0 <= each.low <= each.probability <= each.high <= 1 for each in answer.after)
+    assert recommend(bundle, 0, count=1).after == answer.after[:1]
+
+
+def test_a_product_without_candidates_has_no_answer(bundle):
+    answer = recommend(bundle, 5, count=8)
+    assert (answer.after, answer.before) == ((), ())
+
+
+@pytest.mark.parametrize(("cuts", "expected"), [((0.0, 0.0), "show"), ((float("inf"),) * 2, "don't show")])
+def test_decisions_follow_the_policy(cuts, expected):
+    answer = recommend(make_bundle(cuts=cuts), 0, count=8)
+    assert {each.decision for each in answer.after} == {expected}
+
+
+def test_a_cut_inside_the_interval_is_no_decision():
+    assert decide(0.2, 0.4, 0.3, 0.4) == "abstain"
+    assert decide(0.2, 0.4, 0.3, 0.2) == "show"
+    assert decide(0.2, 0.4, 0.3, 0.41) == "don't show"
+
+
+def test_levels_have_words_from_sure_to_unsure():
+    assert [word_for(level, 5) for level in (0, 4)] == ["sure", "unsure"]
+    assert word_for(0, 1) == "sure"

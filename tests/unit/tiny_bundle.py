@@ -1,0 +1,68 @@
+"""A bundle of six products that fits in a test: real parts, trained on noise with a signal, no pipeline."""
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+
+from onward.deployment.bundle import Bundle
+from onward.graph.product_graph import ProductGraph
+from onward.model.embeddings import Embeddings
+from onward.model.pair_features import scorer_frame
+from onward.model.scorer import PairScorer
+from onward.thresholds.policy import Policy
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.levels import UncertaintyLevels
+
+NAMES = ["Whole Milk", "Oat Milk", "Bread", "Butter", "Jam, Strawberry", "Candles"]
+FEATURES = ("customer_visits_28d", "target_sales_7d", "cat_target_category", "count_support", "gnn_forward")
+CATEGORIES = {"cat_target_category": ["dairy", "bakery", "home"], "cat_context_place": ["front", "back"]}
+EDGES = [(0, 2, 9), (0, 3, 7), (1, 2, 4), (2, 3, 12), (3, 4, 6)]
+
+
+def make_features(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({
+        "impression": np.arange(rows),
+        "customer_visits_28d": rng.integers(0, 12, rows).astype(np.float32),
+        "target_sales_7d": rng.integers(0, 50, rows).astype(np.float32),
+        "cat_target_category": rng.integers(0, 3, rows).astype(np.float32),
+    })  # fmt: skip
+
+
+def make_graph() -> ProductGraph:
+    edges = pd.DataFrame(EDGES, columns=["source", "target", "support"]).assign(
+        reverse_support=0.0, expected=1.0, score=lambda frame: (frame["support"] + 1) / 6
+    )
+    nodes = pd.DataFrame({"product": range(6), "customers": [30, 40, 50, 20, 10, 5], "fresh_customers": 5})
+    return ProductGraph.from_tables(6, edges, nodes)
+
+
+def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
+    rng = np.random.default_rng(seed)
+    sides = rng.normal(size=(2, 6, 4)).astype(np.float32)
+    sides /= np.linalg.norm(sides, axis=2, keepdims=True)
+    graph, embeddings = make_graph(), Embeddings(sides[0], sides[1], np.zeros(6, np.float32), 0.5)
+    rows = 400
+    features = make_features(rows, seed)
+    source, target = rng.integers(0, 6, rows), rng.integers(0, 6, rows)
+    frame = scorer_frame(features, graph, embeddings, source, target)
+    label = rng.uniform(size=rows) < 0.1 + 0.05 * features["customer_visits_28d"]
+    heads = []
+    for head in range(3):
+        drawn = np.random.default_rng([seed, head]).integers(0, rows, rows)
+        data = lgb.Dataset(frame[list(FEATURES)].to_numpy()[drawn], label[drawn], feature_name=list(FEATURES))
+        settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True, "num_leaves": 4}
+        heads.append(lgb.train({**settings, "min_data_in_leaf": 10}, data, num_boost_round=5).model_to_string())
+    candidates = pd.DataFrame(EDGES, columns=["source", "target", "support"]).drop(columns="support").astype(np.int32)
+    return Bundle(
+        products=pd.DataFrame({
+            "product": np.arange(6, dtype=np.int32), "product_id": [f"p{number}" for number in range(6)], "name": NAMES,
+            "category": ["dairy", "dairy", "bakery", "dairy", "bakery", "home"],
+        }),
+        graph=graph, embeddings=embeddings, scorer=PairScorer(tuple(heads), FEATURES, ("cat_target_category",)),
+        calibrator=IsotonicCalibrator((0.0, 0.5, 1.0), (0.01, 0.4, 0.9)), levels=UncertaintyLevels((0.05,)),
+        policy=Policy("ew_dpmt", 0.3, cuts), categories=CATEGORIES,
+        candidates=candidates.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(1)),
+        contexts=features.loc[:15, ["customer_visits_28d"]],
+        facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
+    )  # fmt: skip
