@@ -1,0 +1,133 @@
+"""The report: one self-contained page about one run, from the files that the run left.
+
+It reads nothing and computes no metric: it words, formats and draws what the stages measured, so that the page cannot
+disagree with the metrics.
+"""
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from onward.evaluation import figures
+from onward.evaluation.report_words import (
+    FILTERS,
+    METHODS,
+    account,
+    against_design,
+    headline,
+    heat_map,
+    quarantine_reasons,
+    say_gain,
+    say_winner,
+)
+
+REPORT_FILES: Mapping[str, str] = {
+    "ingest": "metrics/ingest.json",
+    "delay": "metrics/delay.json",
+    "results": "artifacts/evaluation/results.json",
+    "searches": "artifacts/thresholds/searches.json",
+    "deployment": "artifacts/deployment/deployment.json",
+    "verdict": "artifacts/monitoring/verdict.json",
+    "delay_curve": "plots/delay_curve.csv",
+    "positives_per_day": "plots/positives_per_day.csv",
+    "operating_points": "plots/operating_points.csv",
+}
+"""What the page is made of, from the project's root; every file is text."""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything the page says, as plain values; field names are the keys of `REPORT_FILES`."""
+
+    commit: str
+    lock_hash: str
+    ingest: Mapping[str, Any]
+    delay: Mapping[str, Any]
+    results: Mapping[str, Any]
+    searches: Mapping[str, Any]
+    deployment: Mapping[str, Any]
+    verdict: Mapping[str, Any]
+    delay_curve: list[dict[str, Any]]
+    positives_per_day: list[dict[str, Any]]
+    operating_points: list[dict[str, Any]]
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str], commit: str, lock_hash: str) -> "ReportContent":
+        """Parse the text of every file in `REPORT_FILES`.
+
+        Args:
+            texts: by the keys of `REPORT_FILES`.
+            commit: git commit of the run, as short or long as the page should show it.
+            lock_hash: hash of dvc.lock.
+        """
+        parsed: dict[str, Any] = {
+            name: json.loads(texts[name]) if path.endswith(".json") else parse_rows(texts[name])
+            for name, path in REPORT_FILES.items()
+        }
+        return cls(commit=commit, lock_hash=lock_hash, **parsed)
+
+
+def parse_rows(text: str) -> list[dict[str, Any]]:
+    r"""Rows of a CSV file with numbers as numbers and empty cells as None.
+
+    >>> parse_rows("date,seen\n2017-11-01,3\n2017-11-02,\n")
+    [{'date': '2017-11-01', 'seen': 3.0}, {'date': '2017-11-02', 'seen': None}]
+    """
+    return [{name: _cell(value) for name, value in row.items()} for row in csv.DictReader(StringIO(text))]
+
+
+def render_report(content: ReportContent) -> str:
+    """Return the page as HTML that opens offline: styles and figures are inside, and there are no scripts."""
+    results, ranking = content.results, content.results["ranking"]
+    environment = Environment(
+        loader=PackageLoader("onward.evaluation", ""), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= FILTERS
+    chosen = {name: found for name, found in content.searches.items() if "random" not in name}
+    drawn = {
+        "delay": figures.delay_curve(content.delay_curve),
+        "positives": figures.positives_per_day(content.positives_per_day),
+        "reliability": figures.reliability(results["reliability"]),
+        "pcoc": figures.calibration_by_level(results["by_level"]),
+        "cuts": figures.cuts(chosen),
+        "points": figures.operating_points(content.operating_points, list(chosen), content.verdict["precision_target"]),
+    }
+    if ranking["methods"]:
+        names = [METHODS.get(row["method"], row["method"]) for row in ranking["methods"]]
+        hits = [row["hr@10"] for row in ranking["methods"]]
+        drawn["ranking"] = figures.ranking(names, hits, METHODS.get(ranking["winner"], ranking["winner"]))
+    return environment.get_template("report.html.jinja").render(
+        content=content,
+        results=results,
+        ranking=ranking,
+        figures=drawn,
+        methods=METHODS,
+        heat=heat_map(results["heat_map"]),
+        cuts=sorted((name for name in (ranking["methods"] or [{}])[0] if name.startswith("hr@")), key=_cut),
+        tiles=headline(results, content.verdict),
+        rows=account(content.ingest["tables"]),
+        reasons=quarantine_reasons(content.ingest["tables"]),
+        design=against_design(content.ingest.get("notes", {})),
+        gain=say_gain(results["decisions"], results["deployed_policy"]),
+        winner=say_winner(ranking),
+        files=REPORT_FILES,
+    )
+
+
+def _cut(name: str) -> int:
+    return int(name.partition("@")[2])
+
+
+def _cell(value: str | None) -> str | float | None:
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return value

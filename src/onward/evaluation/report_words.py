@@ -1,0 +1,199 @@
+"""How the report words and formats what was measured."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+METHODS = {
+    "popularity": "Popularity",
+    "markov": "Markov: next shopping day",
+    "window_counts": "Directed window counts",
+    "graph": "Product graph (shrunk lift)",
+    "encoder": "GNN encoder",
+    "popularity_to_as_of": "Popularity, up to as_of",
+    "window_counts_to_as_of": "Window counts, up to as_of",
+}
+"""What the report calls each ranking method."""
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """Format a share.
+
+    >>> percent(0.0235, 2), percent(None)
+    ('2.35 %', '–')
+    """
+    return "–" if value is None else f"{value * 100:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """Format a number with thin spaces between thousands.
+
+    >>> number(1667400), number(0.98765, 3)
+    ('1\u2009667\u2009400', '0.988')
+    """
+    return "–" if value is None else f"{value:,.{digits}f}".replace(",", "\u2009")
+
+
+def interval(found: Mapping[str, float | None] | None, digits: int = 3) -> str:
+    """Format a value with its interval.
+
+    >>> interval({"value": 0.7, "low": 0.65, "high": 0.75}, 2)
+    '0.70 (0.65 to 0.75)'
+    """
+    if found is None or found["value"] is None:
+        return "–"
+    if found["low"] is None:
+        return f"{found['value']:.{digits}f}"
+    return f"{found['value']:.{digits}f} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
+
+
+def percent_interval(found: Mapping[str, float | None] | None, digits: int = 1) -> str:
+    """Format a share with its interval.
+
+    >>> percent_interval({"value": 0.446, "low": 0.356, "high": 0.53})
+    '44.6 % (35.6 to 53.0)'
+    """
+    if found is None or found["value"] is None:
+        return "–"
+    value, low, high = (found[part] for part in ("value", "low", "high"))
+    bounds = f" ({low * 100:.{digits}f} to {high * 100:.{digits}f})" if low is not None and high is not None else ""
+    return f"{percent(value, digits)}{bounds}"
+
+
+def points(found: Mapping[str, float | None]) -> str:
+    """Format a difference of shares in percentage points, always with its sign.
+
+    >>> points({"value": -0.001, "low": -0.006, "high": 0.004})
+    '−0.1 points (−0.6 to +0.4)'
+    """
+    value, low, high = (found[part] for part in ("value", "low", "high"))
+    if value is None or low is None or high is None:
+        return "–"
+    return f"{value * 100:+.1f} points ({low * 100:+.1f} to {high * 100:+.1f})".replace("-", "−")
+
+
+def short(text: str) -> str:
+    """The first twelve characters of a hash."""
+    return text[:12]
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "percent": percent, "number": number, "interval": interval, "percent_interval": percent_interval,
+    "points": points, "short": short,
+}  # fmt: skip
+
+
+def headline(results: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The figures at the top of the page: name, value and what it is."""
+    overall = results["classification"]
+    (policy,) = [row for row in results["decisions"] if row["policy"] == results["deployed_policy"]]
+    target = verdict["precision_target"]
+    return [
+        _tile("AUC", overall["auc"], interval, "order of the scores; 0.5 is chance"),
+        _tile("Predicted / observed", overall["pcoc"], interval, "size of the probabilities; 1 is right"),
+        _tile("Precision", policy["precision"], percent_interval, f"of what is shown; target {percent(target)}"),
+        _tile("Recall", policy["recall"], percent_interval, f"with {percent(policy['shown_share']['value'])} shown"),
+    ]
+
+
+def heat_map(cells: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Cells as one row a level, each with a shade between 0 and 0.75, and the score bins across."""
+    top = max((cell["positivity"] or 0.0 for cell in cells), default=0.0) or 1.0
+    levels = sorted({cell["level"] for cell in cells})
+    bins = {cell["score_bin"]: {"low": cell["score_low"], "high": cell["score_high"]} for cell in cells}
+    shaded = [{**cell, "shade": round(0.75 * (cell["positivity"] or 0.0) / top, 3)} for cell in cells]
+    return {
+        "bins": [bins[number] for number in sorted(bins)],
+        "rows": [[cell for cell in shaded if cell["level"] == level] for level in levels],
+    }
+
+
+def account(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row a table: what came in, what was kept, where it went, and whether the sums agree."""
+    rows = []
+    for name, table in tables.items():
+        quarantined = sum(table["rows_quarantined"].values())
+        went = {place: table.get(place, 0) for place in ("serving", "backtest", "outside_window")}
+        agrees = table["rows_in"] == table["rows_kept"] + quarantined and table["rows_kept"] == sum(went.values())
+        rows.append({"table": name, "rows_in": table["rows_in"], "rows_kept": table["rows_kept"],
+                     "quarantined": quarantined, **went, "agrees": agrees})  # fmt: skip
+    return rows
+
+
+def quarantine_reasons(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Every reason for which rows were set aside, most rows first."""
+    found = [
+        {"table": name, "reason": reason, "rows": count}
+        for name, table in tables.items()
+        for reason, count in table["rows_quarantined"].items()
+    ]
+    return sorted(found, key=lambda row: (-row["rows"], row["table"], row["reason"]))
+
+
+def against_design(notes: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Counts of the source beside those that its design was measured with; empty where the source has none."""
+    built, design = notes.get("impressions_built"), notes.get("impressions_of_the_design")
+    if not (built and design):
+        return []
+    near = notes.get("within_5_percent_of_the_design", {})
+    return [
+        {
+            "name": name.replace("_", " ") if "delay" not in name else "delay in days (10, 25, 50, 75, 90 %)",
+            "design": _plain(design[name]),
+            "measured": _plain(built[name]),
+            "near": {True: "yes", False: "no"}.get(near.get(name), "–"),
+        }
+        for name in design
+        if name in built
+    ]
+
+
+def say_gain(decisions: Sequence[Mapping[str, Any]], deployed: str) -> str:
+    """What the uncertainty levels earn at the same number shown, and what levels drawn by chance earn."""
+    by_name = {row["policy"]: row for row in decisions}
+    found = by_name[deployed]["matched_volume_gain"]
+    control = [row["matched_volume_gain"] for name, row in by_name.items() if "random" in name]
+    text = (
+        f"Beside showing equally many by score alone, the cuts of {deployed} change recall by {points(found)}: "
+        f"{_significance(found)}."
+    )
+    return text + (
+        f" The same search over levels shuffled at random changes it by {points(control[0])}." if control else ""
+    )
+
+
+def say_winner(ranking: Mapping[str, Any]) -> str:
+    """Which method ranks best, and how the trained encoder stands to it."""
+    rows = {row["method"]: row for row in ranking["methods"]}
+    if not rows:
+        return "No test customer newly bought anything after a query, so nothing could be ranked."
+    winner = ranking["winner"]
+    text = f"{METHODS.get(winner, winner)} ranks best: hit rate at 10 of {percent_interval(rows[winner]['hr@10'])}."
+    if "encoder" not in rows:
+        return text
+    if winner == "encoder":
+        return f"{text} The trained encoder wins against every count-based method that was given the same purchases."
+    found = rows["encoder"]["minus_winner"]
+    return (
+        f"{text} The trained encoder reaches {percent(rows['encoder']['hr@10']['value'])}, {points(found)} against the "
+        f"winner: {_significance(found)}. As a ranker of the whole catalogue it "
+        + ("loses to counts" if found["high"] is not None and found["high"] < 0 else "does not beat counts")
+        + "; in this pipeline its embeddings are features of the pair scorer, which the sections above judge."
+    )
+
+
+def _significance(found: Mapping[str, float | None]) -> str:
+    low, high = found["low"], found["high"]
+    if low is None or high is None:
+        return "it cannot be measured here"
+    return "a gain" if low > 0 else "a loss" if high < 0 else "it cannot be told from nothing"
+
+
+def _tile(name: str, found: Mapping[str, Any], form: Callable[..., str], note: str) -> dict[str, str]:
+    value, _, bounds = form(found).partition(" (")
+    return {"name": name, "value": value, "bounds": bounds.rstrip(")"), "note": note}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(f"{each:g}" for each in value)
+    return percent(value, 2) if 0 < value < 1 else number(value)

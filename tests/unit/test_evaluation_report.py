@@ -1,0 +1,366 @@
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from onward.evaluation.report import REPORT_FILES, ReportContent, parse_rows, render_report
+from onward.evaluation.report_words import account, against_design, say_gain, say_winner
+
+VOID = {"meta", "br", "img", "link", "input", "hr", "col"}
+
+
+def interval(value, half=0.05):
+    return {"value": value, "low": value - half, "high": value + half}
+
+
+def method(name, hit, same_purchases=True, minus=-0.1):
+    metrics = {f"hr@{k}": interval(hit + k / 500) for k in (5, 10, 20, 50)}
+    rest = {"mrr@10": interval(0.1), "ndcg@10": interval(0.05), "direction": interval(0.5)}
+    return {"method": name, "same_purchases": same_purchases, **metrics, **rest, "minus_winner": interval(minus)}
+
+
+def measures(n=2300, positives=50, pcoc=1.1):
+    return {
+        "n": n,
+        "positives": positives,
+        "customers": 190,
+        "positivity": interval(positives / n, 0.004),
+        "predicted": 0.023,
+        "auc": interval(0.71),
+        "nll": interval(0.104, 0.01),
+        "pcoc": interval(pcoc, 0.3),
+        "ece": 0.004,
+    }
+
+
+def decision(name, shown=400, gain=-0.001):
+    return {
+        "policy": name,
+        "shown": shown,
+        "hits": 40,
+        "shown_share": interval(0.04, 0.01),
+        "precision": interval(0.09, 0.03),
+        "recall": interval(0.16),
+        "score_only_recall": interval(0.16),
+        "matched_volume_gain": interval(gain, 0.02),
+    }
+
+
+def texts(**changes):
+    ingest = {
+        "source": "complete_journey",
+        "tables": {
+            "purchases": {
+                "rows_in": 1446467,
+                "rows_kept": 1442478,
+                "rows_quarantined": {"quantity is not above zero": 3989},
+                "serving": 1274297,
+                "backtest": 22281,
+                "outside_window": 145900,
+            },
+            "conversions": {
+                "rows_in": 20743,
+                "rows_kept": 20743,
+                "rows_quarantined": {},
+                "serving": 16453,
+                "backtest": 242,
+                "outside_window": 4048,
+            },
+        },
+        "notes": {
+            "impressions_built": {
+                "products": 3905,
+                "conversion_rate": 0.0234,
+                "delay_days_10_25_50_75_90": [3.0, 7.0, 14.0],
+            },
+            "impressions_of_the_design": {
+                "products": 3914,
+                "conversion_rate": 0.0235,
+                "delay_days_10_25_50_75_90": [3, 7, 14],
+            },
+            "within_5_percent_of_the_design": {"products": True, "conversion_rate": False},
+        },
+    }
+    cells = [
+        {
+            "score_bin": b,
+            "score_low": b / 50,
+            "score_high": (b + 1) / 50,
+            "level": level,
+            "n": 0 if b == level == 0 else 230,
+            "positives": b,
+            "positivity": None if b == level == 0 else b / 230,
+            "low": 0.0,
+            "high": 0.1,
+        }
+        for b in range(10)
+        for level in range(5)
+    ]
+    ranking = {
+        "queries": 4805,
+        "customers": 193,
+        "candidates": 8121,
+        "answers": 189678,
+        "tuned_for": "hr@10",
+        "tuning": {},
+        "winner": "popularity",
+        "methods": [
+            method("popularity", 0.44, minus=0.0),
+            method("markov", 0.41),
+            method("window_counts", 0.41),
+            method("graph", 0.12),
+            method("encoder", 0.25, minus=-0.2),
+            method("popularity_to_as_of", 0.48, same_purchases=False, minus=0.04),
+        ],
+    }
+    results = {
+        "classification": measures(11509, 242),
+        "deployed_policy": "ew_dpmt",
+        "rows": {"shown": 11600, "matured": 11509},
+        "by_level": [{"level": level} | measures(pcoc=0.9 + level / 8) for level in range(5)],
+        "reliability": [
+            {
+                "bin": b,
+                "n": 1150,
+                "predicted": 0.004 * (b + 1),
+                "observed": 0.0042 * (b + 1),
+                "low": 0.002 * b,
+                "high": 0.006 * (b + 1),
+            }
+            for b in range(10)
+        ],
+        "heat_map": cells,
+        "ranking": ranking,
+        "decisions": [decision("single"), decision("mist"), decision("ew_dpmt"), decision("ew_dpmt_random_levels")],
+    }
+    cuts = {
+        "single": [0.08] * 5,
+        "mist": [0.05, 0.07, 0.08, 0.1, None],
+        "ew_dpmt": [0.04, 0.07, 0.09, None, 0.11],
+        "ew_dpmt_random_levels": [0.08] * 5,
+    }
+    deployment = {
+        "source": "complete_journey",
+        "as_of": "2017-11-20",
+        "attribution_days": 28,
+        "bundle_sha256": "ab" * 32,
+        "model": "onward",
+        "version": 3,
+        "champion": 3,
+        "promoted": True,
+        "compared_with": 2,
+        "reasons": ["passed: AUC 0.712 (0.66 to 0.76) must be above 0.5 beyond doubt", "passed: recall <may> fall"],
+    }
+    verdict = {
+        "verdict": "too early to tell",
+        "action": "wait for more labels",
+        "rows": 9000,
+        "current_days": 28,
+        "precision_target": 0.08,
+        "confidence": 0.95,
+        "levels": [
+            {"level": level, "verdict": "ok", "reason": "positivity 2.10% against 2.20% predicted"}
+            for level in range(5)
+        ],
+    }
+    days = "".join(
+        f"2017-{10 + i // 30}-{1 + i % 30:02d},300,{60 - i},60.5,{60 if i < 28 else ''}\n" for i in range(56)
+    )
+    points = "".join(
+        f"{name},{100 * (i + 1)},{0.2 / (1 + i / 5)},{i / 19}\n"
+        for name in ("single", "mist", "ew_dpmt")
+        for i in range(20)
+    )
+    delay = {
+        "estimator": "soft_label",
+        "share_pending": 0.48,
+        "naive_rate": 0.0161,
+        "corrected_rate": 0.0229,
+        "matured_rate": 0.0231,
+    }
+    documents = {
+        "ingest": ingest,
+        "delay": delay,
+        "results": results,
+        "deployment": deployment,
+        "verdict": verdict,
+        "searches": {name: {"cuts": values} for name, values in cuts.items()},
+    } | changes
+    return {name: json.dumps(document) for name, document in documents.items()} | {
+        "delay_curve": "days,conversions,share_converted_by\n" + "".join(f"{d},{d},{d / 28}\n" for d in range(29)),
+        "positives_per_day": "date,impressions,naive,corrected,matured_truth_where_known\n" + days,
+        "operating_points": "search,shown,precision,recall\n" + points,
+    }
+
+
+def content(**changes):
+    return ReportContent.from_texts(texts(**changes), commit="c0ffee" * 6, lock_hash="deadbeef" * 4)
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render_report(content())
+
+
+class Structure(HTMLParser):
+    """Tags that stand open, every id and every attribute value."""
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.open, self.ids, self.values, self.words = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.ids += [value for name, value in attrs if name == "id"]
+        self.values += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def structure(page):
+    parser = Structure()
+    parser.feed(page)
+    parser.close()
+    return parser
+
+
+def test_the_page_is_well_formed_and_no_id_comes_twice(page, structure):
+    assert page.startswith("<!doctype html>")
+    assert structure.open == []
+    assert len(set(structure.ids)) == len(structure.ids)
+
+
+def test_the_page_opens_offline_and_runs_nothing(page, structure):
+    assert "http" not in page
+    assert "<script" not in page
+    assert "@import" not in page
+    loading = [value for _, name, value in structure.values if name in {"src", "href", "xlink:href", "data", "action"}]
+    assert [value for value in loading if not value.startswith("#")] == []
+    assert all(value.startswith("#") for value in re.findall(r"url\(([^)]*)\)", page))
+
+
+def test_every_reference_inside_a_figure_finds_its_target(page, structure):
+    wanted = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', page)
+    assert {one or other for one, other in wanted} <= set(structure.ids)
+
+
+def test_every_figure_says_in_words_what_it_shows(structure):
+    labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
+    assert len(labels) == 7
+    assert all(len(label) > 40 for label in labels)
+    assert any("half have come by day 14" in label for label in labels)
+
+
+def test_the_page_names_the_run_the_verdict_and_the_stand_in(structure):
+    words = " ".join(" ".join(structure.words).split())
+    for said in (
+        "Complete Journey, as of 2017-11-20",
+        "c0ffeec0ffee",
+        "deadbeefdead",
+        "Version 3 passed the gate",
+        "observational stand-in",
+        "quantity is not above zero",
+        "Popularity ranks best",
+        "too early to tell",
+        "91 more were left out",
+        "recall <may> fall",
+    ):
+        assert said in words
+
+
+def test_text_of_the_run_cannot_become_markup(page):
+    assert "<may>" not in page
+
+
+def test_the_same_run_gives_the_same_bytes(page):
+    assert render_report(content()) == page
+
+
+def test_a_refused_model_is_shown_as_refused():
+    refused = json.loads(texts()["deployment"]) | {"promoted": False, "compared_with": None}
+    page = render_report(content(deployment=refused))
+    assert "Version 3 was refused by the gate" in page
+    assert "compared with version" not in page
+
+
+def test_a_run_without_queries_notes_or_conversions_in_a_level_still_has_its_page():
+    results = json.loads(texts()["results"])
+    results["ranking"] |= {"methods": [], "winner": None}
+    results["rows"]["shown"] = results["rows"]["matured"]
+    results["by_level"][0]["pcoc"] = {"value": None, "low": None, "high": None}
+    ingest = json.loads(texts()["ingest"]) | {"notes": {}}
+    deployment = json.loads(texts()["deployment"]) | {"source": "simulator"}
+    page = render_report(content(results=results, ingest=ingest, deployment=deployment))
+    assert "nothing could be ranked" in page
+    assert "The shop is simulated" in page
+    assert "more were left out" not in page
+
+
+def test_content_has_a_field_for_every_file_it_asks_for():
+    fields = {field.name for field in dataclasses.fields(ReportContent)}
+    assert fields == set(REPORT_FILES) | {"commit", "lock_hash"}
+    assert set(texts()) == set(REPORT_FILES)
+
+
+def test_every_row_is_accounted_for_and_a_wrong_sum_is_told():
+    tables = json.loads(texts()["ingest"])["tables"]
+    rows = account(tables)
+    for row in rows:
+        assert row["rows_in"] == row["rows_kept"] + row["quarantined"]
+        assert row["rows_kept"] == row["serving"] + row["backtest"] + row["outside_window"]
+        assert row["agrees"]
+    tables["purchases"]["serving"] -= 1
+    assert [row["agrees"] for row in account(tables)] == [False, True]
+
+
+def test_design_counts_stand_beside_those_measured():
+    rows = against_design(json.loads(texts()["ingest"])["notes"])
+    assert [(row["design"], row["measured"], row["near"]) for row in rows] == [
+        ("3\u2009914", "3\u2009905", "yes"),
+        ("2.35 %", "2.34 %", "no"),
+        ("3, 7, 14", "3, 7, 14", "–"),
+    ]
+
+
+@pytest.mark.parametrize(("gain", "said"), [(0.05, ": a gain."), (-0.05, ": a loss."), (0.001, "told from nothing")])
+def test_a_gain_is_called_one_only_when_its_interval_says_so(gain, said):
+    text = say_gain([decision("ew_dpmt", gain=gain), decision("ew_dpmt_random_levels")], "ew_dpmt")
+    assert said in text
+    assert "shuffled at random" in text
+    nothing = dict.fromkeys(("value", "low", "high"))
+    unknown = decision("single") | {"matched_volume_gain": nothing}
+    assert "cannot be measured" in say_gain([unknown], "single")
+
+
+def test_the_encoder_is_said_to_lose_when_it_does():
+    lost = {
+        "winner": "popularity",
+        "methods": [method("popularity", 0.4, minus=0.0), method("encoder", 0.1, minus=-0.3)],
+    }
+    assert "loses to counts" in say_winner(lost)
+    close = {
+        "winner": "popularity",
+        "methods": [method("popularity", 0.4, minus=0.0), method("encoder", 0.4, minus=-0.01)],
+    }
+    assert "does not beat counts" in say_winner(close)
+    won = {"winner": "encoder", "methods": [method("popularity", 0.4), method("encoder", 0.5, minus=0.0)]}
+    assert "GNN encoder ranks best" in say_winner(won)
+    assert "wins" in say_winner(won)
+    assert "encoder" not in say_winner({"winner": "markov", "methods": [method("markov", 0.4)]})
+
+
+def test_rows_of_a_table_keep_words_numbers_and_gaps():
+    assert parse_rows("a,b\nx,\n1,2.5\n") == [{"a": "x", "b": None}, {"a": 1.0, "b": 2.5}]
