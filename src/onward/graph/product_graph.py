@@ -6,6 +6,7 @@ who leads to a product.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -162,9 +163,12 @@ class ProductGraph:
         wanted = np.asarray(source, dtype=np.int64) * self.products + np.asarray(target, dtype=np.int64)
         if self.edges == 0:
             return np.full(len(wanted), -1, dtype=np.int64)
-        keys = self.sources * self.products + self.out_targets
-        position = np.minimum(np.searchsorted(keys, wanted), self.edges - 1)
-        return np.where(keys[position] == wanted, position, -1)
+        position = np.minimum(np.searchsorted(self._keys, wanted), self.edges - 1)
+        return np.where(self._keys[position] == wanted, position, -1)
+
+    @cached_property
+    def _keys(self) -> IntArray:
+        return self.sources * self.products + self.out_targets
 
     def without_edges(self, removed: IntArray) -> "ProductGraph":
         """The same products without the edges of the given numbers; counts of products stay."""

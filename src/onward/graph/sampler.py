@@ -1,0 +1,122 @@
+"""The neighbourhood sampler behind PyTorch Geometric's own interface, so that its loaders drive it.
+
+The products are one node type; edges are two relations over it: what is bought after, and its explicit reverse.
+Messages flow along both, see model/encoder.py. PyG: https://pytorch-geometric.readthedocs.io (BaseSampler).
+"""
+
+import zlib
+
+import numpy as np
+import torch
+from torch_geometric.data import HeteroData
+from torch_geometric.sampler import (
+    BaseSampler,
+    EdgeSamplerInput,
+    HeteroSamplerOutput,
+    NegativeSampling,
+    NodeSamplerInput,
+)
+
+from onward.graph.product_graph import IntArray, ProductGraph
+from onward.graph.sampling_kernel import Neighbourhood, NeighbourhoodSampler
+
+PRODUCT = "product"
+LEADS_TO = (PRODUCT, "leads_to", PRODUCT)
+LED_FROM = (PRODUCT, "led_from", PRODUCT)
+
+_NO_EDGES = np.empty(0, dtype=np.int64)
+
+
+def uniform_fan(graph: ProductGraph, fan_out: tuple[int, ...]) -> IntArray:
+    """[hops, P] the same fan-out for every product."""
+    return np.repeat(np.array(fan_out, dtype=np.int64)[:, None], graph.products, axis=1)
+
+
+def graph_data(graph: ProductGraph) -> HeteroData:
+    """The graph as PyG's loaders want it: LEADS_TO from u to v, LED_FROM from v to u, edges in the graph's order."""
+    data = HeteroData()
+    forwards = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))
+    data[PRODUCT].num_nodes = graph.products
+    data[LEADS_TO].edge_index = forwards
+    data[LED_FROM].edge_index = forwards.flip(0)
+    return data
+
+
+class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is not typed for mypy
+    """Samples both relations around nodes or edges; see `NeighbourhoodSampler` for what is drawn.
+
+    Each batch is drawn from a seed of its own: `seed` and a checksum of the batch's content. So a batch gives the
+    same subgraph in whatever order and by whatever worker it is loaded, and a counter need not be shared.
+    """
+
+    def __init__(
+        self,
+        graph: ProductGraph,
+        out_fan: IntArray,
+        in_fan: IntArray,
+        seed: int,
+        negatives_per_batch: int | None = None,
+    ) -> None:
+        """Prepare to sample; see `NeighbourhoodSampler` for the fans.
+
+        Args:
+            graph: the directed product graph.
+            out_fan: [hops, P].
+            in_fan: [hops, P].
+            seed: fixes every draw.
+            negatives_per_batch: how many products triplet sampling draws for a whole batch; None leaves it at PyG's
+                `amount` an edge, which is more than a loss that shares them needs.
+        """
+        self._graph = graph
+        self._negatives_per_batch = negatives_per_batch
+        self._sampler = NeighbourhoodSampler(graph, out_fan, in_fan)
+        self._seed = seed
+
+    def sample_from_nodes(self, index: NodeSamplerInput, **_: object) -> HeteroSamplerOutput:
+        """Sample around products, each wanted in both roles."""
+        nodes = index.node.numpy()
+        found = self._sampler.sample(nodes, nodes, _NO_EDGES, self._batch_seed(nodes))
+        return _output(found, (index.input_id, index.time))
+
+    def sample_from_edges(
+        self, index: EdgeSamplerInput, neg_sampling: NegativeSampling | None = None
+    ) -> HeteroSamplerOutput:
+        """Sample around edges u -> v, which themselves take no part in message passing, in either relation.
+
+        Both ends are wanted in both roles, because a reversed edge is a negative example. Triplet sampling adds
+        products drawn uniformly or by `dst_weight`, wanted as targets; the loss shares them over the batch.
+        """
+        sources, targets = index.row.numpy(), index.col.numpy()
+        batch_seed = self._batch_seed(np.concatenate([sources, targets]))
+        negatives = _NO_EDGES
+        if neg_sampling is not None:
+            amount = self._negatives_per_batch or len(sources) * neg_sampling.amount
+            weight = torch.ones(self._graph.products) if neg_sampling.dst_weight is None else neg_sampling.dst_weight
+            allowed = torch.cumsum(weight.double(), 0).numpy()
+            draws = np.random.default_rng(batch_seed).random(amount) * allowed[-1]
+            negatives = np.searchsorted(allowed, draws, side="right")
+        ends = np.concatenate([sources, targets])
+        edges = self._graph.find_edges(sources, targets)
+        found = self._sampler.sample(ends, np.concatenate([ends, negatives]), edges[edges >= 0], batch_seed)
+        source = torch.from_numpy(found.seed_sources[: len(sources)])
+        target = torch.from_numpy(found.seed_sources[len(sources) :])
+        if neg_sampling is None:
+            return _output(found, (index.input_id, torch.stack([source, target]), index.label, index.time))
+        negative = torch.from_numpy(found.seed_targets[len(ends) :])
+        return _output(found, (index.input_id, source, target, negative, index.time))
+
+    def _batch_seed(self, content: IntArray) -> int:
+        return zlib.crc32(np.ascontiguousarray(content).tobytes(), zlib.crc32(str(self._seed).encode()))
+
+
+def _output(found: Neighbourhood, metadata: tuple[object, ...]) -> HeteroSamplerOutput:
+    sources_of_in, targets_of_in = torch.from_numpy(found.in_edges)
+    sources_of_out, targets_of_out = torch.from_numpy(found.out_edges)
+    # A target is fed along LEADS_TO, so its in-edges are that relation's sample; a source along LED_FROM.
+    return HeteroSamplerOutput(
+        node={PRODUCT: torch.from_numpy(found.nodes)},
+        row={LEADS_TO: sources_of_in, LED_FROM: targets_of_out},
+        col={LEADS_TO: targets_of_in, LED_FROM: sources_of_out},
+        edge={LEADS_TO: torch.from_numpy(found.in_numbers), LED_FROM: torch.from_numpy(found.out_numbers)},
+        metadata=metadata,
+    )

@@ -1,0 +1,119 @@
+"""The dual-embedding encoder: every product as a source and as a target, each role fed by the other.
+
+    s_u <- norm act(W_s0 s_u + W_s1 mean over v in out(u) of t_v)
+    t_v <- norm act(W_t0 t_v + W_t1 mean over u in in(v) of s_u)
+
+after BLADE (Virinchi and Saladi, WSDM 2023), with the self terms kept. The last layer has no activation, so that
+embeddings may point anywhere on the sphere.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch_geometric.nn import SimpleConv
+
+from onward.model.product_inputs import ProductInputs
+
+
+class ProductTower(nn.Module):
+    """Attributes -> one vector a product, plus a free vector for products that have edges."""
+
+    codes: Tensor
+    numbers: Tensor
+    free_rows: Tensor
+
+    def __init__(self, inputs: ProductInputs, connected: Tensor, dimension: int, id_dropout: float) -> None:
+        """Prepare the tower.
+
+        Args:
+            inputs: attributes of all P products.
+            connected: [P] which products have edges; the others have no free vector, since nothing would train it.
+            dimension: d.
+            id_dropout: share of products that a training step shows without their free vector, which makes the
+                attributes carry meaning of their own for products that have nothing else.
+        """
+        super().__init__()
+        self.register_buffer("codes", torch.from_numpy(inputs.codes), persistent=False)
+        self.register_buffer("numbers", torch.from_numpy(inputs.numbers), persistent=False)
+        self.register_buffer("free_rows", torch.cumsum(connected, 0) * connected, persistent=False)
+        self.tables = nn.ModuleList(nn.Embedding(size, dimension) for size in inputs.cardinalities)
+        self.linear = nn.Linear(inputs.numbers.shape[1], dimension)
+        self.free = nn.Embedding(int(connected.sum()) + 1, dimension, padding_idx=0)
+        self.id_dropout = id_dropout
+        for table in [*self.tables, self.free]:
+            nn.init.normal_(table.weight, std=dimension**-0.5)
+        with torch.no_grad():
+            self.free.weight[0] = 0.0
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """[n, d] for the given products."""
+        codes = self.codes[nodes]
+        known = self.linear(self.numbers[nodes])
+        for column, table in enumerate(self.tables):
+            known = known + table(codes[:, column])
+        # No rescaling of what is kept: inference shows free vectors as they are, like most training steps.
+        kept = torch.rand(len(nodes), 1) >= self.id_dropout if self.training else 1.0
+        vectors: Tensor = known + self.free(self.free_rows[nodes]) * kept
+        return vectors
+
+
+class DualLayer(nn.Module):
+    """One exchange of messages between the two roles."""
+
+    def __init__(self, dimension: int) -> None:
+        """Both roles keep `dimension` numbers a product."""
+        super().__init__()
+        self.mean = SimpleConv(aggr="mean")
+        self.source_self = nn.Linear(dimension, dimension)
+        self.source_message = nn.Linear(dimension, dimension, bias=False)
+        self.target_self = nn.Linear(dimension, dimension)
+        self.target_message = nn.Linear(dimension, dimension, bias=False)
+
+    def forward(self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor) -> tuple[Tensor, Tensor]:
+        """New (source, target), before activation and norm.
+
+        Args:
+            source: [n, d].
+            target: [n, d].
+            leads_to: [2, m] edges u -> v, along which targets are fed by sources.
+            led_from: [2, k] reversed edges v -> u, along which sources are fed by targets.
+        """
+        new_source = self.source_self(source) + self.source_message(self.mean(target, led_from))
+        new_target = self.target_self(target) + self.target_message(self.mean(source, leads_to))
+        return new_source, new_target
+
+
+class DualEncoder(nn.Module):
+    """Tower, then layers, then unit length; see the module's docstring."""
+
+    def __init__(
+        self, inputs: ProductInputs, connected: Tensor, dimension: int, layers: int, id_dropout: float = 0.1
+    ) -> None:
+        """See `ProductTower` for the arguments."""
+        super().__init__()
+        self.tower = ProductTower(inputs, connected, dimension, id_dropout)
+        self.as_source = nn.Linear(dimension, dimension)
+        self.as_target = nn.Linear(dimension, dimension)
+        self.layers = nn.ModuleList(DualLayer(dimension) for _ in range(layers))
+        self.bias = nn.Linear(dimension, 1)
+        nn.init.zeros_(self.bias.weight)
+        nn.init.zeros_(self.bias.bias)
+
+    def forward(self, nodes: Tensor, leads_to: Tensor, led_from: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embed the given products: s [n, d], t [n, d] of unit length and the bias b [n].
+
+        Args:
+            nodes: [n] products.
+            leads_to: [2, m] edges u -> v by position in `nodes`.
+            led_from: [2, k] reversed edges v -> u by position in `nodes`.
+        """
+        vectors = self.tower(nodes)
+        source, target = self.as_source(vectors), self.as_target(vectors)
+        for number, layer in enumerate(self.layers):
+            if number > 0:
+                source, target = functional.leaky_relu(source), functional.leaky_relu(target)
+            source, target = layer(
+                functional.normalize(source, dim=1), functional.normalize(target, dim=1), leads_to, led_from
+            )
+        bias = self.bias(vectors).squeeze(1)
+        return functional.normalize(source, dim=1), functional.normalize(target, dim=1), bias

@@ -1,0 +1,196 @@
+"""Train the dual encoder on the edges of the product graph: one plain loop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.loader import LinkLoader
+from torch_geometric.sampler import NegativeSampling
+
+from onward.errors import DataError
+from onward.graph.product_graph import IntArray, ProductGraph
+from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
+from onward.model.embeddings import Embeddings
+from onward.model.encoder import DualEncoder
+from onward.model.link_ranking import RankingQuality, ranking_quality
+from onward.model.losses import log_expected_counts, sampled_softmax
+from onward.model.product_inputs import ProductInputs
+
+# Enough to tell epochs apart (standard error of the hit rate below .007); ranking more only costs time.
+_MOST_HELD_OUT = 5000
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """What the loop may vary; see params.yaml for the meaning of each."""
+
+    dimension: int
+    layers: int
+    fan_out: tuple[int, ...]
+    epochs: int
+    batch_edges: int
+    learning_rate: float
+    temperature: float
+    uniform_negatives: int
+    held_out_edges: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the edges: mean loss, and how the held-out edges rank after it."""
+
+    number: int
+    loss: float
+    held_out: RankingQuality
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """Embeddings of the best epoch, the story of all epochs, and what ranking by popularity reaches.
+
+    `by_fresh_customers` ranks targets by customers who bought them new, `by_in_degree` by edges that lead to them.
+    """
+
+    embeddings: Embeddings
+    epochs: tuple[Epoch, ...]
+    best_epoch: int
+    held_out_edges: int
+    by_fresh_customers: RankingQuality
+    by_in_degree: RankingQuality
+
+
+def train_encoder(
+    graph: ProductGraph, inputs: ProductInputs, settings: EncoderSettings, seed: int, threads: int
+) -> TrainedEncoder:
+    """Learn embeddings that rank held-out edges; the epoch that ranks them best is kept.
+
+    Held-out edges take no part in training. The returned embeddings are inferred over all edges, held-out included.
+
+    Raises:
+        DataError: the graph has too few edges to hold any out.
+    """
+    held_out, kept = _hold_out(graph, settings.held_out_edges, seed)
+    source, target = graph.sources[held_out], graph.out_targets[held_out]
+    with _reproducible(seed, threads):
+        encoder = DualEncoder(inputs, torch.from_numpy(kept.connected), settings.dimension, settings.layers)
+        optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
+        objective = _Objective(kept, settings.temperature, settings.uniform_negatives)
+        loader = _loader(kept, settings, seed)
+        console = Console(stderr=True)
+        epochs: list[Epoch] = []
+        best_state = encoder.state_dict()
+        for number in range(1, settings.epochs + 1):
+            losses = []
+            encoder.train()
+            for batch in track(loader, f"epoch {number}/{settings.epochs}", console=console, transient=True):
+                loss = objective(encoder, batch)
+                optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                optimizer.step()
+                losses.append(loss.item())
+            quality = ranking_quality(infer(encoder, kept, settings.temperature).relevance_to_all, kept, source, target)
+            if not epochs or quality.mrr > max(epoch.held_out.mrr for epoch in epochs):
+                best_state = {name: value.clone() for name, value in encoder.state_dict().items()}
+            epochs.append(Epoch(number, float(np.mean(losses)), quality))
+        encoder.load_state_dict(best_state)
+        embeddings = infer(encoder, graph, settings.temperature)
+    return TrainedEncoder(
+        embeddings=embeddings,
+        epochs=tuple(epochs),
+        best_epoch=max(epochs, key=lambda epoch: (epoch.held_out.mrr, -epoch.number)).number,
+        held_out_edges=len(held_out),
+        by_fresh_customers=_rank_constant(kept.fresh_customers, kept, source, target),
+        by_in_degree=_rank_constant(kept.in_degrees, kept, source, target),
+    )
+
+
+def infer(encoder: DualEncoder, graph: ProductGraph, temperature: float) -> Embeddings:
+    """Embeddings of the whole catalogue, layer by layer over all edges, without sampling or dropout."""
+    encoder.eval()
+    edges = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))
+    with torch.no_grad():
+        source, target, bias = encoder(torch.arange(graph.products), edges, edges.flip(0))
+    return Embeddings(source.numpy(), target.numpy(), bias.numpy(), temperature)
+
+
+class _Objective:
+    """The loss of a batch of edges: targets of other edges and drawn products are everybody's negatives."""
+
+    def __init__(self, graph: ProductGraph, temperature: float, negatives: int) -> None:
+        self._graph = graph
+        self._temperature = temperature
+        self._negatives = negatives
+        self._in_batch_share = torch.from_numpy(graph.in_degrees / max(graph.edges, 1)).float()
+        self._uniform_share = torch.from_numpy(graph.connected / max(int(graph.connected.sum()), 1)).float()
+
+    def __call__(self, encoder: DualEncoder, batch: HeteroData) -> Tensor:
+        nodes = batch[PRODUCT].n_id
+        source, target, bias = encoder(nodes, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index)
+        source = source / self._temperature
+        u, v, drawn = batch[PRODUCT].src_index, batch[PRODUCT].dst_pos_index, batch[PRODUCT].dst_neg_index
+        # Batches are shuffled: the first targets are as good a sample as all, and the matrix stays small.
+        in_batch = v[: self._negatives]
+        candidates = torch.cat([in_batch, drawn])
+        products = nodes[candidates]
+        log_expected = log_expected_counts(
+            self._in_batch_share[products], self._uniform_share[products], len(in_batch), len(drawn)
+        )
+        backward = (source[v] * target[u]).sum(1) + bias[u]
+        exists = torch.from_numpy(self._graph.find_edges(nodes[v].numpy(), nodes[u].numpy()) >= 0)
+        return sampled_softmax(
+            positive=(source[u] * target[v]).sum(1) + bias[v],
+            candidates=torch.addmm(bias[candidates] - log_expected, source[u], target[candidates].T),
+            accidental=v[:, None] == candidates,
+            reversed_pair=backward.masked_fill(exists, -torch.inf),
+        )
+
+
+def _loader(graph: ProductGraph, settings: EncoderSettings, seed: int) -> LinkLoader:
+    fan = uniform_fan(graph, settings.fan_out)
+    # Products without edges are no negatives: being never a positive, they would only teach that they are unwanted.
+    negatives = NegativeSampling("triplet", dst_weight=torch.from_numpy(graph.connected))
+    return LinkLoader(
+        graph_data(graph),
+        DirectedSampler(graph, fan, fan, seed, settings.uniform_negatives),
+        edge_label_index=(LEADS_TO, torch.from_numpy(np.stack([graph.sources, graph.out_targets]))),
+        neg_sampling=negatives,
+        batch_size=settings.batch_edges,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _hold_out(graph: ProductGraph, share: float, seed: int) -> tuple[IntArray, ProductGraph]:
+    count = min(round(share * graph.edges), _MOST_HELD_OUT)
+    if count < 1:
+        raise DataError(
+            f"encoder: {graph.edges} edges are too few to hold out a share of {share:g}; "
+            "lower graph.min_support or graph.min_customers"
+        )
+    held_out = np.sort(np.random.default_rng([seed, 1]).choice(graph.edges, count, replace=False))
+    return held_out, graph.without_edges(held_out)
+
+
+def _rank_constant(popularity: np.ndarray, graph: ProductGraph, source: IntArray, target: IntArray) -> RankingQuality:
+    return ranking_quality(lambda u: np.broadcast_to(popularity, (len(u), len(popularity))), graph, source, target)
+
+
+@contextmanager
+def _reproducible(seed: int, threads: int) -> Iterator[None]:
+    """Fixed seed, threads and algorithms inside; what was before, afterwards."""
+    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(mode=True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            torch.use_deterministic_algorithms(mode=deterministic)
