@@ -330,7 +330,7 @@ def test_design_counts_stand_beside_those_measured():
     rows = against_design(json.loads(texts()["ingest"])["notes"])
     assert [(row["design"], row["measured"], row["near"]) for row in rows] == [
         ("3\u2009914", "3\u2009905", "yes"),
-        ("2.35 %", "2.34 %", "no"),
+        ("2.35\u202f%", "2.34\u202f%", "no"),
         ("3, 7, 14", "3, 7, 14", "–"),
     ]
 

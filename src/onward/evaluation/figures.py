@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -97,8 +97,10 @@ def calibration_by_level(rows: Rows) -> Markup:
         axes.axvline(1.0, color=INK, linewidth=1, linestyle=":")
         _dots(axes, names, [row["pcoc"] for row in known], [SERIES[0]] * len(known))
         axes.set_xscale("log")
+        low, high = axes.get_xlim()
+        axes.set_xticks([tick for tick in (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0) if low <= tick <= high], minor=False)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}" if value in {0.5, 2.0} else ""))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="predicted / observed conversions")
 
     said = ", ".join(f"{name} {row['pcoc']['value']:.2f}" for name, row in zip(names, known, strict=True))
@@ -137,7 +139,7 @@ def operating_points(rows: Rows, searches: Sequence[str], target: float) -> Mark
         axes.annotate(f"target {target:.1%}", (1.0, target), xytext=(0, 4), textcoords="offset points", ha="right")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, None))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
         axes.legend(loc="upper right", handlelength=2.4)
 
     said = ", ".join(searches)
@@ -146,18 +148,18 @@ def operating_points(rows: Rows, searches: Sequence[str], target: float) -> Mark
     )
 
 
-def ranking(names: Sequence[str], intervals: Rows, highlighted: str) -> Markup:
-    """Hit rate at 10 of every method with its interval; the winner in its own colour."""
+def ranking(names: Sequence[str], intervals: Rows, winner: int, aside: Sequence[bool]) -> Markup:
+    """Hit rate at 10 of every method with its interval: the winner in its own colour, those set aside in grey."""
+    colours = [SERIES[1] if i == winner else INK if aside[i] else SERIES[0] for i in range(len(names))]
 
     def draw(axes: Axes) -> None:
-        _dots(axes, names, intervals, [SERIES[1] if name == highlighted else SERIES[0] for name in names])
+        _dots(axes, names, intervals, colours)
         axes.set(xlabel="hit rate at 10", xlim=(0, None))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
     said = ", ".join(f"{name} {each['value']:.1%}" for name, each in zip(names, intervals, strict=True))
-    return _svg(
-        "ranking", f"Hit rate at 10 with 95 % intervals: {said}.", draw, width=7.4, height=0.36 * len(names) + 0.9
-    )
+    alt = f"Hit rate at 10 with 95 % intervals: {said}."
+    return _svg("ranking", alt, draw, width=6.2, height=0.34 * len(names) + 0.7)
 
 
 def _dots(axes: Axes, names: Sequence[str], intervals: Rows, colours: Sequence[str]) -> None:

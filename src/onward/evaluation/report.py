@@ -17,6 +17,7 @@ from onward.evaluation import figures
 from onward.evaluation.report_words import (
     FILTERS,
     METHODS,
+    SEARCHES,
     account,
     against_design,
     headline,
@@ -89,25 +90,31 @@ def render_report(content: ReportContent) -> str:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= FILTERS
-    chosen = {name: found for name, found in content.searches.items() if "random" not in name}
+    chosen = {SEARCHES.get(name, name): found for name, found in content.searches.items() if "random" not in name}
+    points = [row | {"search": SEARCHES.get(row["search"], row["search"])} for row in content.operating_points]
     drawn = {
         "delay": figures.delay_curve(content.delay_curve),
         "positives": figures.positives_per_day(content.positives_per_day),
         "reliability": figures.reliability(results["reliability"]),
         "pcoc": figures.calibration_by_level(results["by_level"]),
         "cuts": figures.cuts(chosen),
-        "points": figures.operating_points(content.operating_points, list(chosen), content.verdict["precision_target"]),
+        "points": figures.operating_points(points, list(chosen), content.verdict["precision_target"]),
     }
     if ranking["methods"]:
-        names = [METHODS.get(row["method"], row["method"]) for row in ranking["methods"]]
-        hits = [row["hr@10"] for row in ranking["methods"]]
-        drawn["ranking"] = figures.ranking(names, hits, METHODS.get(ranking["winner"], ranking["winner"]))
+        found = ranking["methods"]
+        drawn["ranking"] = figures.ranking(
+            [METHODS.get(row["method"], row["method"]) for row in found],
+            [row["hr@10"] for row in found],
+            [row["method"] for row in found].index(ranking["winner"]),
+            [not row["same_purchases"] for row in found],
+        )
     return environment.get_template("report.html.jinja").render(
         content=content,
         results=results,
         ranking=ranking,
         figures=drawn,
         methods=METHODS,
+        searches=SEARCHES,
         heat=heat_map(results["heat_map"]),
         cuts=sorted((name for name in (ranking["methods"] or [{}])[0] if name.startswith("hr@")), key=_cut),
         tiles=headline(results, content.verdict),

@@ -14,14 +14,22 @@ METHODS = {
 }
 """What the report calls each ranking method."""
 
+SEARCHES = {
+    "single": "single cut",
+    "mist": "MIST",
+    "ew_dpmt": "EW-DPMT",
+    "ew_dpmt_random_levels": "EW-DPMT, levels at random",
+}
+"""What the report calls each boundary search."""
+
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Format a share.
 
     >>> percent(0.0235, 2), percent(None)
-    ('2.35 %', '–')
+    ('2.35\u202f%', '–')
     """
-    return "–" if value is None else f"{value * 100:.{digits}f} %"
+    return "–" if value is None else f"{value * 100:.{digits}f}\u202f%"
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -50,7 +58,7 @@ def percent_interval(found: Mapping[str, float | None] | None, digits: int = 1) 
     """Format a share with its interval.
 
     >>> percent_interval({"value": 0.446, "low": 0.356, "high": 0.53})
-    '44.6 % (35.6 to 53.0)'
+    '44.6\u202f% (35.6 to 53.0)'
     """
     if found is None or found["value"] is None:
         return "–"
@@ -152,10 +160,9 @@ def say_gain(decisions: Sequence[Mapping[str, Any]], deployed: str) -> str:
     by_name = {row["policy"]: row for row in decisions}
     found = by_name[deployed]["matched_volume_gain"]
     control = [row["matched_volume_gain"] for name, row in by_name.items() if "random" in name]
-    text = (
-        f"Beside showing equally many by score alone, the cuts of {deployed} change recall by {points(found)}: "
-        f"{_significance(found)}."
-    )
+    name = SEARCHES.get(deployed, deployed)
+    text = f"Beside showing equally many by score alone, the cuts of {name} change recall by {points(found)}: "
+    text += f"{_significance(found)}."
     return text + (
         f" The same search over levels shuffled at random changes it by {points(control[0])}." if control else ""
     )
