@@ -1,0 +1,118 @@
+"""In a simulated shop whose ends are known, corrected labels are closer to them than observed ones."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from onward.delay.boosting import Boosting
+from onward.delay.correction import Correction, correct
+from onward.delay.engagement import read_engagements
+from onward.delay.estimators import choose_estimator, importance_weight
+from onward.delay.learning import Evidence, Lessons, learn
+from onward.delay.outcomes import observe_outcomes
+
+pytestmark = pytest.mark.statistical
+
+AS_OF = datetime(2024, 5, 1)
+W = 14
+BOOSTING = Boosting(iterations=150, learning_rate=0.1, leaves=8, min_rows_in_leaf=100, l2=1.0, seed=1, threads=1)
+
+
+@dataclass(frozen=True)
+class Shop:
+    impressions: pd.DataFrame
+    conversions: pd.DataFrame
+    engagements: pd.DataFrame
+    features: np.ndarray
+    converts: np.ndarray
+
+
+def simulate(seed: int, n: int = 30_000) -> Shop:
+    """Keen customers convert more and later; converters look at the product before they buy it."""
+    draw = np.random.default_rng(seed)
+    shown = np.datetime64(AS_OF, "us") - (np.sort(draw.uniform(0.01, 70, n))[::-1] * 86_400e6).astype("timedelta64[us]")
+    keen = draw.random(n)
+    converts = draw.random(n) < 0.02 + 0.2 * keen**2
+    delay = W * draw.beta(1.0 + 2.0 * keen, 2.0)
+    converted_at = shown + (delay * 86_400e6).astype("timedelta64[us]")
+    looks = np.flatnonzero(draw.random(n) < np.where(converts, 0.7, 0.1))
+    at = np.where(converts, delay, W)[looks] * draw.random(len(looks))
+    happened_at = shown[looks] + (at * 86_400e6).astype("timedelta64[us]")
+    ids = np.arange(n)
+    return Shop(
+        pd.DataFrame({"impression": ids, "shown_at": shown}),
+        pd.DataFrame({"impression": ids[converts], "converted_at": converted_at[converts]}),
+        pd.DataFrame({"impression": looks, "kind": "look", "happened_at": happened_at}),
+        np.column_stack([keen, draw.random(n)]).astype(np.float32),
+        converts,
+    )
+
+
+def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Lessons, np.ndarray]:
+    """Learn on even impressions, check on odd ones, correct all of the last 28 days."""
+    outcomes = observe_outcomes(shop.impressions, shop.conversions, AS_OF, timedelta(days=W))
+    evidence = Evidence(outcomes, ("keen", "noise"), shop.features, read_engagements(shop.engagements, AS_OF))
+    even = np.arange(len(shop.converts)) % 2 == 0
+    lessons = learn(evidence, even, ~even, 2, BOOSTING)
+    window = outcomes.elapsed_days <= 28
+    correction = correct(evidence, lessons, window, np.ones(len(window), bool), choose_estimator(estimator, 20.0))
+    return correction, lessons, shop.converts[window]
+
+
+def test_corrected_rate_is_closer_to_the_truth_than_the_observed_one_and_z_is_calibrated() -> None:
+    observed, corrected, predicted = [], [], []
+    for seed in range(6):
+        correction, _, converts = apply(simulate(seed))
+        truth, snapshot = converts.mean(), correction.snapshot
+        observed.append(snapshot.observed.mean() / truth)
+        corrected.append(correction.rows.rate / truth)
+        pending = ~snapshot.observed & ~snapshot.matured
+        predicted.append(snapshot.unfinished[pending].mean() / converts[pending].mean())
+    assert max(observed) < 0.85
+    assert np.all(np.abs(np.subtract(corrected, 1)) < 0.5 * np.abs(np.subtract(observed, 1)))
+    assert abs(np.mean(corrected) - 1) < 0.03
+    assert abs(np.mean(predicted) - 1) < 0.06
+
+
+def test_corrected_rates_hold_for_keen_and_for_idle_customers() -> None:
+    ratios = []
+    for seed in range(4):
+        shop = simulate(seed)
+        correction, _, converts = apply(shop)
+        keen = shop.features[correction.row, 0] > 0.5
+        expected = correction.outcomes["expected_label"].to_numpy()
+        ratios.append([expected[part].mean() / converts[part].mean() for part in (keen, ~keen)])
+    np.testing.assert_allclose(np.mean(ratios, axis=0), 1.0, atol=0.07)
+
+
+def test_importance_weights_recover_the_rate_and_clipping_pays_for_steadiness_with_bias() -> None:
+    free, clipped, shrinkage = [], [], []
+    for seed in range(8):
+        correction, _, converts = apply(simulate(seed), "importance_weight")
+        free.append(importance_weight(correction.snapshot, 1000.0).rate / converts.mean())
+        clipped.append(correction.rows.rate / converts.mean())
+        shrinkage.append(correction.rows.effective_sample_size / len(converts))
+    assert abs(np.mean(free) - 1) < 0.05
+    assert 0.9 < np.mean(clipped) < np.mean(free)
+    assert np.std(clipped) < np.std(free)
+    assert 0.7 < np.mean(shrinkage) < 1.0
+
+
+def test_engagement_helps_z_only_when_it_is_the_customers_own() -> None:
+    gains, controls = [], []
+    for seed in range(3):
+        shop = simulate(seed)
+        _, lessons, _ = apply(shop)
+        gains.append(lessons.check.auc - lessons.check_without_engagement.auc)
+        # The control keeps how much engagement there is, and gives it to another impression of the same day.
+        order = np.lexsort(
+            (np.random.default_rng(seed).random(len(shop.converts)), np.arange(len(shop.converts)) // 400)
+        )
+        swapped = shop.engagements.assign(impression=order[shop.engagements["impression"]])
+        _, control, _ = apply(replace(shop, engagements=swapped))
+        controls.append(control.check.auc - control.check_without_engagement.auc)
+    assert np.mean(gains) > 0.03
+    assert abs(np.mean(controls)) < 0.01

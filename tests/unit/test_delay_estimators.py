@@ -1,0 +1,134 @@
+"""The contract that every estimator keeps, whatever the snapshot; a new estimator inherits the suite."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from onward.delay.contract import Estimator, LabelledRows, Snapshot
+from onward.delay.correction import expected_labels
+from onward.delay.estimators import choose_estimator, clipped_share, importance_weight, naive, soft_label, wait
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> Snapshot:
+    n = draw(st.integers(0, 12))
+    flags = hnp.arrays(bool, n)
+    shares = hnp.arrays(np.float64, n, elements=st.floats(0.0, 1.0))
+    return Snapshot(draw(flags), draw(flags), draw(shares), draw(shares))
+
+
+# Every estimator that uses all examples joins the suite with one line.
+CONTRACT: dict[str, Estimator] = {
+    "soft_label": soft_label,
+    "importance_weight": partial(importance_weight, max_weight=20.0),
+    "naive": naive,
+}
+keeps_the_contract = pytest.mark.parametrize("estimator", CONTRACT.values(), ids=CONTRACT)
+
+
+@keeps_the_contract
+@given(snapshot=snapshots())
+def test_every_example_has_rows_and_no_row_is_foreign(estimator: Estimator, snapshot: Snapshot) -> None:
+    rows = estimator(snapshot)
+    assert sorted(set(rows.example.tolist())) == list(range(len(snapshot.observed)))
+    assert np.all(np.diff(rows.example) >= 0)
+
+
+@keeps_the_contract
+@given(snapshot=snapshots())
+def test_weights_are_finite_and_not_negative_and_labels_are_binary(estimator: Estimator, snapshot: Snapshot) -> None:
+    rows = estimator(snapshot)
+    assert np.all(rows.weight >= 0.0)
+    assert np.all(np.isfinite(rows.weight))
+    assert set(rows.label.tolist()) <= {0, 1}
+    assert len(rows.example) == len(rows.label) == len(rows.weight)
+
+
+@keeps_the_contract
+@given(snapshot=snapshots())
+def test_a_matured_example_keeps_its_own_label_at_weight_one(estimator: Estimator, snapshot: Snapshot) -> None:
+    rows = estimator(snapshot)
+    settled = np.isin(rows.example, np.flatnonzero(snapshot.matured))
+    assert rows.example[settled].tolist() == np.flatnonzero(snapshot.matured).tolist()
+    assert rows.label[settled].tolist() == snapshot.observed[snapshot.matured].astype(int).tolist()
+    assert np.all(rows.weight[settled] == 1.0)
+
+
+@keeps_the_contract
+@given(snapshot=snapshots())
+def test_an_observed_conversion_is_never_a_negative(estimator: Estimator, snapshot: Snapshot) -> None:
+    rows = estimator(snapshot)
+    assert np.all(rows.label[snapshot.observed[rows.example]] == 1)
+
+
+@keeps_the_contract
+@given(snapshot=snapshots())
+def test_the_snapshot_is_left_as_it_was(estimator: Estimator, snapshot: Snapshot) -> None:
+    before = [values.copy() for values in vars(snapshot).values()]
+    estimator(snapshot)
+    for old, new in zip(before, vars(snapshot).values(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@given(snapshots())
+def test_soft_weights_of_an_example_sum_to_one(snapshot: Snapshot) -> None:
+    rows = soft_label(snapshot)
+    total = np.bincount(rows.example, rows.weight, len(snapshot.observed))
+    np.testing.assert_allclose(total, 1.0)
+
+
+@given(snapshots())
+def test_soft_positive_weight_of_an_example_is_its_expected_label(snapshot: Snapshot) -> None:
+    rows = soft_label(snapshot)
+    positive = np.bincount(rows.example, rows.weight * rows.label, len(snapshot.observed))
+    np.testing.assert_allclose(positive, expected_labels(snapshot))
+
+
+@given(snapshots(), st.floats(1.0, 50.0))
+def test_no_importance_weight_exceeds_the_clip(snapshot: Snapshot, max_weight: float) -> None:
+    assert np.all(importance_weight(snapshot, max_weight).weight <= max_weight * (1 + 1e-12))
+
+
+def test_an_early_conversion_stands_for_those_that_are_still_to_come() -> None:
+    snapshot = Snapshot(np.array([True, False]), np.array([False, False]), np.array([0.9, 0.25]), np.array([0.2, 0.9]))
+    rows = importance_weight(snapshot, 20.0)
+    np.testing.assert_allclose(rows.weight, [5.0, 0.75])
+    assert rows.label.tolist() == [1, 0]
+
+
+def test_wait_keeps_matured_examples_only() -> None:
+    nothing = np.zeros(3)
+    rows = wait(Snapshot(np.array([True, True, False]), np.array([False, True, True]), nothing, nothing))
+    assert rows.example.tolist() == [1, 2]
+    assert rows.label.tolist() == [1, 0]
+
+
+def test_clipped_share_counts_unmatured_conversions_beyond_the_clip() -> None:
+    snapshot = Snapshot(
+        np.array([True, True, True, False]),
+        np.array([False, False, True, False]),
+        np.zeros(4),
+        np.array([0.01, 0.5, 0.01, 0.01]),
+    )
+    assert clipped_share(snapshot, 20.0) == pytest.approx(1 / 3)
+    assert clipped_share(Snapshot(*[np.zeros(0, bool)] * 2, *[np.zeros(0)] * 2), 20.0) == 0.0
+
+
+def test_effective_sample_size_ignores_how_one_example_is_split_and_punishes_uneven_weights() -> None:
+    split = LabelledRows(np.array([0, 0, 1]), np.array([1, 0, 0], np.int8), np.array([0.3, 0.7, 1.0]))
+    assert split.effective_sample_size == pytest.approx(2.0)
+    assert split.rate == pytest.approx(0.15)
+    uneven = LabelledRows(np.array([0, 1]), np.array([1, 0], np.int8), np.array([9.0, 1.0]))
+    assert uneven.effective_sample_size == pytest.approx(100 / 82)
+    empty = LabelledRows(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0))
+    assert (empty.rate, empty.effective_sample_size) == (0.0, 0.0)
+
+
+def test_names_of_params_lead_to_estimators() -> None:
+    snapshot = Snapshot(np.array([True]), np.array([False]), np.array([0.5]), np.array([0.1]))
+    assert choose_estimator("soft_label", 4.0)(snapshot).weight.tolist() == [1.0]
+    assert choose_estimator("importance_weight", 4.0)(snapshot).weight.tolist() == [4.0]
