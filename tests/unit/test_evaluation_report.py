@@ -359,6 +359,9 @@ def test_the_encoder_is_said_to_lose_when_it_does():
     won = {"winner": "encoder", "methods": [method("popularity", 0.4), method("encoder", 0.5, minus=0.0)]}
     assert "GNN encoder ranks best" in say_winner(won)
     assert "wins" in say_winner(won)
+    tie = {"winner": "popularity", "methods": [method("popularity", 0.4), method("markov", 0.39, minus=-0.01)]}
+    assert "Its lead over Markov: next shopping day cannot be told from nothing" in say_winner(tie)
+    assert "lead" not in say_winner(lost)
     assert "encoder" not in say_winner({"winner": "markov", "methods": [method("markov", 0.4)]})
 
 

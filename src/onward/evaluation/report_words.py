@@ -175,6 +175,13 @@ def say_winner(ranking: Mapping[str, Any]) -> str:
         return "No test customer newly bought anything after a query, so nothing could be ranked."
     winner = ranking["winner"]
     text = f"{METHODS.get(winner, winner)} ranks best: hit rate at 10 of {percent_interval(rows[winner]['hr@10'])}."
+    near = [
+        METHODS.get(name, name)
+        for name, row in rows.items()
+        if name != winner and row["same_purchases"] and (row["minus_winner"]["high"] or 0.0) > 0
+    ]
+    if near:
+        text += f" Its lead over {', '.join(near)} cannot be told from nothing."
     if "encoder" not in rows:
         return text
     if winner == "encoder":
