@@ -89,7 +89,27 @@ def status() -> None:
 @app.command(rich_help_panel=_ASK)
 def report() -> None:
     """Render reports/index.html and reports/positivity.html, and print the headline figures."""
-    raise NotImplementedError
+    from onward.artifacts import read_json, read_table, read_text, write_text
+    from onward.deployment.provenance import provenance
+    from onward.evaluation.report import REPORT_FILES, ReportContent, render_report
+    from onward.evaluation.report_words import headline
+    from onward.monitoring.evidently_report import publish
+
+    layout = _layout()
+    made_by = provenance(layout.root)
+    texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
+    content = ReportContent.from_texts(texts, made_by["git_commit"], made_by["dvc_lock_sha256"])
+    write_text(layout.reports / "index.html", render_report(content))
+    positivity = read_table(layout.monitoring / "positivity.parquet")
+    verdict = read_json(layout.monitoring / "verdict.json")
+    publish(positivity, verdict, layout.reports / "positivity.html", _workspace(layout))
+    table = Table(
+        title=f"{content.deployment['source']} as of {content.deployment['as_of']}", box=None, show_header=False
+    )
+    for tile in headline(content.results, content.verdict):
+        table.add_row(*(escape(text) for text in tile.values()))
+    _out.print(table)
+    _out.print("Pages: [bold]reports/index.html[/], [bold]reports/positivity.html[/]")
 
 
 @app.command(rich_help_panel=_CHANGE)

@@ -7,8 +7,9 @@ from tiny_bundle import make_bundle, make_features
 
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
+from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry
-from onward.deployment.release import compare, flat_figures, opponent, provenance, require_agreement
+from onward.deployment.release import compare, flat_figures, opponent, require_agreement
 from onward.errors import ArtifactError
 
 LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0, precision_target=0.3)

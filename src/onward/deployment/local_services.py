@@ -61,9 +61,10 @@ def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__WORKERS": "1",
         # Made anew for every start and shared by the three services: a token from yesterday opens nothing.
-        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(32),
+        "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(64),
+        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
 
@@ -83,14 +84,15 @@ def airflow_password(home: Path) -> str:
 def airflow_services(home: Path, dags: Path, logs: Path) -> list[Service]:
     """Web server, scheduler and DAG processor over one SQLite file."""
     port = free_port(8080)
-    environment = airflow_environment(home, dags, port)
-    address = f"http://{HOST}:{port}"
+    environment, address = airflow_environment(home, dags, port), f"http://{HOST}:{port}"
+    # The scheduler's log server would listen on every interface; on one machine the web server reads the files itself.
+    programs = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
     return [
         Service(
-            f"Airflow {name}", (sys.executable, "-m", "airflow", name), environment, logs / f"airflow-{name}.log",
-            address if name == "api-server" else None,
+            f"Airflow {name}", (sys.executable, "-m", "airflow", name, *options), environment,
+            logs / f"airflow-{name}.log", address if name == "api-server" else None,
         )
-        for name in ("api-server", "scheduler", "dag-processor")
+        for name, options in programs.items()
     ]  # fmt: skip
 
 

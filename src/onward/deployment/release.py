@@ -1,7 +1,5 @@
 """From a new bundle to a verdict: whom it is compared with, and on what."""
 
-import hashlib
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -74,20 +72,6 @@ def require_agreement(scored: Scored, predictions: pd.DataFrame) -> None:
             f"deploy: the bundle disagrees with the backtest in {int(wrong.sum())} of {len(wrong)} rows, by up to "
             f"{float(apart.max()):.2g}; run `dvc repro --force evaluate`"
         )
-
-
-def provenance(root: Path) -> dict[str, str]:
-    """Git commit and hash of dvc.lock, or "unknown": tags that lead from a version back to what made it."""
-    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-    try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    lock = root / "dvc.lock"
-    return {
-        "git_commit": commit,
-        "dvc_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "unknown",
-    }
 
 
 def flat_figures(verdict: Verdict) -> dict[str, float]:

@@ -5,8 +5,9 @@ from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.candidates import choose_candidates, describe_candidates, sample_contexts
 from onward.deployment.gate import Limits, refusal
+from onward.deployment.provenance import provenance
 from onward.deployment.registry import MODEL, Registry
-from onward.deployment.release import compare, flat_figures, opponent, provenance, require_agreement
+from onward.deployment.release import compare, flat_figures, opponent, require_agreement
 from onward.params import Params
 from onward.stages.door import main
 from onward.stages.trained_model import read_trained_model

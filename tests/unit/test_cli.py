@@ -1,0 +1,198 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_evaluation_report import texts
+from test_monitoring_positivity import FACTS, judge, make_rows
+from tiny_bundle import make_bundle
+from typer.testing import CliRunner
+
+from onward import cli
+from onward.artifacts import write_json, write_table, write_text
+from onward.deployment.bundle_files import bundle_hash, write_bundle
+from onward.deployment.registry import Registry
+from onward.deployment.services import Service
+from onward.errors import RegistryError
+from onward.evaluation.report import REPORT_FILES
+from onward.monitoring.verdict import summarise_verdict
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+TAGS = {"source": "simulator", "as_of": "2017-11-20", "git_commit": "0123456789abcdef", "dvc_lock_sha256": "f" * 64}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    (root / "params.yaml").write_text(PARAMS.read_text())
+    registry = Registry(root / "mlruns")
+    for seed in (0, 1):
+        folder = root / f"bundle{seed}"
+        write_bundle(folder, make_bundle(seed))
+        registry.register(folder, bundle_hash(folder), TAGS, {})
+    registry.promote(1)
+    for name, text in texts().items():
+        write_text(root / REPORT_FILES[name], text)
+    rows = make_rows()
+    table, verdicts = judge(rows)
+    write_table(root / "artifacts" / "monitoring" / "positivity.parquet", table)
+    write_json(root / "artifacts" / "monitoring" / "verdict.json", summarise_verdict(verdicts, rows, FACTS, 0.08))
+    write_json(root / "artifacts" / "deployment" / "deployment.json", deployment(root, 1))
+    return root
+
+
+def deployment(root, version):
+    sha256 = Registry(root / "mlruns").version(version).bundle_sha256
+    known = {**json.loads(texts()["deployment"]), "bundle_sha256": sha256, "version": version}
+    return {**known, "reasons": ["refused: NLL moves by +0.1"] if version == 2 else ["passed: AUC 0.7"]}
+
+
+@pytest.fixture
+def run(project, monkeypatch):
+    monkeypatch.chdir(project)
+    # Rich folds to the width it finds, and tests ask for whole lines.
+    monkeypatch.setattr(cli._out, "width", 200)
+    return lambda *words: CliRunner().invoke(cli.app, list(words), catch_exceptions=False)
+
+
+def test_help_reads_like_a_page():
+    shown = CliRunner().invoke(cli.app, ["--help"]).stdout
+    for word in ("recommend", "status", "report", "dashboards", "airflow", "check-params", "rollback", "Examples"):
+        assert word in shown
+    assert shown.index("Ask the deployed model") < shown.index("Change what is deployed") < shown.index("Watch and run")
+
+
+def test_help_answers_at_once_because_nothing_heavy_is_imported():
+    code = (
+        "import sys, onward.cli; print(sorted({'pandas', 'numpy', 'mlflow', 'evidently', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_recommend_says_what_comes_after_and_before(run):
+    shown = run("recommend", "bread", "-n", "3").stdout
+    assert "Bought after Bread" in shown
+    assert "Butter" in shown
+    assert "Bought before Bread" in shown
+    assert "Whole Milk" in shown
+    assert "within 28 days" in shown
+
+
+def test_recommend_picks_the_popular_product_and_names_the_others(run):
+    shown = run("recommend", "milk").stdout
+    assert shown.startswith("Oat Milk")
+    assert "Also named like that: Whole Milk (p0)" in shown
+    assert "Bought before Oat Milk: nothing known" in shown
+
+
+def test_status_says_what_is_deployed_from_what_and_what_next(run):
+    shown = run("status").stdout
+    for word in ("version 1", "simulator", "0123456789ab", "2017-11-20", "passed: AUC", "level 0: ok", "Next"):
+        assert word in shown
+    assert "Challenger" not in shown
+
+
+def test_status_names_a_challenger_that_was_refused_and_how_to_overrule(run, project):
+    path = project / "artifacts" / "deployment" / "deployment.json"
+    before = path.read_text()
+    write_json(path, deployment(project, 2))
+    shown = run("status").stdout
+    path.write_text(before)
+    assert "Challenger" in shown
+    assert "refused: NLL" in shown
+    assert "onward promote 2" in shown
+
+
+def test_status_sends_a_drift_to_its_remedy_and_an_old_model_to_retraining(run, project):
+    path = project / "artifacts" / "monitoring" / "verdict.json"
+    before = path.read_text()
+    write_json(path, {**json.loads(before), "verdict": "drifted", "action": "retrain at once"})
+    assert "retrain at once" in run("status").stdout
+    path.write_text(before)
+    (project / "params.yaml").write_text(PARAMS.read_text().replace("as_of: 2017-11-20", "as_of: 2017-12-04"))
+    shown = run("status").stdout
+    (project / "params.yaml").write_text(PARAMS.read_text())
+    assert "14 days behind the pipeline's clock 2017-12-04" in shown
+    assert "trains a challenger as of 2017-12-04" in shown
+
+
+def test_status_of_an_empty_project_says_where_to_begin(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(cli.app, ["status"], catch_exceptions=False).stdout
+    assert "nothing" in shown
+    assert "make run" in shown
+    with pytest.raises(RegistryError, match="nothing is deployed"):
+        CliRunner().invoke(cli.app, ["recommend", "milk"], catch_exceptions=False)
+    with pytest.raises(RegistryError, match="nothing is registered"):
+        CliRunner().invoke(cli.app, ["dashboards"], catch_exceptions=False)
+
+
+def test_report_writes_both_pages_and_prints_the_headline(run, project):
+    shown = run("report").stdout
+    assert "reports/index.html" in shown
+    assert "AUC" in shown
+    assert "<html" in (project / "reports" / "index.html").read_text()
+    assert "level 0" in (project / "reports" / "positivity.html").read_text()
+    assert (project / "monitoring" / "workspace").is_dir()
+
+
+def test_a_person_can_promote_and_roll_back(run, project):
+    assert "Version 2 is in use" in run("promote", "2").stdout
+    assert Registry(project / "mlruns").champion().number == 2
+    assert "Version 1 is in use again" in run("rollback").stdout
+    assert Registry(project / "mlruns").champion().number == 1
+
+
+def test_check_params_reads_the_file_only(run):
+    assert "params.yaml is fine" in run("check-params").stdout
+
+
+def test_an_error_is_one_red_line_and_status_1(tmp_path):
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text().replace("seed: 7", "sead: 7"))
+    command = [sys.executable, "-m", "onward.cli", "check-params"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("Error: params.yaml: ")
+    assert done.stderr.count("\n") == 1
+    assert "sead" in done.stderr
+
+
+def test_services_are_shown_and_ended_by_ctrl_c(tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("onward.deployment.services.require_alive", interrupted)
+    command = (sys.executable, "-c", "import time; time.sleep(60)")
+    started = time.monotonic()
+    cli._serve([Service("idle", command, {}, tmp_path / "idle.log")], tmp_path, ["a page"])
+    assert time.monotonic() - started < 8
+    assert "a page" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["dashboards", "airflow"])
+def test_both_commands_start_what_they_name(run, monkeypatch, command):
+    served = []
+    monkeypatch.setattr(cli, "_serve", lambda services, folder, lines: served.append((services, lines)))
+    monkeypatch.setattr("onward.deployment.local_services.prepare_airflow", lambda *_: None)
+    assert run(command).exit_code == 0
+    ((services, lines),) = served
+    wanted = ["MLflow", "Evidently"] if command == "dashboards" else ["Airflow api-server"]
+    assert [service.name for service in services][: len(wanted)] == wanted
+    assert any("http://127.0.0.1:" in line for line in lines)
+    assert ("password" in lines[-1]) == (command == "airflow")
+
+
+def test_names_with_brackets_are_printed_not_interpreted(capsys, monkeypatch):
+    from onward.deployment.recommend import Recommendation
+
+    monkeypatch.setattr(cli._out, "width", 200)
+    odd = Recommendation("p[1]", "Tea [bold]", 0.1, 0.05, 0.2, 0, "sure", "show")
+    cli._print_recommendations("after", (odd,))
+    shown = capsys.readouterr().out
+    assert "Tea [bold]" in shown
+    assert "p[1]" in shown
