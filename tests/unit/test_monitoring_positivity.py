@@ -6,7 +6,8 @@ from onward.monitoring.positivity import MonitoringError, level_verdicts, overal
 from onward.monitoring.verdict import summarise_verdict
 
 FACTS = {
-    "source": "simulator", "as_of": "2017-11-20", "version": 1, "bundle_sha256": "x", "confidence": 0.95, "current_days": 28,
+    "source": "simulator", "as_of": "2017-11-20", "version": 1, "bundle_sha256": "x",
+    "confidence": 0.95, "current_days": 28,
 }  # fmt: skip
 
 
