@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from onward.errors import ParamsError
 
@@ -20,6 +20,19 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
 
 
+def _day(value: object) -> object:
+    # DVC cannot hold YAML's own dates, so they are quoted: text in, date out.
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a quoted date such as '2017-11-20'")
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a date such as '2017-11-20'") from None
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -28,7 +41,7 @@ class Run(_Section):
     """What every stage agrees on: the source, the clock and the windows around it."""
 
     source: Literal["complete_journey", "simulator", "parquet"]
-    as_of: date
+    as_of: Day
     attribution_days: Days
     training_days: Days
     history_days: Days
@@ -79,7 +92,7 @@ class Run(_Section):
 class CompleteJourney(_Section):
     """How impressions are built from Complete Journey; see data/sources/complete_journey.py."""
 
-    candidates_before: date
+    candidates_before: Day
     min_customers: Count
     min_support: Count
     candidates_per_product: Count

@@ -112,7 +112,7 @@ def test_status_sends_a_drift_to_its_remedy_and_an_old_model_to_retraining(run, 
     write_json(path, {**json.loads(before), "verdict": "drifted", "action": "retrain at once"})
     assert "retrain at once" in run("status").stdout
     path.write_text(before)
-    (project / "params.yaml").write_text(PARAMS.read_text().replace("as_of: 2017-11-20", "as_of: 2017-12-04"))
+    (project / "params.yaml").write_text(PARAMS.read_text().replace('as_of: "2017-11-20"', 'as_of: "2017-12-04"'))
     shown = run("status").stdout
     (project / "params.yaml").write_text(PARAMS.read_text())
     assert "14 days behind the pipeline's clock 2017-12-04" in shown

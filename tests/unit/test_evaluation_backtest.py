@@ -142,7 +142,7 @@ def layout(tmp_path):
 @pytest.fixture
 def params():
     text = (ROOT / "params.yaml").read_text().replace("bootstrap_samples: 500", "bootstrap_samples: 50")
-    text = text.replace("queries: 5000", "queries: 100").replace("as_of: 2017-11-20", f"as_of: {AS_OF:%Y-%m-%d}")
+    text = text.replace("queries: 5000", "queries: 100").replace('as_of: "2017-11-20"', f'as_of: "{AS_OF:%Y-%m-%d}"')
     return parse_params(text)
 
 

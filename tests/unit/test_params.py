@@ -1,6 +1,6 @@
 """params.yaml: every wrong value gives one line that names the key, its value and what is allowed."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,8 @@ DELETE = object()
 
 WRONG = [
     ("run.source", "shopify", "complete_journey"),
-    ("run.as_of", "yesterday", "valid date"),
+    ("run.as_of", "yesterday", "is not a date"),
+    ("run.as_of", date(2017, 11, 20), "quoted date"),
     ("run.attribution_days", 0, "greater than or equal to 1"),
     ("run.attribution_days", 2.5, "valid integer"),
     ("run.attribution_days", "28", "valid integer"),
