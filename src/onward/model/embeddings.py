@@ -42,8 +42,12 @@ class Embeddings:
 
     def relevance_to_all(self, source: IntArray) -> Float32Array:
         """rel(u -> v) for each given u and every product v, [n, P]."""
-        scores: Float32Array = self.source[source] @ self.target.T / np.float32(self.temperature) + self.bias
-        return scores
+        return self.relevance_matrix(source, np.arange(self.products))
+
+    def relevance_matrix(self, source: IntArray, target: IntArray) -> Float32Array:
+        """rel(u -> v) for every given u and every given v, [n, m]."""
+        directed = self.source[source] @ self.target[target].T / np.float32(self.temperature)
+        return np.asarray(directed + self.bias[target], dtype=np.float32)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Named arrays for `write_arrays`."""

@@ -22,31 +22,36 @@ class RankingQuality:
 
 
 def ranking_quality(
-    score_all: Callable[[IntArray], FloatArray], known: ProductGraph, source: IntArray, target: IntArray
+    score: Callable[[IntArray, IntArray], FloatArray], known: ProductGraph, source: IntArray, target: IntArray
 ) -> RankingQuality:
     """Rank each held-out target among the connected products, known targets of its source left out.
 
     Ties count half, so a constant score earns what chance earns.
 
     Args:
-        score_all: gives [n, P] scores for n sources.
+        score: gives [n, c] scores for n sources and c candidates.
         known: the graph without the held-out edges.
         source: [n] sources of held-out edges.
         target: [n] their targets.
     """
+    candidates = np.union1d(np.flatnonzero(known.connected), target)
+    column = np.full(known.products, -1)
+    column[candidates] = np.arange(len(candidates))
     reciprocal, hits = 0.0, 0
     for start in range(0, len(source), _ROWS_AT_ONCE):
         sources, targets = source[start : start + _ROWS_AT_ONCE], target[start : start + _ROWS_AT_ONCE]
         rows = np.arange(len(sources))
-        scores = np.array(score_all(sources), dtype=np.float64)
-        wanted = scores[rows, targets]
-        scores[:, ~known.connected] = -np.inf
-        scores[rows, sources] = -np.inf
+        scores = np.array(score(sources, candidates))
+        wanted = scores[rows, column[targets]]
         for row, product in enumerate(sources):
-            scores[row, known.out_targets[known.out_offsets[product] : known.out_offsets[product + 1]]] = -np.inf
-        scores[rows, targets] = -np.inf
-        better = (scores > wanted[:, None]).sum(axis=1)
-        equal = (scores == wanted[:, None]).sum(axis=1)
+            scores[
+                row, column[known.out_targets[known.out_offsets[product] : known.out_offsets[product + 1]]]
+            ] = -np.inf
+        own = column[sources]
+        scores[rows[own >= 0], own[own >= 0]] = -np.inf
+        scores[rows, column[targets]] = -np.inf
+        better = np.count_nonzero(scores > wanted[:, None], axis=1)
+        equal = np.count_nonzero(scores == wanted[:, None], axis=1)
         ranks = 1.0 + better + equal / 2.0
         reciprocal += float((1.0 / ranks).sum())
         hits += int((ranks <= 10).sum())

@@ -52,8 +52,10 @@ def product_inputs(products: pd.DataFrame, purchases: pd.DataFrame, customers: F
     for name in sorted(column for column in products.columns if column.startswith("attr_")):
         if pd.api.types.is_float_dtype(products[name]):
             numbers.append(products[name].to_numpy(np.float64))
-        else:
-            levels.append(_codes(products[name]))
+            continue
+        attribute = _codes(products[name])
+        if not any(_determines(known, attribute) for known in levels):
+            levels.append(attribute)
     codes = np.stack(levels, axis=1)
     return ProductInputs(
         codes=codes,
@@ -77,6 +79,12 @@ def _codes(values: pd.Series) -> IntArray:
     return np.array([codes.get(value, 0) for value in text], dtype=np.int64)
 
 
+def _determines(known: IntArray, codes: IntArray) -> bool:
+    """Whether `codes` is a function of `known`: then it adds nothing to a sum of embeddings."""
+    pairs = np.unique(known * (int(codes.max(initial=0)) + 1) + codes)
+    return len(pairs) == len(np.unique(known))
+
+
 def _unit_prices(purchases: pd.DataFrame, products: int) -> Float64Array:
     """[P] mean price paid for one; NaN where nothing was paid."""
     ids = purchases["product"].to_numpy(np.int64)
@@ -90,12 +98,14 @@ def _mean_by(values: Float64Array, groups: IntArray) -> Float64Array:
     known = ~np.isnan(values)
     sums = np.bincount(groups[known], weights=values[known], minlength=int(groups.max(initial=0)) + 1)
     counts = np.bincount(groups[known], minlength=len(sums))
-    means: Float64Array = np.asarray(sums / np.maximum(counts, 1), dtype=np.float64)
-    return means[groups]
+    means: Float64Array = sums / np.maximum(counts, 1)
+    by_row: Float64Array = means[groups]
+    return by_row
 
 
 def _standardised(values: Float64Array) -> Float64Array:
     known = values[~np.isnan(values)]
     if len(known) == 0 or (spread := float(known.std())) == 0.0:
         return np.zeros(len(values))
-    return np.nan_to_num((values - known.mean()) / spread, nan=0.0)
+    scaled: Float64Array = (values - known.mean()) / spread
+    return np.where(np.isnan(scaled), 0.0, scaled)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.utils.deterministic
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -82,6 +83,7 @@ def train_encoder(
         optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
         objective = _Objective(kept, settings.temperature, settings.uniform_negatives)
         loader = _loader(kept, settings, seed)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * len(loader))
         console = Console(stderr=True)
         epochs: list[Epoch] = []
         best_state = encoder.state_dict()
@@ -93,8 +95,9 @@ def train_encoder(
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
+                schedule.step()
                 losses.append(loss.item())
-            quality = ranking_quality(infer(encoder, kept, settings.temperature).relevance_to_all, kept, source, target)
+            quality = ranking_quality(infer(encoder, kept, settings.temperature).relevance_matrix, kept, source, target)
             if not epochs or quality.mrr > max(epoch.held_out.mrr for epoch in epochs):
                 best_state = {name: value.clone() for name, value in encoder.state_dict().items()}
             epochs.append(Epoch(number, float(np.mean(losses)), quality))
@@ -178,7 +181,7 @@ def _hold_out(graph: ProductGraph, share: float, seed: int) -> tuple[IntArray, P
 
 
 def _rank_constant(popularity: np.ndarray, graph: ProductGraph, source: IntArray, target: IntArray) -> RankingQuality:
-    return ranking_quality(lambda u: np.broadcast_to(popularity, (len(u), len(popularity))), graph, source, target)
+    return ranking_quality(lambda u, v: np.tile(popularity[v].astype(np.float32), (len(u), 1)), graph, source, target)
 
 
 @contextmanager
@@ -189,8 +192,11 @@ def _reproducible(seed: int, threads: int) -> Iterator[None]:
         torch.manual_seed(seed)
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(mode=True)
+        # Filling fresh memory guards against reading it unset; it costs a tenth of a step.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on the module
         try:
             yield
         finally:
+            torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]  # set on the module
             torch.set_num_threads(before)
             torch.use_deterministic_algorithms(mode=deterministic)

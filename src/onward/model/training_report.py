@@ -1,0 +1,64 @@
+"""What training has to say for itself, as plain values for metrics and plots."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from onward.graph.product_graph import ProductGraph
+from onward.model.label_quality import area_under_curve, log_loss
+from onward.model.scorer_training import LabelledPairs, TrainedScorer
+from onward.model.training import TrainedEncoder
+
+
+def graph_summary(graph: ProductGraph) -> dict[str, int]:
+    """Sizes of the graph."""
+    return {
+        "products": graph.products,
+        "connected_products": int(graph.connected.sum()),
+        "edges": graph.edges,
+        "one_way_edges": int((graph.find_edges(graph.out_targets, graph.sources) < 0).sum()),
+    }
+
+
+def encoder_summary(trained: TrainedEncoder) -> dict[str, object]:
+    """How held-out edges rank by the encoder, and by popularity on the same edges."""
+    return {
+        "best_epoch": trained.best_epoch,
+        "held_out_edges": trained.held_out_edges,
+        "held_out": asdict(trained.epochs[trained.best_epoch - 1].held_out),
+        "by_fresh_customers": asdict(trained.by_fresh_customers),
+        "by_in_degree": asdict(trained.by_in_degree),
+    }
+
+
+def encoder_history(trained: TrainedEncoder) -> pd.DataFrame:
+    """One row an epoch: epoch, loss, mrr, hit_rate_10."""
+    rows = [{"epoch": epoch.number, "loss": epoch.loss, **asdict(epoch.held_out)} for epoch in trained.epochs]
+    return pd.DataFrame(rows)
+
+
+def scorer_summary(trained: TrainedScorer, held_out: LabelledPairs, threads: int) -> dict[str, object]:
+    """Fit to held-out impressions, by head and of the heads' mean.
+
+    Args:
+        trained: the scorer and how it was stopped.
+        held_out: one row an impression, with its expected label: a pending one counts as its conversion probability.
+        threads: how many LightGBM may use.
+    """
+    label, weight = held_out.label, held_out.weight
+    heads = trained.scorer.predict(held_out.frame, threads)
+    columns = {f"head_{head}": column for head, column in enumerate(heads.T)}
+    columns["ensemble"] = heads.mean(axis=1)
+    fit = {
+        name: {"nll": log_loss(label, column, weight), "auc": area_under_curve(label, column, weight)}
+        for name, column in columns.items()
+    }
+    constant = np.full(len(label), np.average(label, weights=weight))
+    return {
+        "iterations": trained.iterations,
+        "selection_loss": {str(end): loss for end, loss in trained.selection_loss},
+        "selection_impressions": len(label),
+        "selection_constant_nll": log_loss(label, constant, weight),
+        "selection": fit,
+    }
