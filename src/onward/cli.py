@@ -151,7 +151,7 @@ def dashboards() -> None:
     registry = Registry(layout.registry)
     if not registry.database.exists():
         raise RegistryError(f"{registry.database}: nothing is registered yet; run `dvc repro` first")
-    services = dashboard_services(address(layout.registry), _workspace(layout), layout.root / ".airflow" / "logs")
+    services = dashboard_services(address(registry.database), _workspace(layout), layout.root / ".airflow" / "logs")
     _serve(services, layout.root, [f"{each.name}  [link]{each.address}[/link]" for each in services])
 
 

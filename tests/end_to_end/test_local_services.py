@@ -26,7 +26,7 @@ def project(tmp_path):
     (tmp_path / "dags").mkdir()
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "monitoring" / "workspace").mkdir(parents=True)
-    Registry(tmp_path / "mlruns")._client()
+    Registry(tmp_path / "mlruns")._make_database()
     return tmp_path
 
 

@@ -22,7 +22,7 @@ def make_bundle_folder(folder: Path, text: str) -> Path:
 def empty_database(tmp_path_factory):
     """MLflow takes a second to make its tables: make them once and copy the file."""
     registry = Registry(tmp_path_factory.mktemp("template"))
-    registry._client()
+    registry._make_database()
     return registry.database
 
 
@@ -156,6 +156,22 @@ def test_interrupted_anywhere_and_run_again_there_is_one_version(registry, add, 
     assert count_versions(registry) == 1
     assert (registry.folder(version) / "heads" / "head_0.txt").read_text() == "a"
     assert registry.named(CHALLENGER).number == version.number
+
+
+def test_a_kill_while_the_tables_are_made_leaves_a_registry_that_works(tmp_path):
+    registry = Registry(tmp_path / "mlruns")
+    registry.root.mkdir()
+    code = (
+        "import os, sqlite3; from pathlib import Path; from onward.deployment.registry import Registry\n"
+        "def killed(self, database=None):\n"
+        "    sqlite3.connect(database).execute('CREATE TABLE _alembic_tmp_params (x)'); os.kill(os.getpid(), 9)\n"
+        "Registry._client = killed\n"
+        f"Registry(Path({str(registry.root)!r}))._make_database()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert registry.champion() is None
+    registry.register(make_bundle_folder(tmp_path / "a", "a"), "a", {}, {})
+    assert count_versions(registry) == 1
 
 
 def test_a_killed_holder_of_the_lock_blocks_nobody(registry, add):

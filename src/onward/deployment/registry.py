@@ -171,6 +171,7 @@ class Registry:
     ) -> Version:
         from mlflow.exceptions import MlflowException
 
+        self._make_database()
         client, facts = self._client(), {**tags, _HASH: bundle_sha256}
         experiment = client.get_experiment_by_name(MODEL)
         if experiment is None:
@@ -197,16 +198,32 @@ class Registry:
         version = self.named(alias)
         return None if version is None else version.number
 
-    def _client(self) -> "MlflowClient":
-        os.environ.update(DO_NOT_TRACK="true", MLFLOW_DISABLE_TELEMETRY="true")
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
+    def _make_database(self) -> None:
+        """Make MLflow's tables beside their place and move them there at once.
+
+        A process killed in the middle of MLflow's dozens of migrations leaves a file that MLflow can neither use nor
+        mend ("table _alembic_tmp_params already exists").
+        """
+        if self.database.exists():
+            return
+        # The lock is held: what lies here was left by a process that is dead.
+        partial = self.root / ".mlflow.partial"
+        for left in self.root.glob(f"{partial.name}*"):
+            left.unlink()
+        self._client(partial)
+        partial.replace(self.database)
+
+    def _client(self, database: Path | None = None) -> "MlflowClient":
+        quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+        os.environ.update(quiet)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         with warnings.catch_warnings():
             # MLflow 3.17's own use of SQLAlchemy, at import; nothing a user of Onward can act on.
             warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
             from mlflow import MlflowClient
 
-            return MlflowClient(address(self.root), address(self.root))
+            place = address(database or self.database)
+            return MlflowClient(place, place)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -217,9 +234,9 @@ class Registry:
             yield
 
 
-def address(root: Path) -> str:
-    """Return the registry's address in MLflow's terms."""
-    return f"sqlite:///{(root / 'mlflow.db').resolve()}"
+def address(database: Path) -> str:
+    """Return a database's address in MLflow's terms."""
+    return f"sqlite:///{database.resolve()}"
 
 
 def _version(found: object) -> Version:
