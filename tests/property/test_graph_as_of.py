@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chisquare
+
 from onward.graph.product_graph import ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
-from scipy.stats import chisquare
 
 pytestmark = pytest.mark.statistical
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import pyarrow as pa
 import pytest
+
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 
@@ -118,6 +119,7 @@ def test_edges_come_in_the_order_of_their_keys():
 def test_the_expressions_name_no_backend_of_their_own():
     """What a backend other than DuckDB would have to run: plain joins, windows and aggregates."""
     import ibis
+
     from onward.graph.counts import directed_counts
 
     purchases = ibis.table({"customer": "int32", "product": "int32", "purchased_at": "timestamp"}, name="purchases")

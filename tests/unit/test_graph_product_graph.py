@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from onward.errors import DataError
 from onward.graph.pair_features import COUNT_FEATURES, count_features
 from onward.graph.product_graph import EDGE_COLUMNS, NODE_COLUMNS, ProductGraph

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
@@ -12,9 +13,10 @@ from onward.graph.sampling_kernel import NeighbourhoodSampler
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
     import torch
-    from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
     from torch_geometric.loader import LinkLoader, NodeLoader
     from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
+
+    from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
 
 NONE = np.empty(0, dtype=np.int64)
 

@@ -11,6 +11,17 @@ from onward.model.scorer_training import LabelledPairs, TrainedScorer
 from onward.model.training import TrainedEncoder
 
 
+def training_metrics(
+    graph: ProductGraph, encoder: TrainedEncoder, scorer: TrainedScorer, held_out: LabelledPairs, threads: int
+) -> dict[str, object]:
+    """The content of metrics/train.json; see the summaries below."""
+    return {
+        "graph": graph_summary(graph),
+        "encoder": encoder_summary(encoder),
+        "scorer": scorer_summary(scorer, held_out, threads),
+    }
+
+
 def graph_summary(graph: ProductGraph) -> dict[str, int]:
     """Sizes of the graph."""
     return {

@@ -16,7 +16,7 @@ from onward.graph.product_graph import ProductGraph
 from onward.model.product_inputs import product_inputs
 from onward.model.scorer_training import ScorerSettings, labelled_pairs, train_scorer
 from onward.model.training import EncoderSettings, train_encoder
-from onward.model.training_report import encoder_history, encoder_summary, graph_summary, scorer_summary
+from onward.model.training_report import encoder_history, training_metrics
 from onward.params import Params
 from onward.stages.door import main
 
@@ -49,18 +49,10 @@ def run(layout: Layout, params: Params) -> str:
         write_json(folder / "scorer.json", scorer.scorer.to_manifest())
         for number, text in enumerate(scorer.scorer.heads):
             write_text(folder / "heads" / f"head_{number}.txt", text)
-    metrics = {
-        "graph": graph_summary(graph),
-        "encoder": encoder_summary(encoder),
-        "scorer": scorer_summary(scorer, held_out, threads),
-    }
-    write_json(layout.metrics / "train.json", metrics)
+    write_json(layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads))
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
-    return (
-        f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; "
-        f"{len(scorer.scorer.heads)} heads of {scorer.iterations} iterations"
-    )
+    return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"
 
 
 if __name__ == "__main__":
