@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tiny_bundle import NAMES, make_bundle
 
 from onward.deployment.product_search import find_products
-from onward.deployment.recommend import decide, recommend, word_for
+from onward.deployment.recommend import candidates, decide, recommend, word_for
 from onward.errors import DataError
 
 IDS = [f"p{number}" for number in range(6)]
@@ -40,15 +42,18 @@ def test_a_product_that_does_not_exist_is_said_to(words):
 def test_after_follows_edges_forwards_and_before_backwards(bundle):
     answer = recommend(bundle, 2, count=8)
     assert answer.name == "Bread"
-    assert [each.name for each in answer.after] == ["Butter"]
-    assert {each.name for each in answer.before} == {"Whole Milk", "Oat Milk"}
+    after, before = candidates(bundle, 2)
+    assert after[0] == 3
+    assert before[:2].tolist() == [0, 1]
+    assert {each.name for each in answer.after} == {NAMES[number] for number in after}
 
 
 def test_the_probability_is_the_mean_over_reference_contexts(bundle):
     answer = recommend(bundle, 2, count=8)
-    features = bundle.contexts.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(1))
+    features = bundle.contexts.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(0))
     scored = bundle.score(features, ["p2"] * len(features), ["p3"] * len(features))
-    assert answer.after[0].probability == pytest.approx(scored["probability"].mean(), abs=1e-12)
+    (butter,) = [each for each in answer.after if each.name == "Butter"]
+    assert butter.probability == pytest.approx(scored["probability"].mean(), abs=1e-12)
 
 
 def test_answers_come_most_probable_first_inside_their_interval_and_no_more_than_asked(bundle):
@@ -59,8 +64,25 @@ def test_answers_come_most_probable_first_inside_their_interval_and_no_more_than
     assert recommend(bundle, 0, count=1).after == answer.after[:1]
 
 
-def test_a_product_without_candidates_has_no_answer(bundle):
-    answer = recommend(bundle, 5, count=8)
+def test_a_product_that_nobody_bought_is_answered_by_its_embedding(bundle):
+    after, before = candidates(bundle, 5)
+    relevance = bundle.embeddings.relevance_to_all(np.array([5]))[0]
+    assert after[0] == np.argmax(relevance[:5])
+    assert sorted(after) == sorted(before) == [0, 1, 2, 3, 4]
+    assert len(recommend(bundle, 5, count=8).after) == 5
+
+
+def test_a_product_without_edges_is_never_recommended(bundle):
+    for product in range(6):
+        after, before = candidates(bundle, product)
+        assert 5 not in set(after) | set(before)
+        assert product not in set(after) | set(before)
+        assert len(set(after)) == len(after)
+
+
+def test_a_catalogue_without_edges_has_no_answers(bundle):
+    lonely = replace(bundle, graph=bundle.graph.without_edges(np.arange(bundle.graph.edges)))
+    answer = recommend(lonely, 0, count=8)
     assert (answer.after, answer.before) == ((), ())
 
 

@@ -53,16 +53,19 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         data = lgb.Dataset(frame[list(FEATURES)].to_numpy()[drawn], label[drawn], feature_name=list(FEATURES))
         settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True, "num_leaves": 4}
         heads.append(lgb.train({**settings, "min_data_in_leaf": 10}, data, num_boost_round=5).model_to_string())
-    candidates = pd.DataFrame(EDGES, columns=["source", "target", "support"]).drop(columns="support").astype(np.int32)
+    category = pd.Series(["dairy", "dairy", "bakery", "dairy", "bakery", "home"])
+    state = pd.DataFrame({
+        "target_sales_7d": np.linspace(5, 30, 6), "source_price_90d": 1.0, "target_price_90d": 2.0,
+        "cat_target_category": category.map({"dairy": 0, "bakery": 1, "home": 2}),
+    }).astype(np.float32)  # fmt: skip
     return Bundle(
         products=pd.DataFrame({
             "product": np.arange(6, dtype=np.int32), "product_id": [f"p{number}" for number in range(6)], "name": NAMES,
-            "category": ["dairy", "dairy", "bakery", "dairy", "bakery", "home"],
+            "category": category,
         }),
         graph=graph, embeddings=embeddings, scorer=PairScorer(tuple(heads), FEATURES, ("cat_target_category",)),
         calibrator=IsotonicCalibrator((0.0, 0.5, 1.0), (0.01, 0.4, 0.9)), levels=UncertaintyLevels((0.05,)),
         policy=Policy("ew_dpmt", 0.3, cuts), categories=CATEGORIES,
-        candidates=candidates.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(1)),
-        contexts=features.loc[:15, ["customer_visits_28d"]],
+        state=state, contexts=features.loc[:15, ["customer_visits_28d"]],
         facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
     )  # fmt: skip

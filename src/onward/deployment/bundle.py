@@ -38,7 +38,7 @@ class Bundle:
         levels: from spread to uncertainty level.
         policy: from score and level to show or don't show.
         categories: values of each `cat_*` feature in the order of their codes.
-        candidates: source, target and the features of the pair alone as known at as_of; see candidates.py.
+        state: [P] features of each product alone as known at as_of; see typical_features.py.
         contexts: features of sampled impressions without those of the pair; the "typical customer" of recommend.py.
         facts: source, as_of and attribution_days of the run that made it.
     """
@@ -51,7 +51,7 @@ class Bundle:
     levels: UncertaintyLevels
     policy: Policy
     categories: Mapping[str, list[str]]
-    candidates: pd.DataFrame
+    state: pd.DataFrame
     contexts: pd.DataFrame
     facts: Mapping[str, Any]
 

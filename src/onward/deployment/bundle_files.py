@@ -35,7 +35,7 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
     write_json(folder / "levels.json", bundle.levels.to_dict())
     write_json(folder / "policy.json", bundle.policy.to_dict())
     write_json(folder / "categories.json", bundle.categories)
-    write_table(folder / "candidates.parquet", bundle.candidates)
+    write_table(folder / "state.parquet", bundle.state)
     write_table(folder / "contexts.parquet", bundle.contexts)
     write_json(folder / "facts.json", bundle.facts)
 
@@ -57,7 +57,7 @@ def read_bundle(folder: Path) -> Bundle:
         levels=UncertaintyLevels.from_dict(read_json(folder / "levels.json")),
         policy=Policy.from_dict(read_json(folder / "policy.json")),
         categories=read_json(folder / "categories.json"),
-        candidates=read_table(folder / "candidates.parquet"),
+        state=read_table(folder / "state.parquet"),
         contexts=read_table(folder / "contexts.parquet"),
         facts=read_json(folder / "facts.json"),
     )

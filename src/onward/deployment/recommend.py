@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from onward.deployment.bundle import Bundle
+from onward.deployment.typical_features import pair_state
 from onward.uncertainty.spread import summarise_heads
 
 Decision = Literal["show", "don't show", "abstain"]
@@ -24,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 _WORDS = ("sure", "fairly sure", "in between", "fairly unsure", "unsure")
 _SPREAD = 1.96
 _EDGE = 1e-9
+_LEAST = 10
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,30 @@ class Answer:
 
 def recommend(bundle: Bundle, product: int, count: int, threads: int = 1) -> Answer:
     """Answer for the product of an inside number, with up to `count` products in each direction."""
-    candidates = bundle.candidates
-    after = candidates[candidates["source"] == product]
-    before = candidates[candidates["target"] == product]
-    pairs = pd.concat([after, before], ignore_index=True)
-    others = np.concatenate([after["target"].to_numpy(np.int64), before["source"].to_numpy(np.int64)])
-    found = _judge(bundle, pairs, others, threads)
+    after, before = candidates(bundle, product)
+    others = np.concatenate([after, before])
+    source = np.concatenate([np.full(len(after), product), before])
+    target = np.concatenate([after, np.full(len(before), product)])
+    found = _judge(bundle, source, target, others, threads)
     row = bundle.products.iloc[product]
     return Answer(
         str(row["product_id"]), str(row["name"]), _best(found[: len(after)], count), _best(found[len(after) :], count)
     )
+
+
+def candidates(bundle: Bundle, product: int) -> tuple[Ints, Ints]:
+    """Inside numbers of the products that may come after a product, and of those that may come before it.
+
+    Its neighbours in the graph; if those are few, also the nearest by embedding, so that a product that nobody has
+    bought yet has answers too. Nothing without any edge is ever recommended on its embedding alone.
+    """
+    graph, connected = bundle.graph, np.flatnonzero(bundle.graph.connected)
+    after = graph.out_targets[graph.out_offsets[product] : graph.out_offsets[product + 1]]
+    before = graph.in_sources[graph.in_offsets[product] : graph.in_offsets[product + 1]]
+    this = np.array([product])
+    forward = bundle.embeddings.relevance_matrix(this, connected)[0]
+    backward = bundle.embeddings.relevance_matrix(connected, this)[:, 0]
+    return _filled(after, connected, forward, product), _filled(before, connected, backward, product)
 
 
 def word_for(level: int, levels: int) -> str:
@@ -95,10 +111,17 @@ def decide(low: float, high: float, score: float, cut: float) -> Decision:
     return "show" if score >= cut else "don't show"
 
 
-def _judge(bundle: Bundle, pairs: pd.DataFrame, others: Ints, threads: int) -> list[Recommendation]:
-    if pairs.empty:
+def _filled(neighbours: Ints, others: Ints, relevance: npt.NDArray[np.float32], product: int) -> Ints:
+    missing = max(_LEAST - len(neighbours), 0)
+    ranked = others[np.argsort(-relevance, kind="stable")]
+    known = np.append(neighbours, product)
+    return np.concatenate([neighbours, ranked[~np.isin(ranked, known)][:missing]]).astype(np.int64)
+
+
+def _judge(bundle: Bundle, source: Ints, target: Ints, others: Ints, threads: int) -> list[Recommendation]:
+    if not len(others):
         return []
-    score, uncertainty = _over_contexts(bundle, pairs, threads)
+    score, uncertainty = _over_contexts(bundle, source, target, threads)
     probability = bundle.calibrator.apply(score).mean(axis=1)
     low, high = (bound.mean(axis=1) for bound in bundle.calibrator.interval(score, uncertainty, _SPREAD))
     centre, reach = logit(np.clip(score, _EDGE, 1 - _EDGE)), _SPREAD * uncertainty
@@ -116,15 +139,16 @@ def _judge(bundle: Bundle, pairs: pd.DataFrame, others: Ints, threads: int) -> l
     ]  # fmt: skip
 
 
-def _over_contexts(bundle: Bundle, pairs: pd.DataFrame, threads: int) -> tuple[Floats, Floats]:
+def _over_contexts(bundle: Bundle, source: Ints, target: Ints, threads: int) -> tuple[Floats, Floats]:
     """Score and uncertainty of every pair in every reference context, [pairs, contexts] each."""
-    contexts, count = bundle.contexts, len(bundle.contexts)
-    repeated = pairs.loc[pairs.index.repeat(count)].reset_index(drop=True)
-    situation = contexts.loc[np.tile(contexts.index.to_numpy(), len(pairs))].reset_index(drop=True)
-    source, target = repeated["source"].to_numpy(np.int64), repeated["target"].to_numpy(np.int64)
-    features = pd.concat([situation, repeated.drop(columns=["source", "target"])], axis=1)
-    score, uncertainty = summarise_heads(bundle.heads(features, source, target, threads))
-    return score.reshape(len(pairs), count), uncertainty.reshape(len(pairs), count)
+    pairs, contexts = len(source), len(bundle.contexts)
+    of_pair = pair_state(bundle.state, bundle.products["category"], source, target)
+    of_pair = of_pair.loc[np.repeat(np.arange(pairs), contexts)].reset_index(drop=True)
+    situation = bundle.contexts.loc[np.tile(np.arange(contexts), pairs)].reset_index(drop=True)
+    features = pd.concat([situation, of_pair], axis=1)
+    heads = bundle.heads(features, np.repeat(source, contexts), np.repeat(target, contexts), threads)
+    score, uncertainty = summarise_heads(heads)
+    return score.reshape(pairs, contexts), uncertainty.reshape(pairs, contexts)
 
 
 def _best(found: list[Recommendation], count: int) -> tuple[Recommendation, ...]:

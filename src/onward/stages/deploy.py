@@ -3,11 +3,11 @@
 from onward.artifacts import Layout, read_json, read_table, replacing_directory, write_json
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
-from onward.deployment.candidates import choose_candidates, describe_candidates, sample_contexts
 from onward.deployment.gate import Limits, refusal
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import MODEL, Registry
 from onward.deployment.release import compare, flat_figures, opponent, require_agreement
+from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
 from onward.stages.trained_model import read_trained_model
@@ -23,13 +23,12 @@ def run(layout: Layout, params: Params) -> str:
     products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
     purchases, features = read_table(serving / "purchases.parquet"), read_table(serving / "features.parquet")
     shown = read_table(serving / "impressions.parquet", ["split", "shown_at"])
-    source, target = choose_candidates(model.graph, model.embeddings, least=10)
     recent = ((shown["split"] == "calibrate") & (shown["shown_at"] >= clock.training_start)).to_numpy(bool)
     bundle = Bundle(
         products[["product", "product_id", "name", "category"]], model.graph, model.embeddings, model.scorer,
         IsotonicCalibrator.from_dict(read_json(layout.uncertainty / "calibrator.json")),
         UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")), policy, categories,
-        describe_candidates(source, target, products, purchases, clock.clock, categories),
+        describe_products(products, purchases, clock.clock, categories),
         sample_contexts(features, recent, 64, clock.seed),
         {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
     )  # fmt: skip

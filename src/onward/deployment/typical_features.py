@@ -1,0 +1,75 @@
+"""The features of a question that names a pair and no customer.
+
+A feature row mixes three things: the customer, the pair (sales, prices, categories), and the customer's history with
+the pair. The pair's part needs no customer, and nearly all of it is a property of one product as source or as target:
+those are computed once, at as_of, by the builder that made the training features, asked on behalf of a customer who
+never bought anything. So a bundle keeps one row a product and can describe any pair. The rest is taken from sampled
+impressions, the reference contexts.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX
+from onward.data.features import build_features
+
+Ints = npt.NDArray[np.int64]
+
+# A test holds these against the builder: a feature is of the pair exactly if no customer changes it.
+_OF_THE_SOURCE = ("cat_source_", "source_sales_", "source_price_")
+_OF_THE_TARGET = ("cat_target_", "target_sales_", "target_price_")
+_OF_BOTH = ("same_", "price_ratio_")
+
+
+def is_of_the_pair(feature: str) -> bool:
+    """Whether a feature depends on the two products and the moment only."""
+    return feature.startswith(_OF_THE_SOURCE + _OF_THE_TARGET + _OF_BOTH)
+
+
+def describe_products(
+    products: pd.DataFrame, purchases: pd.DataFrame, as_of: datetime, categories: Mapping[str, list[str]]
+) -> pd.DataFrame:
+    """What the shop knew of each product just before as_of: the features of one product, P rows in order."""
+    nobody = int(purchases["customer"].max()) + 1 if len(purchases) else 0
+    every = products["product"].to_numpy(np.int64)
+    asked = pd.DataFrame({
+        "impression": every, "customer": nobody, "source": every, "target": every,
+        "shown_at": pd.Series(as_of, index=range(len(every)), dtype="datetime64[us]"),
+    })  # fmt: skip
+    given = {name: values for name, values in categories.items() if not name.startswith(f"cat_{CONTEXT_PREFIX}")}
+    frame = build_features(products, purchases, asked, pd.DataFrame(index=asked.index), given).frame
+    return frame[[name for name in frame.columns if name.startswith(_OF_THE_SOURCE + _OF_THE_TARGET)]]
+
+
+def pair_state(state: pd.DataFrame, category: pd.Series, source: Ints, target: Ints) -> pd.DataFrame:
+    """Features of the pair alone, one row for each of n pairs of inside numbers.
+
+    Args:
+        state: what `describe_products` returned.
+        category: [P] path of each product; may be missing.
+        source: [n].
+        target: [n].
+    """
+    of_source = state.iloc[source][[name for name in state.columns if name.startswith(_OF_THE_SOURCE)]]
+    of_target = state.iloc[target][[name for name in state.columns if name.startswith(_OF_THE_TARGET)]]
+    frame = pd.concat([part.reset_index(drop=True) for part in (of_source, of_target)], axis=1)
+    # A product without a category belongs to a nameless one, as in training.
+    leaf = category.fillna("").astype(str)
+    top = leaf.str.partition(CATEGORY_SEPARATOR)[0]
+    for name, path in (("same_category", leaf), ("same_department", top)):
+        frame[name] = (path.to_numpy()[source] == path.to_numpy()[target]).astype(np.float32)
+    paid, base = (frame[f"{end}_price_90d"].to_numpy(np.float64) for end in ("target", "source"))
+    frame["price_ratio_90d"] = np.divide(paid, base, out=np.full(len(base), np.nan), where=base > 0).astype(np.float32)
+    return frame
+
+
+def sample_contexts(features: pd.DataFrame, eligible: npt.NDArray[np.bool_], count: int, seed: int) -> pd.DataFrame:
+    """Features of up to `count` eligible impressions, drawn without replacement, without those of the pair."""
+    rows = np.flatnonzero(eligible)
+    drawn = np.random.default_rng([seed, 0xC0]).choice(rows, size=min(count, len(rows)), replace=False)
+    names = [name for name in features.columns if name != "impression" and not is_of_the_pair(name)]
+    return features.loc[np.sort(drawn), names].reset_index(drop=True)
