@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onward.deployment.gate import Limits, Rows, Scored, judge, recall_cut
+from onward.deployment.gate import Limits, Rows, Scored, judge
 
-LIMITS = Limits(max_nll_increase=0.0005, max_recall_loss=0.02, pcoc_low=0.8, pcoc_high=1.25, precision_target=0.2)
+LIMITS = Limits(max_nll_increase=0.0005, max_recall_loss=0.02, pcoc_low=0.8, pcoc_high=1.25)
 RNG = np.random.default_rng(8)
 CUSTOMER = RNG.integers(0, 400, 6000)
 TRUE = RNG.beta(1.5, 12, 6000)
@@ -76,8 +76,12 @@ def test_rows_of_one_kind_cannot_be_judged(label):
     assert "nothing can be judged" in result.reasons[0]
 
 
-def test_a_recall_cut_never_parts_equal_scores():
-    label, score = np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.9, 0.5, 0.5, 0.5])
-    assert recall_cut(label, score, 0.6).tolist() == [1, 0, 0, 0]
-    assert recall_cut(label, score, 0.5).tolist() == [1, 1, 1, 1]
-    assert recall_cut(1 - label, score, 0.9).tolist() == [0, 0, 0, 0]
+def test_recall_is_compared_at_the_volume_of_the_challengers_policy():
+    frugal = replace(GOOD, shown=np.sort(TRUE)[-11] < TRUE)
+    assert "in the top 10 rows" in " ".join(verdict(frugal, GOOD).reasons)
+    assert verdict(frugal, GOOD).figures["recall_gain"]["value"] == 0.0
+
+
+def test_a_policy_that_shows_nothing_is_refused_for_that_alone_beside_a_champion():
+    silent = replace(GOOD, shown=np.zeros(6000, dtype=bool))
+    assert ["policy shows" in reason for reason in refusals(verdict(silent, GOOD))] == [True]

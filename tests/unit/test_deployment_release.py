@@ -12,7 +12,7 @@ from onward.deployment.registry import Registry
 from onward.deployment.release import compare, flat_figures, opponent, require_agreement
 from onward.errors import ArtifactError
 
-LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0, precision_target=0.3)
+LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0)
 
 
 @pytest.fixture(scope="module")

@@ -169,10 +169,11 @@ class Registry:
     def _create(
         self, bundle: Path, bundle_sha256: str, tags: Mapping[str, str], metrics: Mapping[str, float]
     ) -> Version:
-        from mlflow.exceptions import MlflowException
-
         self._make_database()
         client, facts = self._client(), {**tags, _HASH: bundle_sha256}
+        # Not before the client, which silences MLflow as it is imported.
+        from mlflow.exceptions import MlflowException
+
         experiment = client.get_experiment_by_name(MODEL)
         if experiment is None:
             place = str((self.root / "artifacts").resolve())

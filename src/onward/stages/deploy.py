@@ -38,7 +38,7 @@ def run(layout: Layout, params: Params) -> str:
     sha256 = bundle_hash(folder)
     against = opponent(registry, sha256)
     rows, predictions = (read_table(layout.evaluation / f"{name}.parquet") for name in ("gate_rows", "predictions"))
-    limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high, policy.precision_target)
+    limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high)
     champion = registry.folder(against) if against else None
     verdict, scored = compare(bundle, rows, champion, limits, clock.seed, clock.threads)
     require_agreement(scored, predictions)
