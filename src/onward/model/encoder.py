@@ -36,14 +36,15 @@ class ProductTower(nn.Module):
         self.register_buffer("codes", torch.from_numpy(inputs.codes), persistent=False)
         self.register_buffer("numbers", torch.from_numpy(inputs.numbers), persistent=False)
         self.register_buffer("free_rows", torch.cumsum(connected, 0) * connected, persistent=False)
-        self.tables = nn.ModuleList(nn.Embedding(size, dimension) for size in inputs.cardinalities)
+        tables = [nn.Embedding(size, dimension) for size in inputs.cardinalities]
+        for table in tables:
+            nn.init.normal_(table.weight, std=dimension**-0.5)
+        self.tables = nn.ModuleList(tables)
         self.linear = nn.Linear(inputs.numbers.shape[1], dimension)
         self.free = nn.Embedding(int(connected.sum()) + 1, dimension, padding_idx=0)
         self.id_dropout = id_dropout
-        for table in [*self.tables, self.free]:
-            nn.init.normal_(table.weight, std=dimension**-0.5)
-        with torch.no_grad():
-            self.free.weight[0] = 0.0
+        # From zero: what attributes explain, free vectors need not; what they do not, free vectors learn.
+        nn.init.zeros_(self.free.weight)
 
     def forward(self, nodes: Tensor) -> Tensor:
         """[n, d] for the given products."""

@@ -90,7 +90,8 @@ def train_encoder(
         for number in range(1, settings.epochs + 1):
             losses = []
             encoder.train()
-            for batch in track(loader, f"epoch {number}/{settings.epochs}", console=console, transient=True):
+            name = f"epoch {number}/{settings.epochs}"
+            for batch in track(loader, name, console=console, transient=True, disable=not console.is_terminal):
                 loss = objective(encoder, batch)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
@@ -101,6 +102,7 @@ def train_encoder(
             if not epochs or quality.mrr > max(epoch.held_out.mrr for epoch in epochs):
                 best_state = {name: value.clone() for name, value in encoder.state_dict().items()}
             epochs.append(Epoch(number, float(np.mean(losses)), quality))
+            console.print(f"{name}: loss {epochs[-1].loss:.4f}, held-out MRR {quality.mrr:.4f}", highlight=False)
         encoder.load_state_dict(best_state)
         embeddings = infer(encoder, graph, settings.temperature)
     return TrainedEncoder(

@@ -1,0 +1,125 @@
+"""Stage train_gnn on a shop small enough to follow: same bytes twice, readable by those who score."""
+
+import json
+import warnings
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from onward.artifacts import Layout, write_table
+from onward.errors import ArtifactError
+from onward.model.pair_features import PAIR_FEATURES
+from onward.params import read_params
+from onward.stages.trained_model import read_trained_model
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
+    from onward.stages import train_gnn
+
+PRODUCTS, CUSTOMERS, IMPRESSIONS = 30, 60, 2400
+
+
+def small(params):
+    """The repository's params, with sizes that fit the shop."""
+    sections = {
+        "graph": {"min_customers": 3, "min_support": 2, "neighbours_per_product": 5},
+        "encoder": {"dimension": 8, "epochs": 2, "batch_edges": 32, "uniform_negatives": 16, "held_out_edges": 0.1},
+        "scorer": {"heads": 2, "iterations": 12, "leaves": 4, "min_rows_in_leaf": 20},
+    }
+    changed = {name: getattr(params, name).model_copy(update=values) for name, values in sections.items()}
+    run = params.run.model_copy(update={"threads": 1})
+    return params.model_copy(update={**changed, "run": run})
+
+
+@pytest.fixture(scope="module")
+def params(request):
+    return small(read_params(request.config.rootpath / "params.yaml"))
+
+
+def write_shop(root, params, *, later_purchases):
+    """Product p + 1 follows product p within days; what is shown is bought when it follows."""
+    layout, rng = Layout(root), np.random.default_rng(8)
+    start = params.run.training_start
+    rows = []
+    for customer in range(CUSTOMERS):
+        for first in rng.choice(PRODUCTS - 1, 6, replace=False):
+            day = start - timedelta(days=float(rng.uniform(40, 150)))
+            rows += [(customer, first, day), (customer, first + 1, day + timedelta(days=3))]
+    rows += [(0, 0, start - timedelta(days=300))]
+    if later_purchases:
+        rows += [(c, PRODUCTS - 1 - p, start + timedelta(days=p)) for c in range(CUSTOMERS) for p in range(9)]
+    purchases = pd.DataFrame(rows, columns=["customer", "product", "purchased_at"]).sort_values("purchased_at")
+    purchases = purchases.assign(order=range(len(rows)), quantity=1.0, amount=2.0)
+    write_table(layout.serving / "purchases.parquet", purchases.astype({"customer": "int32", "product": "int32"}))
+    categories = [f"food > shelf {p % 3}" for p in range(PRODUCTS + 2)]
+    products = pd.DataFrame({"product": range(PRODUCTS + 2), "category": categories})
+    write_table(layout.serving / "products.parquet", products)
+
+    source, target = rng.integers(0, PRODUCTS, (2, IMPRESSIONS))
+    impressions = pd.DataFrame({"impression": range(IMPRESSIONS), "customer": rng.integers(0, CUSTOMERS, IMPRESSIONS)})
+    split = np.where(impressions["customer"] % 3 > 0, "train", "selection")
+    shown = [start + timedelta(hours=float(hour)) for hour in rng.uniform(0, 1300, IMPRESSIONS)]
+    impressions = impressions.assign(split=split, source=source, target=target, shown_at=shown)
+    write_table(layout.serving / "impressions.parquet", impressions)
+    features = pd.DataFrame({"impression": range(IMPRESSIONS), "noise": rng.normal(size=IMPRESSIONS)})
+    features["cat_shelf"] = (target % 3).astype(np.float32)
+    write_table(layout.serving / "features.parquet", features)
+    label = (rng.random(IMPRESSIONS) < np.where(target == source + 1, 0.9, 0.1)).astype(np.int8)
+    labels = pd.DataFrame({"impression": range(IMPRESSIONS), "label": label, "weight": np.float32(1.0)})
+    write_table(layout.delay / "labels.parquet", labels)
+    outcomes = labels.rename(columns={"label": "expected_label"})[["impression", "expected_label"]]
+    write_table(layout.delay / "outcomes.parquet", outcomes.assign(state="negative", elapsed_days=1.0))
+    return layout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, params):
+    layout = write_shop(tmp_path_factory.mktemp("shop"), params, later_purchases=False)
+    return layout, train_gnn.run(layout, params)
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_model_folder_holds_what_scoring_needs(trained):
+    layout, line = trained
+    model = read_trained_model(layout.model)
+    assert "held-out MRR" in line
+    assert model.graph.products == model.embeddings.products == PRODUCTS + 2
+    assert model.embeddings.source.shape == (PRODUCTS + 2, 8)
+    assert model.scorer.features == ("noise", "cat_shelf", *PAIR_FEATURES)
+    assert model.scorer.categorical == ("cat_shelf",)
+    assert len(model.scorer.heads) == 2
+    edges = model.graph.edge_table()
+    best = edges.loc[edges.groupby("source")["score"].idxmax()]
+    assert (best["target"] == best["source"] + 1).mean() > 0.8
+
+
+def test_metrics_set_the_model_beside_what_is_simpler(trained):
+    layout, _ = trained
+    metrics = json.loads((layout.metrics / "train.json").read_text())
+    assert set(metrics) == {"graph", "encoder", "scorer"}
+    assert metrics["encoder"]["held_out"]["mrr"] > 0
+    assert {"by_in_degree", "by_fresh_customers"} <= set(metrics["encoder"])
+    fit = metrics["scorer"]["selection"]
+    assert set(fit) == {"head_0", "head_1", "ensemble"}
+    assert fit["ensemble"]["auc"] > 0.55, "pairs that follow each other convert: the counts say so"
+    history = pd.read_csv(layout.plots / "encoder_training.csv")
+    assert list(history.columns) == ["epoch", "loss", "mrr", "hit_rate_10"]
+
+
+def test_same_input_gives_same_bytes_and_later_purchases_change_none(trained, params, tmp_path):
+    """As-of guard: the graph, the embeddings and the heads know no purchase of the training window."""
+    layout, line = trained
+    again = write_shop(tmp_path, params, later_purchases=True)
+    assert train_gnn.run(again, params) == line
+    assert contents(again.model) == contents(layout.model)
+    assert contents(again.metrics) == contents(layout.metrics)
+
+
+def test_a_missing_table_is_one_clear_line(params, tmp_path):
+    with pytest.raises(ArtifactError, match="dvc repro"):
+        train_gnn.run(Layout(tmp_path), params)
