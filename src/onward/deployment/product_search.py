@@ -13,13 +13,15 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
     """Positions of the products that match, the most popular first.
 
     In this order: the product id; names that hold all words (as words, else as parts of words, in any case); names
-    that look alike, for typing errors.
+    that hold most of them; names that look alike, for typing errors.
 
     Raises:
         DataError: nothing comes near.
 
     >>> find_products("milk whole", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
     [0]
+    >>> find_products("whole milk", ["Melon Whole", "Fluid Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
+    [1, 0]
     >>> find_products("bred", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
     [2]
     """
@@ -30,6 +32,10 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
         raise DataError('recommend: the name is empty; try `onward recommend "milk"`')
     whole = [place for place, name in enumerate(lowered) if set(wanted) <= set(name.replace(",", " ").split())]
     found = whole or [place for place, name in enumerate(lowered) if all(word in name for word in wanted)]
+    if not found:
+        # People say "whole milk" where the shop says "fluid milk": as many of the words as any name has.
+        shared = [len(set(wanted) & set(name.replace(",", " ").split())) for name in lowered]
+        found = [place for place, count in enumerate(shared) if count == max(shared) > 0]
     if not found:
         close = set(get_close_matches(" ".join(wanted), sorted(set(lowered)), n=5, cutoff=0.6))
         found = [place for place, name in enumerate(lowered) if name in close]
