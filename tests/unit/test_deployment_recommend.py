@@ -1,3 +1,5 @@
+import contextlib
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -26,11 +28,23 @@ def bundle():
         ("butt", [3]),  # a part of a word
         ("p5", [5]),
         ("buter", [3]),  # a typing error
-        ("whole mlik", [0]),
+        ("whole mlik", [0]),  # one word is right
+        ("fluid milk", [1, 0]),
+        ("wole mlik", [0]),  # the whole looks alike
+        ("strawbery jelly", [4]),  # a word looks alike
     ],
 )
 def test_products_are_found_by_what_people_type(words, expected):
     assert find_products(words, NAMES, IDS, POPULARITY) == expected
+
+
+@pytest.mark.parametrize("words", ["whole meal", "qqqq"])
+def test_a_large_catalogue_is_searched_in_a_moment(words):
+    names = [f"Whole thing {number} of {number % 97}" for number in range(30_000)]
+    started = time.monotonic()
+    with contextlib.suppress(DataError):
+        find_products(words, names, [str(number) for number in range(30_000)], np.ones(30_000))
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("words", ["zzzz no such thing zzzz", "", "  "])

@@ -35,7 +35,8 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
     if not found:
         # People say "whole milk" where the shop says "fluid milk": as many of the words as any name has.
         shared = [len(set(wanted) & set(name.replace(",", " ").split())) for name in lowered]
-        found = [place for place, count in enumerate(shared) if count == max(shared) > 0]
+        most = max(shared, default=0)
+        found = [place for place, count in enumerate(shared) if count == most > 0]
     if not found:
         close = set(get_close_matches(" ".join(wanted), sorted(set(lowered)), n=5, cutoff=0.6))
         found = [place for place, name in enumerate(lowered) if name in close]
