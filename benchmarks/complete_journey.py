@@ -9,10 +9,10 @@ import csv
 import json
 import subprocess
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -31,34 +31,17 @@ def draw(path: Path) -> None:
     """Draw positives per day of the training window: seen so far, corrected, and the truth where it is known."""
     with (ROOT / "plots" / "positives_per_day.csv").open(encoding="utf-8") as stream:
         days = list(csv.DictReader(stream))
-    x = [date.fromisoformat(day["date"][:10]) for day in days]
-    truth = [
-        (d, float(day["matured_truth_where_known"]))
-        for d, day in zip(x, days, strict=True)
-        if day["matured_truth_where_known"]
-    ]
-    style = {
-        "svg.hashsalt": "onward",
-        "svg.fonttype": "path",
-        "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-    }
+    x = np.array([day["date"][:10] for day in days], dtype="datetime64[D]")
+    seen, corrected = (np.array([float(day[name]) for day in days]) for name in ("naive", "corrected"))
+    final = np.array([float(day["matured_truth_where_known"] or "nan") for day in days])
+    style: dict[Any, Any] = {"svg.hashsalt": "onward", "svg.fonttype": "path", "axes.spines.top": False}
     with rc_context(style):
         figure = Figure(figsize=(8.4, 3.0), layout="constrained")
         axes = figure.subplots()
-        axes.bar(x, [float(day["naive"]) for day in days], width=0.85, color="#c9ced6", label="seen by 20 November")
-        axes.plot(
-            x, [float(day["corrected"]) for day in days], color="#0072b2", linewidth=2.2, label="what Onward trains on"
-        )
-        axes.plot(
-            *zip(*truth, strict=True),
-            color="#d55e00",
-            linestyle="",
-            marker="o",
-            markersize=4,
-            label="final, where matured",
-        )
+        axes.bar(x, seen, width=0.85, color="#c9ced6", label="seen by 20 November")
+        axes.plot(x, corrected, color="#0072b2", linewidth=2.2, label="what Onward trains on")
+        axes.plot(x, final, color="#d55e00", linestyle="", marker="o", markersize=4, label="final, where matured")
+        axes.spines["right"].set_visible(False)
         axes.set(ylabel="conversions a day", ylim=(0, None))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ Positive = Annotated[float, Field(gt=0.0)]
 def _day(value: object) -> object:
     # DVC cannot hold YAML's own dates, so they are quoted: text in, date out.
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a quoted date such as '2017-11-20'")
+        raise ValueError(f"{value!r} is not a quoted date such as '2017-11-20'")  # noqa: TRY004 - pydantic's own
     try:
         return date.fromisoformat(value)
     except ValueError:

@@ -159,7 +159,7 @@ def params(folder: Path, **changes) -> Params:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["run"] |= {
         "source": "parquet",
-        "as_of": AS_OF.date(),
+        "as_of": AS_OF.date().isoformat(),
         "attribution_days": WINDOW.days,
         "training_days": 10,
         "history_days": (AS_OF - CLOCKS.history_start).days,

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 import yaml
-from onward.data.sources.simulator import simulate
 
 from onward.artifacts import Layout, read_json, read_table
+from onward.data.sources.simulator import simulate
 from onward.params import read_params
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
