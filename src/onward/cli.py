@@ -92,7 +92,7 @@ def report() -> None:
     from onward.artifacts import read_json, read_table, read_text, write_text
     from onward.deployment.provenance import provenance
     from onward.evaluation.report import REPORT_FILES, ReportContent, render_report
-    from onward.evaluation.report_words import headline
+    from onward.evaluation.report_words import against_design, headline
     from onward.monitoring.evidently_report import publish
 
     layout = _layout()
@@ -109,6 +109,9 @@ def report() -> None:
     for tile in headline(content.results, content.verdict):
         table.add_row(*(escape(text) for text in tile.values()))
     _out.print(table)
+    for count in against_design(content.ingest.get("notes", {})):
+        near = f"[dim](design {escape(count['design'])}; within 5 %: {count['near']})[/]"
+        _out.print(f"  {escape(count['name'])}: {escape(count['measured'])} {near}")
     _out.print("Pages: [bold]reports/index.html[/], [bold]reports/positivity.html[/]")
 
 
