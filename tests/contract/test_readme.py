@@ -1,0 +1,48 @@
+"""The README says what was measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tools.readme import with_table
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+
+
+def test_the_table_is_the_one_the_benchmark_wrote():
+    # Mend with: python -m benchmarks.complete_journey && python -m tools.readme
+    result = json.loads((ROOT / "benchmarks" / "results" / "complete_journey.json").read_text())
+    assert with_table(README, result) == README
+
+
+def test_figures_in_the_text_are_claims_of_the_benchmark():
+    claims = json.loads((ROOT / "benchmarks" / "results" / "complete_journey.json").read_text())["claims"]
+    assert f"{claims['impressions']:,.0f} of them, with {claims['conversions']:.0f} conversions" in README
+    assert f"of {claims['customers']:.0f} households" in README
+
+
+def test_the_first_screen_has_the_two_commands_and_the_figure():
+    first_screen = README[: README.index("<!-- end of table -->")]
+    assert "make run" in first_screen
+    assert "make test" in first_screen
+    assert "](docs/images/positives_per_day.svg)" in first_screen
+    assert (ROOT / "docs" / "images" / "positives_per_day.svg").is_file()
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_every_result_is_in_the_common_form(path):
+    record = json.loads(path.read_text())
+    assert set(record) == {"name", "command", "commit", "seeds", "rows", "claims"}
+    assert record["name"] == path.stem
+    assert record["rows"]
+    assert all(isinstance(value, int | float) for value in record["claims"].values())
+
+
+@pytest.mark.parametrize("path", [p for p in ROOT.rglob("*.md") if ".venv" not in p.parts], ids=lambda path: path.name)
+def test_links_inside_the_repository_lead_somewhere(path):
+    for target in {part.split(")")[0] for part in path.read_text().split("](")[1:]}:
+        if not target.startswith(("http", "#")):
+            assert (path.parent / target.split("#")[0]).exists(), target
