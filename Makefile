@@ -29,7 +29,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 run: $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
 	@echo "[run 1/3] pipeline: dvc repro"
-	@dvc repro -q
+	@onward repro -q
 	@echo "[run 2/3] versions: dvc push to the local remote"
 	@dvc push -q
 	@echo "[run 3/3] report"

@@ -33,24 +33,28 @@ def _paths(entries: list[Any]) -> list[str]:
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
 
 
-def run_dvc(*arguments: str, project: Path = PROJECT) -> None:
-    """Run one DVC command in the project's folder, its output streamed into the task's log.
+def run(*command: str, project: Path = PROJECT) -> None:
+    """Run `python -m …` in the project's folder, its output streamed into the task's log.
 
     Raises:
-        RuntimeError: DVC failed; the message says how to repeat the command by hand.
+        RuntimeError: it failed; the message says how to repeat the command by hand.
     """
     # The stage commands say `python`: put this interpreter's folder first, whatever a login shell would choose.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "dvc", *arguments]
     process = subprocess.Popen(
-        command, cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     with process:
         for line in process.stdout or ():
             print(line, end="", flush=True)  # noqa: T201 - the task's log is standard output
     if process.returncode != 0:
         raise RuntimeError(
-            f"`dvc {' '.join(arguments)}` ended with status {process.returncode}: see the lines above; "
+            f"`python -m {' '.join(command)}` ended with status {process.returncode}: see the lines above; "
             f"repeat it by hand in {project}"
         )
 
@@ -71,7 +75,8 @@ def render_stages(group_id: str = "pipeline", project: Path = PROJECT) -> TaskGr
                 execution_timeout=timedelta(hours=1),
             )
             def reproduce(stage_name: str) -> None:
-                run_dvc("repro", "--single-item", stage_name)
+                # Not plain dvc: a worker killed while DVC wrote its lock would leave every retry failing.
+                run("onward.cli", "repro", "--single-item", stage_name)
 
             tasks[name] = reproduce(name)
         for name, sources in upstream(pipeline).items():

@@ -1,12 +1,10 @@
 """Retrain: run every DVC stage in sequence, then push the versions and render the report."""
 
-import subprocess
-import sys
 from datetime import datetime, timedelta
 
 from airflow.sdk import dag, task
 
-from dvc_tasks import PROJECT, render_stages, run_dvc
+from dvc_tasks import render_stages, run
 
 DOC = """
 ### Retrain
@@ -34,11 +32,11 @@ def retrain() -> None:
 
     @task(retries=2, retry_delay=timedelta(seconds=30), execution_timeout=timedelta(minutes=30))
     def push_versions() -> None:
-        run_dvc("push")
+        run("dvc", "push")
 
     @task(retries=1, retry_delay=timedelta(seconds=30), execution_timeout=timedelta(minutes=10))
     def render_report() -> None:
-        subprocess.run([sys.executable, "-m", "onward.cli", "report"], cwd=PROJECT, check=True)
+        run("onward.cli", "report")
 
     render_stages() >> push_versions() >> render_report()
 

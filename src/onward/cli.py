@@ -144,6 +144,18 @@ def check_params() -> None:
     )
 
 
+@app.command(rich_help_panel=_WATCH, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def repro(context: typer.Context) -> None:
+    """Run `dvc repro` with the options and stages given, after mending a dvc.lock that a kill has cut off."""
+    from onward.stages.lockfile import mend, reproduce
+
+    root = Path.cwd()
+    mended = mend(root)
+    if mended:
+        _out.print(f"[yellow]{mended}[/]")
+    raise typer.Exit(reproduce(root, context.args))
+
+
 @app.command(rich_help_panel=_WATCH)
 def dashboards() -> None:
     """Start the MLflow and Evidently UIs on loopback; Ctrl-C ends both."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tools.stage_deps import expected_deps, listed_deps
 
 from onward.params import Params
+from tools.stage_deps import expected_deps, listed_deps
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())

@@ -40,10 +40,10 @@ def test_every_stage_killed_at_a_random_moment_and_run_again_gives_the_same(new_
     for stage in yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"]:
         # Until one attempt really dies inside the stage; a first guess may come after its end.
         for limit in (6.0, 3.0, 1.5):
-            if kill_at(project, moments.uniform(0.8, limit), "dvc", "repro", "--single-item", "--force", stage):
+            if kill_at(project, moments.uniform(0.8, limit), "onward", "repro", "--single-item", "--force", stage):
                 killed.append(stage)
                 break
-        project.run("dvc", "repro", "--single-item", stage)
+        project.run("onward", "repro", "--single-item", stage)
     assert len(killed) >= 6
     project.run("dvc", "repro")
     assert project.hashes() == finished.hashes()
@@ -69,7 +69,7 @@ DAG_TEST = """
 import sys
 sys.path.insert(0, "dags")
 from airflow.dag_processing.dagbag import DagBag
-bag = DagBag("dags", include_examples=False)
+bag = DagBag("dags")
 assert not bag.import_errors, bag.import_errors
 run = bag.dags["retrain"].test()
 print("STATE", run.state)

@@ -1,0 +1,58 @@
+"""`dvc repro` that may be killed at any moment: DVC writes dvc.lock in place, so a kill can leave it cut off."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from onward.artifacts import read_text, write_text
+from onward.errors import ArtifactError
+
+
+def is_whole(text: str) -> bool:
+    r"""Tell whether the text of a dvc.lock is one that DVC will read.
+
+    >>> is_whole("schema: '2.0'\nstages:\n  ingest:\n    cmd: python -m x\n")
+    True
+    >>> is_whole(""), is_whole("schema: '2.0'\nsta"), is_whole("schema: '2.0'\nstages:\n  ingest:\n    cmd")
+    (False, False, False)
+    """
+    try:
+        lock = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False
+    if not (isinstance(lock, dict) and lock.get("schema") and isinstance(lock.get("stages"), dict)):
+        return False
+    return all(isinstance(stage, dict) and "cmd" in stage for stage in lock["stages"].values())
+
+
+def mend(root: Path) -> str | None:
+    """Keep a copy of a whole dvc.lock, or put the last copy in the place of a broken one.
+
+    The copy is the lock from before the command that was killed: what that command had done and not recorded is done
+    again, to the same bytes.
+
+    Returns:
+        One line that says what was mended, or None when there was nothing to mend.
+
+    Raises:
+        ArtifactError: the lock is broken and there is no copy.
+    """
+    lock, copy = root / "dvc.lock", root / ".dvc" / "tmp" / "dvc.lock.before"
+    if not lock.exists():
+        return None
+    text = read_text(lock)
+    if is_whole(text):
+        write_text(copy, text)
+        return None
+    if not copy.exists():
+        raise ArtifactError(f"{lock}: cut off by a kill; restore it with `git checkout dvc.lock`, or delete it")
+    write_text(lock, read_text(copy))
+    return "dvc.lock was cut off by a kill; took the one from before that command"
+
+
+def reproduce(root: Path, arguments: Sequence[str]) -> int:
+    """Run `dvc repro` with these arguments in `root`, on a whole dvc.lock, and return its exit status."""
+    return subprocess.run([sys.executable, "-m", "dvc", "repro", *arguments], cwd=root, check=False).returncode
