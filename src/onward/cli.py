@@ -147,13 +147,13 @@ def check_params() -> None:
 @app.command(rich_help_panel=_WATCH, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def repro(context: typer.Context) -> None:
     """Run `dvc repro` with the options and stages given, after mending a dvc.lock that a kill has cut off."""
-    from onward.stages.lockfile import mend, reproduce
+    from onward.stages.lockfile import become_repro, mend
 
     root = Path.cwd()
     mended = mend(root)
     if mended:
         _out.print(f"[yellow]{mended}[/]")
-    raise typer.Exit(reproduce(root, context.args))
+    become_repro(root, context.args)
 
 
 @app.command(rich_help_panel=_WATCH)

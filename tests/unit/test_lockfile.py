@@ -1,7 +1,10 @@
 """A dvc.lock that a kill has cut off is replaced by the one from before."""
 
+import sys
+
 import pytest
 
+from onward import cli
 from onward.errors import ArtifactError
 from onward.stages.lockfile import is_whole, mend
 
@@ -37,3 +40,15 @@ def test_a_broken_lock_without_a_copy_says_how_to_get_one(lock):
 
 def test_no_lock_is_no_fault(tmp_path):
     assert mend(tmp_path) is None
+
+
+def test_repro_mends_first_and_then_becomes_dvc(lock, monkeypatch, capsys):
+    mend(lock.parent)
+    lock.write_text("")
+    monkeypatch.chdir(lock.parent)
+    seen = []
+    monkeypatch.setattr("os.execv", lambda program, command: seen.append(command))
+    cli.app(["repro", "--single-item", "ingest"], standalone_mode=False)
+    assert seen == [[sys.executable, "-m", "dvc", "repro", "--single-item", "ingest"]]
+    assert lock.read_text() == WHOLE
+    assert "cut off by a kill" in capsys.readouterr().out

@@ -1,9 +1,10 @@
 """`dvc repro` that may be killed at any moment: DVC writes dvc.lock in place, so a kill can leave it cut off."""
 
-import subprocess
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import yaml
 
@@ -53,6 +54,10 @@ def mend(root: Path) -> str | None:
     return "dvc.lock was cut off by a kill; took the one from before that command"
 
 
-def reproduce(root: Path, arguments: Sequence[str]) -> int:
-    """Run `dvc repro` with these arguments in `root`, on a whole dvc.lock, and return its exit status."""
-    return subprocess.run([sys.executable, "-m", "dvc", "repro", *arguments], cwd=root, check=False).returncode
+def become_repro(root: Path, arguments: Sequence[str]) -> NoReturn:
+    """Turn this process into `dvc repro` with these arguments, in `root`.
+
+    It is no child: DVC's lock names its process, and a killed one that nobody has waited for still looks alive.
+    """
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", "dvc", "repro", *arguments])  # noqa: S606 - no shell
