@@ -25,5 +25,13 @@ class InfeasibleTargetError(OnwardError):
     """No decision boundary reaches the asked target on the fitting split."""
 
 
+class MonitoringError(OnwardError):
+    """The monitor cannot compute what it promises, which is itself an alarm."""
+
+
+class ServiceError(OnwardError):
+    """A service did not start, or ended by itself."""
+
+
 class RegistryError(OnwardError):
     """The model registry does not hold what was asked for."""

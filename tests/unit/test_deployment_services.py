@@ -17,7 +17,8 @@ from onward.deployment.local_services import (
     dashboard_services,
     free_port,
 )
-from onward.deployment.services import Service, ServiceError, require_alive, running, session_members
+from onward.deployment.services import Service, require_alive, running, session_members
+from onward.errors import ServiceError
 
 # A page, and a worker that leaves its parent's process group and ignores SIGTERM.
 STUBBORN = """

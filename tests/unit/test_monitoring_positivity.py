@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.monitoring.positivity import MonitoringError, level_verdicts, overall, positivity_table
+from onward.errors import MonitoringError
+from onward.monitoring.positivity import level_verdicts, overall, positivity_table
 from onward.monitoring.verdict import summarise_verdict
 
 FACTS = {

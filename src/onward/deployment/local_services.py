@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from onward.deployment.services import Service, ServiceError
+from onward.deployment.services import Service
+from onward.errors import ServiceError
 
 HOST = "127.0.0.1"
 

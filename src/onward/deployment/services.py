@@ -17,14 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from onward.errors import OnwardError
+from onward.errors import ServiceError
 
 _PATIENCE = 10.0
 _PAUSE = 0.1
-
-
-class ServiceError(OnwardError):
-    """A service did not start, or ended by itself."""
 
 
 @dataclass(frozen=True)

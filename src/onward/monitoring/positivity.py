@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtrit
 
-from onward.errors import OnwardError
+from onward.errors import MonitoringError
 from onward.evaluation.intervals import wilson
 
 Floats = npt.NDArray[np.float64]
@@ -27,10 +27,6 @@ REFERENCE, CURRENT = "reference", "current"
 ROW_COLUMNS = ("customer", "level", "probability", "shown", "expected", "settled", "matured", "current")
 # Below this the normal approximation of a rate near 2 % is worthless (the usual rule for np).
 _LEAST_POSITIVES = 10
-
-
-class MonitoringError(OnwardError):
-    """The monitor cannot compute what it promises, which is itself an alarm."""
 
 
 @dataclass(frozen=True)

