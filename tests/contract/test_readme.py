@@ -22,6 +22,9 @@ def test_figures_in_the_text_are_claims_of_the_benchmark():
     claims = json.loads((ROOT / "benchmarks" / "results" / "complete_journey.json").read_text())["claims"]
     assert f"{claims['impressions']:,.0f} of them, with {claims['conversions']:.0f} conversions" in README
     assert f"of {claims['customers']:.0f} households" in README
+    cost = json.loads((ROOT / "benchmarks" / "results" / "reproducibility.json").read_text())["claims"]
+    assert f"takes {cost['pipeline_seconds']:.0f} s after installation and {cost['peak_memory_gb']:.1f} GB" in README
+    assert cost["hash_mismatches"] == 0
 
 
 def test_the_first_screen_has_the_two_commands_and_the_figure():
