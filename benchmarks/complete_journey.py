@@ -55,7 +55,7 @@ def main() -> None:
     results: dict[str, Any] = json.loads((ROOT / "artifacts/evaluation/results.json").read_text(encoding="utf-8"))
     delay: dict[str, Any] = json.loads((ROOT / "metrics/delay.json").read_text(encoding="utf-8"))
     train: dict[str, Any] = json.loads((ROOT / "metrics/train.json").read_text(encoding="utf-8"))
-    params: dict[str, Any] = json.loads((ROOT / "metrics/ingest.json").read_text(encoding="utf-8"))
+    ingest: dict[str, Any] = json.loads((ROOT / "metrics/ingest.json").read_text(encoding="utf-8"))
     overall = results["classification"]
     deployed = next(each for each in results["decisions"] if each["policy"] == results["deployed_policy"])
     single = next(each for each in results["decisions"] if each["policy"] == "single")
@@ -80,9 +80,9 @@ def main() -> None:
         "corrected_rate": float(delay["corrected_rate"]),
         "share_pending": float(delay["share_pending"]),
         "matched_volume_gain": float(deployed["matched_volume_gain"]["value"]),
-        "products": float(params["notes"]["impressions_built"]["products"]),
+        "products": float(ingest["notes"]["impressions_built"]["products"]),
         "edges_of_the_graph": float(train["graph"]["edges"]),
-        "impressions_built": float(params["notes"]["impressions_built"]["impressions"]),
+        "impressions_built": float(ingest["notes"]["impressions_built"]["impressions"]),
     }
     draw(FIGURE)
     publish(Finding("complete_journey", [20171120], rows, claims))

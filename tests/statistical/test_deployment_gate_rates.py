@@ -8,7 +8,7 @@ SEEDS = 40
 
 
 def refused(seed: int, champion_noise: float, challenger_noise: float) -> bool:
-    """Two models that know the same truth, each with an error of its own, on rows like the default backtest's."""
+    """Two models that know the same truth, each with an error of its own, on a backtest with few conversions."""
     rng = np.random.default_rng(seed)
     customer, truth = rng.integers(0, 350, 11_500), -4.3 + rng.normal(0, 0.9, 11_500)
     label = (rng.uniform(size=11_500) < 1 / (1 + np.exp(-truth))).astype(float)

@@ -5,9 +5,9 @@ the policy shows something. Against a champion, NLL and recall may not be worse 
 
 Recall is compared at matched volume, the number of rows that the challenger's policy shows: recall at a precision
 moves mostly with where a cut happens to land. Limits are held against the *estimate*, not the bad end of its interval.
-For two equally good models on 11,500 rows with 236 conversions (the default backtest), a challenger is then refused by
-chance in 12 to 25 % of simulated worlds; by the bad end in 70 to 95 %, and the champion would grow stale behind a gate
-that never opens. The paired intervals are in the reasons, so that a reader sees how sure the verdict is.
+On a backtest of a few hundred conversions the bad end refuses most challengers that are as good as the champion, which
+would grow stale behind a gate that never opens; tests/statistical/test_deployment_gate_rates.py holds how often the
+estimate does. The paired intervals are in the reasons, so that a reader sees how sure the verdict is.
 """
 
 from collections.abc import Mapping
