@@ -1,44 +1,86 @@
-"""Retrain: run every DVC stage in sequence, then push the versions and render the report."""
+"""Retrain: every week, on drift, by hand or as a backfill, run the stages of dvc.yaml on a branch of their own."""
 
-from datetime import datetime, timedelta
+from datetime import date, timedelta
+from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
-from dvc_tasks import render_stages, run
+from onward_tasks.assets import DRIFT
+from onward_tasks.commands import ask, run
+from onward_tasks.form import retrain_form
+from onward_tasks.notify import FailureNotifier
+from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml
+from onward_tasks.stages import render_stages, the_run
 
 DOC = """
 ### Retrain
 
-One task a stage of `dvc.yaml`, in the order of its deps and outs. A stage whose code, params and data have not changed
-is skipped by DVC in well under a second.
+`start` opens a run: a git branch `runs/NAME` with its own `params.yaml`. Then comes one task a stage of `dvc.yaml`, in
+the order of its deps and outs; each takes the branch, fetches what it needs, runs its stage if anything changed, pushes
+the outputs to the DVC remote and the branch to the git remote. `finish` renders the report and tags the model version.
 
-**When a task fails**: its log ends with one line that says what is wrong and how to mend it. Mend it, clear the task,
-and the run goes on from there; nothing before it is computed again.
+**As of**: the end of the data interval for scheduled and backfilled runs, else what the form says. A scheduled week for
+which the log has no data yet is skipped.
+
+**When a task fails**, its log ends with one line that says what is wrong and how to mend it. Mend it and clear the
+task: the run goes on from there, on any machine; nothing that was finished is computed again.
 """
 
 
 @dag(
     dag_id="retrain",
-    schedule=None,
-    start_date=datetime(2017, 1, 1),
+    dag_display_name="Retrain",
+    # No start date: after unpausing, Airflow waits for the next Monday; with one it would begin at once.
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable(RETRAIN_CRON, timezone="UTC", interval=timedelta(days=7)), assets=[DRIFT]
+    ),
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=2,
+    dagrun_timeout=timedelta(hours=24),
+    params=retrain_form(read_yaml("dvc.yaml")["stages"], read_yaml("params.yaml")),
     tags=["onward", "training"],
-    default_args={"owner": "onward"},
+    default_args={"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
     doc_md=DOC,
 )
 def retrain() -> None:
-    """Stages of dvc.yaml, then `dvc push`, then the report."""
+    """Start, the stages of dvc.yaml, finish."""
 
-    @task(retries=2, retry_delay=timedelta(seconds=30), execution_timeout=timedelta(minutes=30))
-    def push_versions() -> None:
-        run("dvc", "push")
+    @task(execution_timeout=timedelta(minutes=10), doc_md="Check the form's values and open the run's branch.")
+    def start() -> str | None:
+        context = get_current_context()
+        asked: dict[str, Any] = dict(context["params"])
+        if asked["as_of"] is None:
+            asked["as_of"] = clock(context["dag_run"]).isoformat()
+        question = {"run_id": context["run_id"], "trigger": str(context["dag_run"].run_type.value), **asked}
+        answer = ask("run", "start", question=question)
+        return None if asked["dry_run"] else answer["run"]
 
-    @task(retries=1, retry_delay=timedelta(seconds=30), execution_timeout=timedelta(minutes=10))
-    def render_report() -> None:
-        run("onward.cli", "report")
+    @task(execution_timeout=timedelta(minutes=20), doc_md="Render the report, tag the model version, tidy up.")
+    def finish() -> None:
+        run("run", "finish", the_run())
 
-    render_stages() >> push_versions() >> render_report()
+    start() >> render_stages(read_yaml("dvc.yaml")["stages"]) >> finish()
+
+
+def clock(dag_run: Any) -> date:
+    """Return the day that a run is about when nobody named one.
+
+    Raises:
+        AirflowSkipException: the schedule has come to a day that the log does not reach.
+    """
+    last = last_as_of()
+    if dag_run.run_type.value not in {"scheduled", "backfill"}:
+        # Not the wall clock: a retry after midnight must find the branch of the first try.
+        today: date = dag_run.run_after.date()
+        return today if last is None else min(today, last)
+    end: date = dag_run.data_interval_end.date()
+    if dag_run.run_type.value == "scheduled" and last is not None and end > last:
+        raise AirflowSkipException(
+            f"no run as of {end}: the log can be trusted until {last}; set ONWARD_LAST_AS_OF to a later day, "
+            "or to none where the log grows"
+        )
+    return end
 
 
 retrain()

@@ -1,0 +1,63 @@
+"""Run Onward's commands: argument lists and standard input, never a shell; all output goes into the task's log."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from onward_tasks.settings import PROJECT
+
+
+def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> str:
+    """Run `onward …` in the project's folder, its output streamed, and return the last line it wrote.
+
+    Raises:
+        RuntimeError: it failed; the message holds its last line and how to repeat it by hand.
+    """
+    # Stage commands say `python`: put this interpreter's folder first, whatever a login shell would choose.
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "onward.cli", *arguments],
+        cwd=project, env=environment, text=True, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    last = ""
+    with process:
+        try:
+            if process.stdin is not None:
+                # A command that ends before it has read everything says why in its output.
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(stdin or "")
+                    process.stdin.close()
+            for line in process.stdout or ():
+                print(line, end="", flush=True)  # noqa: T201 - the task's log is standard output
+                last = line.strip() or last
+        except BaseException:
+            # A timeout of Airflow's ends this thread of work, not the process that does it.
+            process.terminate()
+            raise
+    if process.returncode != 0:
+        words = " ".join(arguments)
+        raise RuntimeError(f"{last} [`onward {words}` in {project} ended with status {process.returncode}]")
+    return last
+
+
+def ask(*arguments: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a command whose last line is a JSON object, with a JSON object as its input, and return that line's value.
+
+    Raises:
+        RuntimeError: the command failed, or its last line is something else.
+    """
+    last = run(*arguments, stdin=None if question is None else json.dumps(question))
+    try:
+        answer: dict[str, Any] = json.loads(last)
+    except json.JSONDecodeError:
+        raise RuntimeError(f"`onward {' '.join(arguments)}`: the last line is not JSON: {last[:200]}") from None
+    return answer

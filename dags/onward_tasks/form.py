@@ -1,0 +1,73 @@
+r"""The forms that people fill in. Airflow draws them, and refuses values that break them with status 400.
+
+JSON Schema patterns are searched for, Python's `$` matches before a last newline and `\d` matches any script's digits:
+hence `^`, `$(?!\n)` and `[0-9]`.
+"""
+
+from typing import Any
+
+from airflow.sdk import Param
+
+SOURCES = ["complete_journey", "simulator", "parquet"]
+ESTIMATORS = ["soft_label", "importance_weight"]
+DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
+ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$(?!\n)"
+
+
+def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, Param]:
+    """Return the form of a training run.
+
+    Args:
+        pipeline: the stages of dvc.yaml by name, for the choice of the first stage.
+        params: params.yaml, for the default source and for what the descriptions say.
+    """
+    thresholds, delay = params["thresholds"], params["delay"]
+    return {
+        "source": Param(
+            params["run"]["source"], type="string", enum=SOURCES, title="Source", section="What to learn from",
+            description="Where the log comes from; each source's own settings are in params.yaml.",
+        ),
+        "as_of": Param(
+            None, type=["string", "null"], format="date", pattern=DAY, title="As of", section="What to learn from",
+            description="The run's clock, a day such as 2017-11-20: nothing at or after it is known. Empty: the end of "
+            "the data interval for scheduled and backfilled runs, else the last day the log allows.",
+        ),
+        "precision_target": Param(
+            None, type=["number", "null"], exclusiveMinimum=0, exclusiveMaximum=1, title="Precision target",
+            section="How to learn",
+            description="Share of shown recommendations that should convert, above 0 and below 1. Empty: as in "
+            f"params.yaml, {thresholds['precision_target']}.",
+        ),
+        "estimator": Param(
+            None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator", section="How to learn",
+            description="What a label that has not arrived yet is worth. Empty: as in params.yaml, "
+            f"{delay['estimator']}.",
+        ),
+        "run_from": Param(
+            None, type=["string", "null"], enum=[None, *pipeline], title="Run again from", section="What to run",
+            description="Run this stage and those after it even if nothing changed. Empty: only what changed.",
+        ),
+        "dry_run": Param(
+            default=False, type="boolean", title="Dry run", section="What to run",
+            description="Only say in the log of `start` which stages would run.",
+        ),
+    }  # fmt: skip
+
+
+def promote_form() -> dict[str, Param]:
+    """Return the form of a change by hand; action and reason have no default, so that nobody changes by mistake."""
+    return {
+        "action": Param(
+            type="string", enum=["promote", "roll_back"], title="Action",
+            values_display={"promote": "Put a version in use", "roll_back": "Return to the version before"},
+            description="Promote puts the version below in use, whatever the gate said of it.",
+        ),
+        "version": Param(
+            None, type=["integer", "null"], minimum=1, maximum=10**9, title="Version",
+            description="A registered version; only for promote.",
+        ),
+        "reason": Param(
+            type="string", minLength=10, maxLength=500, pattern=ONE_LINE, title="Reason",
+            description="Why, in one line of at least 10 characters; kept with the version.",
+        ),
+    }  # fmt: skip

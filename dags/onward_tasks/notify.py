@@ -1,0 +1,69 @@
+"""Say what failed, where its log is and how to go on: in the log, and to a webhook where a connection names one."""
+
+import json
+import logging
+import urllib.request
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+CONNECTION = "onward_webhook"
+_PATIENCE = 10.0
+_log = logging.getLogger(__name__)
+
+
+class FailureNotifier(BaseNotifier):
+    """Tell people of a task that failed for good.
+
+    The webhook is the Airflow connection `onward_webhook`: a whole http(s) address in `host`, and a bearer token in
+    `password` if it asks for one. It gets JSON with `text` and the parts of it. No connection: the log only.
+    """
+
+    def notify(self, context: Any) -> None:
+        """Write the message to the log and send it to the webhook; a webhook that is down fails nothing."""
+        message = failure_message(context)
+        _log.error("%s", message["text"])
+        try:
+            connection = BaseHook.get_connection(CONNECTION)
+        except AirflowNotFoundException:
+            return
+        try:
+            status = send(connection.host or "", connection.password, message)
+            _log.info("told the webhook of connection %s (status %d)", CONNECTION, status)
+        except (OSError, ValueError) as error:
+            _log.warning("the webhook of connection %s did not take the message: %s", CONNECTION, error)
+
+
+def failure_message(context: Any) -> dict[str, str]:
+    """Return what a person needs to know of a failed task, as JSON for a webhook."""
+    instance = context["ti"]
+    error = " ".join(str(context.get("exception") or "the worker was lost or the task was ended from outside").split())
+    resume = (
+        "mend the cause, then clear this task with those after it (Clear in the UI, or `airflow tasks clear "
+        f"{instance.dag_id} --task-regex '^{instance.task_id}$' --downstream`): finished stages are not run again"
+    )
+    text = (
+        f"{instance.dag_id}: task {instance.task_id} of run {instance.run_id} failed at try {instance.try_number}: "
+        f"{error[:1000]}\nLog: {instance.log_url}\nTo go on: {resume}"
+    )
+    return {
+        "text": text, "dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "error": error,
+        "log": instance.log_url, "resume": resume,
+    }  # fmt: skip
+
+
+def send(address: str, token: str | None, message: dict[str, str]) -> int:
+    """POST the message as JSON and return the answer's status.
+
+    Raises:
+        ValueError: the address is not HTTP(S).
+        OSError: nobody answers, or with an error.
+    """
+    if urlsplit(address).scheme not in {"http", "https"}:
+        raise ValueError(f"connection {CONNECTION}: host must be a whole http:// or https:// address")
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(address, json.dumps(message).encode(), headers)  # noqa: S310 - checked above
+    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+        return int(answer.status)

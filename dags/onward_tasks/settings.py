@@ -1,0 +1,43 @@
+"""Every setting of the DAGs, from the environment of the DAG processor and the workers; read when a file is parsed."""
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# A checkout of Onward's code on this machine.
+PROJECT = Path(os.environ.get("ONWARD_PROJECT", Path(__file__).resolve().parents[2]))
+
+# When retrain runs by itself, in UTC: a week of data ends on Monday at midnight.
+RETRAIN_CRON = os.environ.get("ONWARD_RETRAIN_CRON", "0 0 * * 1")
+MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON", "0 6 * * *")
+
+# The pool of the stages. Airflow lets tasks of a pool that does not exist wait for ever, and tasks cannot make pools:
+# the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
+STAGE_POOL = os.environ.get("ONWARD_POOL", "default_pool")
+
+# Tries double their distance; a try that is lost with its worker counts as one.
+TRIES: dict[str, Any] = {
+    "retries": int(os.environ.get("ONWARD_RETRIES", "3")),
+    "retry_delay": timedelta(seconds=float(os.environ.get("ONWARD_RETRY_SECONDS", "30"))),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+
+def read_yaml(name: str, project: Path = PROJECT) -> dict[str, Any]:
+    """Return a YAML file of the project."""
+    content: dict[str, Any] = yaml.safe_load((project / name).read_text(encoding="utf-8"))
+    return content
+
+
+def last_as_of(project: Path = PROJECT) -> date | None:
+    """The last day for which the log can be trusted and tested, or None where the log grows every day.
+
+    Default: the clock in params.yaml, since the default log ended years ago. ONWARD_LAST_AS_OF names another day, or
+    `none`.
+    """
+    asked = os.environ.get("ONWARD_LAST_AS_OF", read_yaml("params.yaml", project)["run"]["as_of"])
+    return None if asked.lower() == "none" else date.fromisoformat(asked)

@@ -1,0 +1,51 @@
+"""Render the stages of dvc.yaml as Airflow tasks, one a stage, so that the two DAGs cannot disagree."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import TaskGroup, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from onward_tasks.commands import run
+from onward_tasks.settings import STAGE_POOL
+
+
+def upstream(pipeline: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+    """Return, for each stage, the stages whose outputs it reads, from deps and outs alone."""
+    maker = {path: name for name, stage in pipeline.items() for path in _paths(stage.get("outs", []))}
+    return {name: {maker[path] for path in _paths(stage["deps"]) if path in maker} for name, stage in pipeline.items()}
+
+
+def _paths(entries: list[Any]) -> list[str]:
+    return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def the_run() -> str:
+    """Return the name of the run that `start` opened, or skip the task: a dry run opens none."""
+    name = get_current_context()["ti"].xcom_pull(task_ids="start", key="return_value")
+    if name is None:
+        raise AirflowSkipException("a dry run: the log of `start` says what would run")
+    return str(name)
+
+
+def render_stages(pipeline: Mapping[str, Mapping[str, Any]], group_id: str = "pipeline") -> TaskGroup:
+    """Return a task group with one `onward run stage` task a stage, ordered by deps and outs.
+
+    Args:
+        pipeline: the stages of dvc.yaml by name.
+        group_id: what the group is called.
+    """
+    with TaskGroup(group_id=group_id, tooltip="The stages of dvc.yaml") as group:
+        tasks = {}
+        for name, stage in pipeline.items():
+
+            @task(task_id=name, doc_md=stage.get("desc", name), pool=STAGE_POOL, execution_timeout=timedelta(hours=2))
+            def run_stage(stage_name: str) -> None:
+                run("run", "stage", the_run(), stage_name)
+
+            tasks[name] = run_stage(name)
+        for name, sources in upstream(pipeline).items():
+            for source in sorted(sources):
+                tasks[source] >> tasks[name]
+    return group
