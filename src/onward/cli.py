@@ -3,6 +3,7 @@
 Every heavy import is local to the command that needs it, so that `onward --help` answers at once.
 """
 
+import os
 import sys
 import time
 from datetime import date
@@ -174,12 +175,14 @@ def dashboards() -> None:
 def airflow() -> None:
     """Start Airflow (web UI, scheduler, DAG processor) on loopback with a login; Ctrl-C ends all of it."""
     from onward.deployment.local_services import airflow_password, airflow_services, prepare_airflow
+    from onward.params import read_params
 
     layout = _layout()
+    stages_at_once = max(1, (os.cpu_count() or 1) // read_params(layout.root / "params.yaml").run.threads)
     home = layout.root / ".airflow"
     password = airflow_password(home)
     services = airflow_services(home, layout.root / "dags", home / "logs")
-    prepare_airflow(services[0], layout.root)
+    prepare_airflow(services[0], layout.root, stages_at_once)
     _serve(services, layout.root, [f"Airflow  [link]{services[0].address}[/link]", f"user admin, password {password}"])
 
 

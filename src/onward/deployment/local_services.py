@@ -6,12 +6,23 @@ import secrets
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from onward.deployment.services import Service
 from onward.errors import ServiceError
 
 HOST = "127.0.0.1"
+STAGE_POOL = "onward_stages"
+
+# One process, since importing Airflow costs more than both commands.
+_PREPARE = """
+import sys
+from airflow.cli.cli_parser import get_parser
+for words in (["db", "migrate"], ["pools", "set", *sys.argv[1:]]):
+    arguments = get_parser().parse_args(words)
+    arguments.func(arguments)
+"""
 
 
 def free_port(preferred: int) -> int:
@@ -67,6 +78,8 @@ def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "ONWARD_PROJECT": str(dags.parent),
+        "ONWARD_POOL": STAGE_POOL,
     }
 
 
@@ -97,17 +110,26 @@ def airflow_services(home: Path, dags: Path, logs: Path) -> list[Service]:
     ]  # fmt: skip
 
 
-def prepare_airflow(service: Service, folder: Path) -> None:
-    """Make or migrate Airflow's database.
+def prepare_airflow(service: Service, folder: Path, stages_at_once: int) -> None:
+    """Make or migrate Airflow's database, with the pool that says how many stages run at once.
+
+    Done once for a version of Airflow: a note in Airflow's folder saves the seconds at the next start.
 
     Raises:
         ServiceError: that failed.
     """
+    home = Path(service.environment["AIRFLOW_HOME"])
+    note, database = home / "prepared.json", home / "airflow.db"
+    wanted = {"airflow": version("apache-airflow"), "stages_at_once": stages_at_once}
+    if database.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
+        return
     service.log.parent.mkdir(parents=True, exist_ok=True)
+    words = (STAGE_POOL, str(stages_at_once), "Stages of Onward: as many at once as this machine has cores for")
     with service.log.open("wb") as log:
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"], cwd=folder, env={**os.environ, **service.environment},
+            [sys.executable, "-c", _PREPARE, *words], cwd=folder, env={**os.environ, **service.environment},
             stdout=log, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
     if done.returncode != 0:
         raise ServiceError(f"airflow db migrate: ended with status {done.returncode}; see {service.log}")
+    note.write_text(json.dumps(wanted), encoding="utf-8")

@@ -1,0 +1,156 @@
+"""The DAG files parse without errors or heavy imports, and the training DAG is dvc.yaml: same stages, same edges."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from onward.params import Delay, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+HEAVY = [
+    "torch",
+    "pandas",
+    "numpy",
+    "mlflow",
+    "evidently",
+    "duckdb",
+    "lightgbm",
+    "sklearn",
+    "pydantic_settings",
+    "onward",
+]
+
+# Airflow reads its settings at import and warns on its own account, so questions get a process of their own.
+QUESTION = """
+import json, sys
+sys.path.insert(0, "dags")
+import airflow.sdk, airflow.dag_processing.dagbag, airflow.providers.standard
+before = set(sys.modules)
+bag = airflow.dag_processing.dagbag.DagBag("dags")
+added = {name.partition(".")[0] for name in set(sys.modules) - before}
+json.dump({
+    "errors": bag.import_errors,
+    "heavy": sorted(added & set(sys.argv[1].split(","))),
+    "dags": {dag_id: {
+        "catchup": dag.catchup, "start": str(dag.start_date), "doc": dag.doc_md, "tags": sorted(dag.tags),
+        "timeout": str(dag.dagrun_timeout), "active": dag.max_active_runs, "periodic": dag.timetable.can_be_scheduled,
+        "params": {name: [param.schema, param.description] for name, param in dag.params.items()},
+        "tasks": {each.task_id: {
+            "upstream": sorted(each.upstream_task_ids), "retries": each.retries, "owner": each.owner,
+            "seconds": each.retry_delay.total_seconds(), "backoff": each.retry_exponential_backoff,
+            "timeout": each.execution_timeout is not None, "pool": each.pool, "start": str(each.start_date),
+            "callbacks": [type(callback).__name__ for callback in each.on_failure_callback],
+        } for each in dag.tasks},
+    } for dag_id, dag in bag.dags.items()},
+}, sys.stdout)
+"""
+
+
+def parse(home, **environment):
+    result = subprocess.run(
+        [sys.executable, "-c", QUESTION, ",".join(HEAVY)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={
+            "PATH": str(Path(sys.executable).parent),
+            "AIRFLOW_HOME": str(home),
+            "HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            **environment,
+        },
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory):
+    return parse(tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="module")
+def tasks(parsed):
+    return {(name, task): facts for name, dag in parsed["dags"].items() for task, facts in dag["tasks"].items()}
+
+
+def test_all_dags_parse_without_errors(parsed):
+    assert parsed["errors"] == {}
+    assert set(parsed["dags"]) == {"retrain", "monitor", "promote", "rollback"}
+
+
+def test_parsing_imports_nothing_heavy(parsed):
+    assert parsed["heavy"] == []
+
+
+def test_tasks_are_the_stages_of_dvc_yaml_in_the_order_of_their_outputs(parsed):
+    rendered = parsed["dags"]["retrain"]["tasks"]
+    assert {name.removeprefix("pipeline.") for name in rendered if name.startswith("pipeline.")} == set(STAGES)
+    for name, stage in STAGES.items():
+        makers = {
+            f"pipeline.{other}"
+            for other, candidate in STAGES.items()
+            for out in candidate["outs"]
+            if (next(iter(out)) if isinstance(out, dict) else out) in stage["deps"]
+        }
+        assert set(rendered[f"pipeline.{name}"]["upstream"]) == (makers or {"start"})
+    read = {above for name in STAGES for above in rendered[f"pipeline.{name}"]["upstream"]}
+    assert set(rendered["finish"]["upstream"]) == {f"pipeline.{name}" for name in STAGES} - read
+
+
+def test_every_task_has_an_owner_retries_with_backoff_a_timeout_and_a_notifier(tasks):
+    for name, facts in tasks.items():
+        assert facts["owner"] == "onward", name
+        assert facts["retries"] >= 1, name
+        assert facts["backoff"] >= 2, name
+        assert facts["timeout"], name
+        assert facts["callbacks"] == ["FailureNotifier"], name
+
+
+def test_every_dag_says_what_it_does_and_ends_one_day(parsed):
+    for name, dag in parsed["dags"].items():
+        assert len(dag["doc"]) > 80, name
+        assert "onward" in dag["tags"], name
+        assert dag["timeout"] != "None", name
+
+
+def test_unpausing_starts_nothing(parsed, tasks):
+    # A trigger timetable without any start date waits for its next moment; with one it takes the last moment at once.
+    for name, dag in parsed["dags"].items():
+        assert dag["catchup"] is False, name
+        assert dag["start"] == "None", name
+    assert {facts["start"] for facts in tasks.values()} == {"None"}
+
+
+def test_two_trainings_may_run_at_once_but_one_change_of_the_champion(parsed):
+    assert parsed["dags"]["retrain"]["active"] > 1
+    assert parsed["dags"]["promote"]["active"] == parsed["dags"]["rollback"]["active"] == 1
+
+
+def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_that_always_exists(tasks, tmp_path):
+    assert {facts["pool"] for facts in tasks.values()} == {"default_pool"}
+    named = parse(tmp_path, ONWARD_POOL="heavy", ONWARD_RETRIES="7", ONWARD_RETRY_SECONDS="1.5")
+    rendered = named["dags"]["retrain"]["tasks"]
+    assert {name for name, facts in rendered.items() if facts["pool"] == "heavy"} == {
+        f"pipeline.{each}" for each in STAGES
+    }
+    assert {(facts["retries"], facts["seconds"]) for facts in rendered.values()} == {(7, 1.5)}
+
+
+def test_the_form_offers_what_params_yaml_allows(parsed):
+    params = parsed["dags"]["retrain"]["params"]
+    assert set(params) == {"source", "as_of", "precision_target", "estimator", "run_from", "dry_run"}
+    assert params["source"][0]["enum"] == list(get_args(Run.model_fields["source"].annotation))
+    assert params["estimator"][0]["enum"] == [None, *get_args(Delay.model_fields["estimator"].annotation)]
+    assert params["run_from"][0]["enum"] == [None, *STAGES]
+    for name, (schema, description) in (params | parsed["dags"]["promote"]["params"]).items():
+        assert schema["title"], name
+        assert len(description) > 20, name
