@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from onward.errors import ArtifactError, OnwardError, RegistryError
+from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
     from onward.artifacts import Layout
@@ -37,6 +38,8 @@ app = typer.Typer(
     help="Related products that know [b]direction[/b], [b]delay[/b] and [b]doubt[/b]. Run it in the project's folder.",
     epilog=_EXAMPLES,
 )  # fmt: skip
+app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
+app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 _out = Console()
 
 

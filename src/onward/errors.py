@@ -35,3 +35,7 @@ class ServiceError(OnwardError):
 
 class RegistryError(OnwardError):
     """The model registry does not hold what was asked for."""
+
+
+class RunError(OnwardError):
+    """A run cannot be started, continued or restored."""

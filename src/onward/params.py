@@ -18,6 +18,8 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
+Source = Literal["complete_journey", "simulator", "parquet"]
+Estimator = Literal["soft_label", "importance_weight"]
 
 
 def _day(value: object) -> object:
@@ -40,7 +42,7 @@ class _Section(BaseModel):
 class Run(_Section):
     """What every stage agrees on: the source, the clock and the windows around it."""
 
-    source: Literal["complete_journey", "simulator", "parquet"]
+    source: Source
     as_of: Day
     attribution_days: Days
     training_days: Days
@@ -151,7 +153,7 @@ class Splits(_Section):
 class Delay(_Section):
     """The model of what an unfinished label is worth."""
 
-    estimator: Literal["soft_label", "importance_weight"]
+    estimator: Estimator
     counterfactual_clocks: Annotated[int, Field(ge=1, le=100)]
     iterations: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]

@@ -1,0 +1,67 @@
+"""A working copy of a run's branch, set up so that DVC finds the shared remote and this machine's cache."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from onward.runs.git import Git
+from onward.runs.names import branch_of
+from onward.runs.places import Places
+
+
+def clone(git_remote: str, run: str, folder: Path, hold: int | None = None) -> None:
+    """Clone a run's branch, without its files yet; a killed clone leaves nothing that looks like one."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    Git(folder.parent, hold)(
+        "clone", "-q", "--template=", "--no-tags", "--single-branch", "--branch", branch_of(run), "--no-checkout",
+        "--", git_remote, str(partial),
+    )  # fmt: skip
+    partial.replace(folder)
+
+
+def refresh(git: Git, run: str) -> str:
+    """Take the branch's last commit into the folder, whatever lies there, and return it."""
+    commit = fetch(git, run)
+    git("reset", "-q", "--hard", commit)
+    git("clean", "-fdq")
+    return commit
+
+
+def fetch(git: Git, run: str) -> str:
+    """Look at the remote and return the branch's last commit."""
+    branch, seen = f"refs/heads/{branch_of(run)}", f"refs/remotes/origin/{branch_of(run)}"
+    git("fetch", "-q", "--no-tags", "origin", f"+{branch}:{seen}")
+    return git("rev-parse", seen)
+
+
+def configure(folder: Path, places: Places, dvc_remote: str) -> None:
+    """Tell DVC, in this folder only, where outputs and this machine's cache are."""
+    endpoint = f"    endpointurl = {places.dvc_endpoint}\n" if places.dvc_endpoint else ""
+    replace_text(
+        folder / ".dvc" / "config.local",
+        "[core]\n    remote = baton\n    analytics = false\n    autostage = false\n"
+        f"    site_cache_dir = {places.cache.parent / 'site'}\n"
+        f"[cache]\n    dir = {places.cache}\n"
+        f"['remote \"baton\"']\n    url = {dvc_remote}\n{endpoint}",
+    )
+
+
+def environment(folder: Path, places: Places) -> dict[str, str]:
+    """Everything that a command in the folder finds in its environment."""
+    paths = {
+        # The stage commands say `python`: this interpreter, with the code of the run's own branch.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(folder / "src"),
+    }
+    return {**os.environ, **places.for_stages(), **paths, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,98 @@
+"""`onward run …` and `onward reproduce`: the door through which people and Airflow's tasks come to runs."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from onward.runs.places import Places
+
+run_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="rich",
+    help="Start a run of the pipeline on a git branch of its own, take it stage by stage, finish it.",
+)  # fmt: skip
+
+_RUN = Annotated[str, typer.Argument(help="Name of the run, as `start` printed it.", metavar="RUN")]
+
+
+@run_app.command(name="start")
+def start_run() -> None:
+    """Read one JSON object from standard input, make the run's branch, and print its name as JSON.
+
+    Keys, all optional: source, as_of, precision_target, estimator, run_from, dry_run, run_id, interval_end, trigger.
+    The same run_id finds the same run again. With dry_run nothing is made: it says which stages would run.
+    """
+    from onward.runs.asked import MOST_BYTES, parse_asked
+    from onward.runs.names import branch_of
+    from onward.runs.start import start
+
+    text = "{}" if sys.stdin.isatty() else sys.stdin.buffer.read(MOST_BYTES + 1).decode("utf-8", "replace")
+    asked, places = parse_asked(text), _places()
+    started = start(places, asked, lambda: _champion(places), typer.echo)
+    if started.plan is not None:
+        typer.echo(f"A run as of {started.as_of} would run:" if started.plan else "Nothing would run: nothing changed.")
+        for stage, reason in started.plan.items():
+            typer.echo(f"  {stage}: {reason}")
+    result = {
+        "run": started.run, "branch": started.run and branch_of(started.run), "as_of": started.as_of.isoformat(),
+        "dry_run": asked.dry_run, "started": started.new,
+        "would_run": None if started.plan is None else list(started.plan),
+    }  # fmt: skip
+    typer.echo(json.dumps(result))
+
+
+@run_app.command(name="stage")
+def take_stage(run: _RUN, stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.", metavar="STAGE")]) -> None:
+    """Run one stage of a run and record it on the run's branch; a stage that is recorded is left alone."""
+    from onward.runs.transaction import run_stage
+
+    run_stage(_places(), run, stage, typer.echo)
+
+
+@run_app.command(name="finish")
+def finish_run(run: _RUN) -> None:
+    """Render the run's pages, attach them to its version, and record on the branch that it is finished."""
+    from onward.runs.finish import finish
+    from onward.runs.names import branch_of
+
+    finished = finish(_places(), run, typer.echo)
+    facts = finished.facts
+    typer.echo(f"run {run} is finished: branch {branch_of(run)}")
+    if "version" in facts:
+        typer.echo(f"version {facts['version']}: {facts['reasons'][0]}; in use is version {facts['champion']}")
+        typer.echo(f"pages: with version {facts['version']} in the registry, folder runs/{run}")
+
+
+def reproduce_run(
+    run: _RUN,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to; without it a folder beside the workspaces.", show_default=False)
+    ] = None,
+) -> None:
+    """Restore a past run's code, settings and outputs, and compare every output's hash with its dvc.lock."""
+    from onward.runs.reproduce import reproduce
+
+    restored = reproduce(_places(), run, folder, typer.echo)
+    for path, found in restored.wrong.items():
+        typer.echo(f"DIFFERENT {path}: recorded {restored.outs[path]}, found {found or 'nothing'}")
+    right = len(restored.outs) - len(restored.wrong)
+    typer.echo(f"{right} of {len(restored.outs)} outputs are byte for byte those of run {run}, in {restored.folder}")
+    if restored.wrong:
+        raise typer.Exit(1)
+
+
+def _places() -> "Places":
+    from onward.runs.places import Places
+
+    return Places.from_environment(os.environ, Path.cwd())
+
+
+def _champion(places: "Places") -> int | None:
+    from onward.deployment.registry import Registry
+
+    champion = Registry.of(places.for_stages(), places.project / "mlruns").champion()
+    return None if champion is None else champion.number

@@ -1,0 +1,111 @@
+"""Finish a run: its pages are rendered, the version it made leads back to it, and its folder is given up."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from onward.deployment.registry import Registry
+from onward.errors import RunError
+from onward.evaluation.report import REPORT_FILES
+from onward.runs.git import GitError
+from onward.runs.manifest import FILE, Manifest
+from onward.runs.pipeline import Pipeline
+from onward.runs.places import Places
+from onward.runs.transaction import done_stages, message
+from onward.runs.workspace import Say, Workspace, alone, open_workspace, require_status
+
+DEPLOYMENT = "artifacts/deployment/deployment.json"
+_VERDICT = "artifacts/monitoring/verdict.json"
+_POSITIVITY = "artifacts/monitoring/positivity.parquet"
+_PAGES = ("reports/index.html", "reports/positivity.html")
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a run ended; see `Manifest.finished`."""
+
+    run: str
+    facts: Mapping[str, Any]
+
+
+def finish(places: Places, run: str, say: Say) -> Finished:
+    """Render the run's pages, attach them to its version, record the end on the branch, remove the folder.
+
+    A pipeline that deploys nothing is only recorded as finished. Killed at any moment, it is done again from the start.
+
+    Raises:
+        RunError: a stage has not been recorded, or the registry lacks the version that the run deployed.
+    """
+    with open_workspace(places, run, say) as space:
+        commit = space.synchronise(say)
+        manifest = space.manifest(commit)
+        if manifest.finished is None:
+            pipeline = space.pipeline()
+            done = done_stages(space, manifest.code_commit, commit)
+            left = [name for name in pipeline.order() if name not in done]
+            if left:
+                raise RunError(f"run {run} is not through: `onward run stage {run} {left[0]}` comes next")
+            facts = _publish(space, pipeline, commit, say) if pipeline.maker(DEPLOYMENT) else {}
+            manifest = _record(space, manifest, commit, facts)
+        space.remove()
+    return Finished(run, manifest.finished or {})
+
+
+def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say) -> dict[str, Any]:
+    """Render the pages and hang them on the version; return what the manifest says of the end."""
+    lock, needed = space.locked_state(), dict[str, str]()
+    for file in (*REPORT_FILES.values(), _POSITIVITY):
+        maker = pipeline.maker(file)
+        outs = pipeline.stage(maker).outs if maker else ()
+        needed |= {out: lock.outs(str(maker))[out] for out in outs if file.startswith(f"{out}/")}
+    missing = space.bring(needed)
+    if missing:
+        raise RunError(
+            f"the report needs {', '.join(sorted(missing))}, which DVC remote {space.places.dvc_remote} lacks"
+        )
+    # Evidently's workspace is one for all runs of a machine and knows no locks.
+    with alone(space.places.workspaces / "dashboards.lock", "another report", say):
+        require_status(space.execute("onward.cli", "report"), "the report")
+    deployment = json.loads((space.root / DEPLOYMENT).read_bytes())
+    registry = Registry.of(space.places.for_stages(), space.places.project / "mlruns")
+    version = registry.find(deployment["bundle_sha256"])
+    if version is None:
+        raise RunError(
+            f"version {deployment['version']} of run {space.run} is not in registry {_without_secrets(space.places)}; "
+            "start a run with run_from `deploy`"
+        )
+    registry.attach(version, [space.root / name for name in (*_PAGES, _VERDICT, FILE)], f"runs/{space.run}")
+    if "run" not in version.tags:
+        # The run that made a version stays its origin, however many later runs come to the same bundle.
+        lock_hash = hashlib.sha256(lock.text.encode()).hexdigest()
+        registry.tag(version, {"run": space.run, "git_commit": commit, "dvc_lock_sha256": lock_hash})
+    champion = registry.champion()
+    verdict = {"promoted": deployment["promoted"], "reasons": deployment["reasons"]}
+    return {"version": version.number, "champion": champion and champion.number, **verdict}
+
+
+def _record(space: Workspace, manifest: Manifest, commit: str, facts: dict[str, Any]) -> Manifest:
+    ended = manifest.finish({"at": datetime.now(UTC).isoformat(timespec="seconds"), **facts})
+    for _ in range(_ATTEMPTS):
+        text = f"{message(f'Finish run {space.run}', space.run)}Onward-Finished: {space.run}\n"
+        try:
+            space.push(space.git.commit_files(commit, {FILE: ended.to_json()}, text))
+        except GitError as error:
+            before, commit = commit, space.fetch()
+            if commit == before:
+                raise RunError(f"branch {space.branch} cannot be pushed: {error}") from None
+            theirs = space.manifest(commit)
+            if theirs.finished is not None:
+                return theirs
+            continue
+        return ended
+    raise RunError(f"branch {space.branch} moved {_ATTEMPTS} times while it was finished; run it again")
+
+
+def _without_secrets(places: Places) -> str:
+    address = places.registry
+    return address if "@" not in address else f"{address.split('://')[0]}://…@{address.rpartition('@')[2]}"

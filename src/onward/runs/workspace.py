@@ -1,0 +1,201 @@
+"""A run's working copy on this machine: locked, brought to the branch's state, and thrown away when in doubt."""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from onward.errors import RunError
+from onward.runs.checkout import clone, configure, environment, fetch, refresh, replace_text
+from onward.runs.git import Git, GitError
+from onward.runs.leash import run_leashed
+from onward.runs.manifest import FILE, Manifest, parse_manifest
+from onward.runs.names import branch_of, require_run
+from onward.runs.pipeline import Lock, Pipeline, parse_lock, parse_pipeline
+from onward.runs.places import Places
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder that holds the run's branch; whoever has it, has it alone.
+
+    Attributes:
+        run: name of the run.
+        places: of this machine.
+        lock: descriptor of the lock, which everything that is started here holds too.
+    """
+
+    run: str
+    places: Places
+    lock: int
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self.places.workspaces / self.run
+
+    @property
+    def git(self) -> Git:
+        """Git in that folder."""
+        return Git(self.root, self.lock)
+
+    @property
+    def branch(self) -> str:
+        """The run's branch."""
+        return branch_of(self.run)
+
+    def tip(self) -> str:
+        """The branch's last commit as of the last look at the remote."""
+        return self.git("rev-parse", f"refs/remotes/origin/{self.branch}")
+
+    def fetch(self) -> str:
+        """Look at the remote and return the branch's last commit."""
+        return fetch(self.git, self.run)
+
+    def push(self, commit: str) -> None:
+        """Make a commit the branch's last one if it follows the one that the remote has.
+
+        Raises:
+            GitError: somebody else was there first, or the remote refused.
+        """
+        self.git("push", "-q", "origin", f"{commit}:refs/heads/{self.branch}")
+
+    def manifest(self, commit: str) -> Manifest:
+        """What the run was asked, as of a commit."""
+        return parse_manifest(self.git.file(commit, FILE), self.run)
+
+    def pipeline(self) -> Pipeline:
+        """The run's dvc.yaml."""
+        return parse_pipeline((self.root / "dvc.yaml").read_bytes())
+
+    def locked_state(self) -> Lock:
+        """The dvc.lock that lies in the folder."""
+        path = self.root / "dvc.lock"
+        return parse_lock(path.read_bytes() if path.exists() else None)
+
+    def execute(self, *command: str) -> int:
+        """Run `python -m …` in the folder with the run's own code and return its exit status."""
+        return run_leashed([sys.executable, "-m", *command], self.root, environment(self.root, self.places), self.lock)
+
+    def bring(self, paths: Mapping[str, str]) -> set[str]:
+        """Have outputs in the folder, by path and hash, from the cache or the DVC remote.
+
+        Returns:
+            The paths that could not be had.
+        """
+        here = self._here()
+        wanted = [path for path, found in paths.items() if here.get(path) != found or not (self.root / path).exists()]
+        if wanted:
+            self.forget(wanted)
+            self.execute("dvc", "pull", "--force", "--allow-missing", *wanted)
+            self.remember({path: paths[path] for path in wanted if (self.root / path).exists()})
+        return {path for path in paths if not (self.root / path).exists()}
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Trust these outputs no longer; before anything that may be killed while it changes them."""
+        gone = set(paths)
+        self._note({path: found for path, found in self._here().items() if path not in gone})
+
+    def remember(self, outs: Mapping[str, str]) -> None:
+        """Trust that these outputs are in the folder with these hashes."""
+        self._note({**self._here(), **outs})
+
+    def synchronise(self, say: Say) -> str:
+        """Have the branch's files in the folder, whatever a killed process left there; return the last commit."""
+        if (self.root / ".git").is_dir():
+            try:
+                return self._refresh()
+            except GitError as error:
+                say(f"the working copy cannot be used ({error}); taking a new one")
+                shutil.rmtree(self.root)
+        elif self.root.exists():
+            shutil.rmtree(self.root)
+        clone(self.places.git_remote, self.run, self.root, self.lock)
+        return self._refresh()
+
+    def remove(self) -> None:
+        """Delete the folder and the lock's file: everything in it is on the remotes, or was never finished."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        _lock_of(self.places, self.run).unlink(missing_ok=True)
+
+    def _refresh(self) -> str:
+        # The lock is held, and everything that works here holds it: these files were left by the dead.
+        for left in (self.root / ".git").rglob("*.lock"):
+            left.unlink()
+        (self.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+        commit = refresh(self.git, self.run)
+        configure(self.root, self.places, self.places.dvc_remote)
+        return commit
+
+    def _here(self) -> dict[str, str]:
+        try:
+            note: dict[str, str] = json.loads(self._note_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return note
+
+    @property
+    def _note_path(self) -> Path:
+        return self.root / ".git" / "onward-outs.json"
+
+    def _note(self, here: Mapping[str, str]) -> None:
+        replace_text(self._note_path, json.dumps(here, sort_keys=True))
+
+
+@contextmanager
+def open_workspace(places: Places, run: str, say: Say) -> Iterator[Workspace]:
+    """Have a run's workspace alone on this machine, waiting for whoever has it.
+
+    Raises:
+        RunError: the name is no run's name.
+    """
+    require_run(run)
+    places.workspaces.mkdir(parents=True, exist_ok=True)
+    with alone(_lock_of(places, run), f"another task of run {run}", say) as lock:
+        yield Workspace(run, places, lock.fileno())
+
+
+@contextmanager
+def alone(path: Path, what: str, say: Say) -> Iterator[IO[str]]:
+    """Hold the lock of a file, waiting for whoever holds it; the kernel frees it with the last process that has it."""
+    while True:
+        with path.open("a+", encoding="utf-8") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"waiting for {what} on this machine")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            # Whoever had it may have deleted the file: a lock on a deleted file locks nobody out.
+            if _is_still(path, lock):
+                os.utime(lock.fileno())
+                yield lock
+                return
+
+
+def require_status(status: int, what: str) -> None:
+    """Refuse to go on after a command that failed.
+
+    Raises:
+        RunError: the status is not 0.
+    """
+    if status != 0:
+        raise RunError(f"{what} ended with status {status}: see the lines above; then run the same command again")
+
+
+def _lock_of(places: Places, run: str) -> Path:
+    return places.workspaces / f"{run}.lock"
+
+
+def _is_still(path: Path, opened: IO[str]) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(opened.fileno()).st_ino
+    except FileNotFoundError:
+        return False
