@@ -143,7 +143,7 @@ def cluster(
         head = {**common, **_own(folder / "head", checkouts["head"], "head")}
         password = airflow_password(folder / "head" / "airflow")
         services = _services(folder / "head", head)
-        prepare_airflow(services[0], folder)
+        prepare_airflow(services[0], folder, len(names))
         stack.enter_context(running(services, folder, _PATIENCE))
         workers = {
             name: Worker(name, folder / name, {**common, **_own(folder / name, checkouts[name], name)})

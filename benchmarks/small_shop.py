@@ -1,4 +1,4 @@
-"""A small simulated shop: a copy of the project, in a folder of its own, whose pipeline runs in seconds."""
+"""A small simulated shop: a copy of the project, in a folder of its own, in which a stage takes seconds."""
 
 import os
 import shutil
@@ -6,26 +6,37 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from benchmarks.form import ROOT
+from onward.data.sources.simulator import simulate
 
 Changes = Mapping[str, Mapping[str, Any]]
 
+# As little as every stage can still work with: a stage costs hardly more than the start of its process.
 SMALL: Changes = {
-    "run": {"source": "simulator"},
-    "sources": {"simulator": {"products": 300, "customers": 1200, "days": 180, "impressions_per_day": 1500, "seed": 7}},
-    "delay": {"iterations": 60, "min_rows_in_leaf": 100},
-    "graph": {"min_customers": 5, "neighbours_per_product": 20},
-    "encoder": {"dimension": 16, "epochs": 2, "batch_edges": 512, "uniform_negatives": 64},
-    "scorer": {"heads": 3, "iterations": 40, "min_rows_in_leaf": 60},
-    "thresholds": {"precision_target": 0.12, "bins_per_level": 20},
-    "evaluation": {"bootstrap_samples": 50, "queries": 400},
-}
+    "run": {
+        "source": "parquet", "as_of": "2017-11-20", "attribution_days": 7, "training_days": 21, "history_days": 42,
+        "backtest_days": 7,
+    },
+    "delay": {"iterations": 10, "min_rows_in_leaf": 50, "counterfactual_clocks": 1},
+    "graph": {"min_customers": 3, "min_support": 2, "fresh_days": 30, "follow_days": 14, "neighbours_per_product": 10},
+    "encoder": {"dimension": 8, "epochs": 1, "batch_edges": 512, "uniform_negatives": 32},
+    "scorer": {"heads": 2, "iterations": 10, "min_rows_in_leaf": 50},
+    "uncertainty": {"levels": 2},
+    "thresholds": {"precision_target": 0.06, "bins_per_level": 10},
+    "evaluation": {"bootstrap_samples": 10, "queries": 100},
+    # So few rows say little: every challenger passes that is not refused for what it knows.
+    "gate": {"max_nll_increase": 1.0, "max_recall_loss": 1.0, "pcoc_low": 0.01, "pcoc_high": 100.0},
+    "monitoring": {"current_days": 7},
+}  # fmt: skip
 
+_LOG = {"products": 120, "customers": 500, "days": 190, "impressions_per_day": 600, "seed": 7}
 _IDENTITY = ("-c", "user.name=onward", "-c", "user.email=onward@example.org")
 
 
@@ -71,8 +82,12 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def make_shop(folder: Path, changes: Changes = SMALL) -> Shop:
-    """Copy the project's files as git knows them, change its params, and commit; nothing of a past run comes along."""
+def make_shop(folder: Path) -> Shop:
+    """Copy the project's files as git knows them, give it the small log and params, and commit.
+
+    The log is one for every as_of, and part of the repository: whoever clones the shop has all that a run needs.
+    Nothing of the project's own runs comes along.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -81,11 +96,22 @@ def make_shop(folder: Path, changes: Changes = SMALL) -> Shop:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     shop = Shop(folder)
-    set_params(folder / "params.yaml", changes)
+    set_params(folder / "params.yaml", SMALL)
+    write_log(folder / "data" / "log")
     shop.run("git", "init", "-q", "-b", "main")
     shop.run("git", "add", "-A")
     shop.run("git", *_IDENTITY, "commit", "-qm", "Simulated shop")
     return shop
+
+
+def write_log(folder: Path) -> None:
+    """Write a simulated log that ends when the last outcome of the backtest is known, in the form of the source `parquet`."""
+    run = SMALL["run"]
+    end = datetime.fromisoformat(run["as_of"]) + timedelta(days=run["backtest_days"] + run["attribution_days"])
+    log = simulate(**_LOG, end=end, attribution_days=run["attribution_days"]).log
+    folder.mkdir(parents=True)
+    for name, table in log.tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
 
 
 def clone_shop(source: Path, folder: Path) -> Shop:
