@@ -3,6 +3,7 @@
 Every heavy import is local to the command that needs it, so that `onward --help` answers at once.
 """
 
+import getpass
 import os
 import sys
 import time
@@ -20,8 +21,9 @@ from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
     from onward.artifacts import Layout
+    from onward.deployment.reasons import Reason
     from onward.deployment.recommend import Recommendation
-    from onward.deployment.registry import Version
+    from onward.deployment.registry import Registry, Version
 
 _ASK, _CHANGE, _WATCH = "Ask the deployed model", "Change what is deployed", "Watch and run"
 _EXAMPLES = (
@@ -33,13 +35,14 @@ _COLOURS = {
     "drifted": "bold red",
 }  # fmt: skip
 
+_REASON = Annotated[str, typer.Option(help="Why, in one line of 10 to 500 characters; kept with the version.")]
+_BY = Annotated[str, typer.Option(help="Who says so; this machine's user if not given.", show_default=False)]
+
 app = typer.Typer(
     name="onward", no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False,
     help="Related products that know [b]direction[/b], [b]delay[/b] and [b]doubt[/b]. Run it in the project's folder.",
     epilog=_EXAMPLES,
 )  # fmt: skip
-app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
-app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 _out = Console()
 
 
@@ -74,12 +77,11 @@ def recommend(
 @app.command(rich_help_panel=_ASK)
 def status() -> None:
     """Say what is deployed, from what, how old it is, what the monitor sees, and what to do next."""
-    from onward.deployment.registry import Registry
     from onward.params import read_params
 
     layout = _layout()
     clock = read_params(layout.root / "params.yaml").run.as_of
-    champion = Registry(layout.registry).champion()
+    champion = _registry(layout).champion()
     deployment = _read_if_there(layout.deployment / "deployment.json")
     monitor = _read_if_there(layout.monitoring / "verdict.json")
     grid = Table.grid(padding=(0, 2))
@@ -120,20 +122,20 @@ def report() -> None:
 
 
 @app.command(rich_help_panel=_CHANGE)
-def promote(version: Annotated[int, typer.Argument(help="A registered version.", min=1)]) -> None:
-    """Put a version in use by hand, whatever the gate said of it."""
-    from onward.deployment.registry import Registry
-
-    promoted = Registry(_layout().registry).promote(version)
+def promote(
+    version: Annotated[int, typer.Argument(help="A registered version.", min=1)],
+    reason: _REASON,
+    by: _BY = "",
+) -> None:
+    """Put a version in use by hand, whatever the gate said of it; the reason is kept with the version."""
+    promoted = _registry(_layout()).promote(version, _said(reason, by))
     _out.print(f"[green]Version {promoted.number} is in use[/] [dim](bundle {promoted.bundle_sha256[:12]})[/]")
 
 
 @app.command(rich_help_panel=_CHANGE)
-def rollback() -> None:
+def rollback(reason: _REASON, by: _BY = "") -> None:
     """Return to the version that the champion replaced; the gate will not bring the champion back by itself."""
-    from onward.deployment.registry import Registry
-
-    earlier = Registry(_layout().registry).rollback()
+    earlier = _registry(_layout()).rollback(_said(reason, by))
     _out.print(f"[green]Version {earlier.number} is in use again[/] [dim](bundle {earlier.bundle_sha256[:12]})[/]")
 
 
@@ -164,13 +166,12 @@ def repro(context: typer.Context) -> None:
 def dashboards() -> None:
     """Start the MLflow and Evidently UIs on loopback; Ctrl-C ends both."""
     from onward.deployment.local_services import dashboard_services
-    from onward.deployment.registry import Registry, address
 
     layout = _layout()
-    registry = Registry(layout.registry)
-    if not registry.database.exists():
-        raise RegistryError(f"{registry.database}: nothing is registered yet; run `dvc repro` first")
-    services = dashboard_services(address(registry.database), _workspace(layout), layout.root / ".airflow" / "logs")
+    registry = _registry(layout)
+    if not registry.exists:
+        raise RegistryError("nothing is registered yet, so MLflow has nothing to show; run `dvc repro` first")
+    services = dashboard_services(registry.address, _workspace(layout), layout.root / ".airflow" / "logs")
     _serve(services, layout.root, [f"{each.name}  [link]{each.address}[/link]" for each in services])
 
 
@@ -189,6 +190,11 @@ def airflow() -> None:
     _serve(services, layout.root, [f"Airflow  [link]{services[0].address}[/link]", f"user admin, password {password}"])
 
 
+# After the commands above, so that help lists its panels in their order.
+app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
+app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
+
+
 def main() -> None:
     """Run the command line; an error that a user can mend becomes one line and status 1."""
     try:
@@ -204,14 +210,24 @@ def _layout() -> "Layout":
     return Layout(Path.cwd())
 
 
+def _registry(layout: "Layout") -> "Registry":
+    from onward.deployment.registry import Registry
+
+    return Registry.of(os.environ, layout.registry)
+
+
+def _said(reason: str, by: str) -> "Reason":
+    from onward.deployment.reasons import Reason
+
+    return Reason.given(reason, by or getpass.getuser())
+
+
 def _workspace(layout: "Layout") -> Path:
     return layout.root / "monitoring" / "workspace"
 
 
 def _champion_bundle(layout: "Layout") -> Path:
-    from onward.deployment.registry import Registry
-
-    registry = Registry(layout.registry)
+    registry = _registry(layout)
     champion = registry.champion()
     if champion is None:
         raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from onward import cli
 from onward.artifacts import write_json, write_table, write_text
 from onward.deployment.bundle_files import bundle_hash, write_bundle
+from onward.deployment.reasons import events
 from onward.deployment.registry import Registry
 from onward.deployment.services import Service
 from onward.errors import RegistryError
@@ -140,10 +141,27 @@ def test_report_writes_both_pages_and_prints_the_headline(run, project):
 
 
 def test_a_person_can_promote_and_roll_back(run, project):
-    assert "Version 2 is in use" in run("promote", "2").stdout
-    assert Registry(project / "mlruns").champion().number == 2
-    assert "Version 1 is in use again" in run("rollback").stdout
-    assert Registry(project / "mlruns").champion().number == 1
+    registry = Registry(project / "mlruns")
+    assert "Version 2 is in use" in run("promote", "2", "--reason=-5 % in the last week", "--by", "ada").stdout
+    assert registry.champion().number == 2
+    assert "Version 1 is in use again" in run("rollback", "--reason", "complaints about milk").stdout
+    assert registry.champion().number == 1
+    told = events(registry.version(2).tags)
+    assert [(event.what, event.reason.text) for event in told] == [
+        ("promoted", "-5 % in the last week"),
+        ("rolled back", "complaints about milk"),
+    ]
+    assert told[0].reason.by == "ada"
+
+
+@pytest.mark.parametrize("command", [["promote", "2"], ["rollback"]])
+def test_a_change_without_a_reason_is_refused(run, project, command):
+    before = Registry(project / "mlruns").champion()
+    assert run(*command).exit_code == 2
+    for reason in ("too short", "x" * 501, "two lines, and\nso a forged log entry", "          "):
+        with pytest.raises(RegistryError, match="--reason"):
+            run(*command, "--reason", reason)
+    assert Registry(project / "mlruns").champion() == before
 
 
 def test_check_params_reads_the_file_only(run):

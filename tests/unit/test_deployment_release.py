@@ -8,8 +8,8 @@ from tiny_bundle import make_bundle, make_features
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
 from onward.deployment.provenance import provenance
-from onward.deployment.registry import Registry
-from onward.deployment.release import compare, flat_figures, opponent, require_agreement
+from onward.deployment.registry import Registry, Version
+from onward.deployment.release import compare, flat_figures, objection, opponent, require_agreement
 from onward.errors import ArtifactError
 
 LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0)
@@ -82,6 +82,24 @@ def test_a_bundle_has_to_beat_the_champion_or_what_it_replaced_itself(tmp_path):
         # As if the stage had been killed after the promotion and were run again.
         assert getattr(opponent(registry, name), "bundle_sha256", None) == (None if name == "a" else "a")
     assert opponent(registry, "c").bundle_sha256 == "b"
+
+
+@pytest.mark.parametrize(
+    ("source", "as_of", "rolled_back", "word"),
+    [
+        ("simulator", "2017-11-19", "false", "knows simulator until 2017-11-19, version 1 in use until 2017-11-20"),
+        ("simulator", "2017-11-20", "false", None),
+        ("simulator", "2017-11-27", "false", None),
+        ("complete_journey", "2017-05-01", "false", None),
+        ("simulator", "2017-11-27", "true", "was rolled back"),
+    ],
+)
+def test_a_bundle_that_knows_less_than_the_one_in_use_never_takes_over_by_itself(source, as_of, rolled_back, word):
+    in_use = Version(1, "a", "run", {"source": "simulator", "as_of": "2017-11-20"})
+    tags = {"source": source, "as_of": as_of, "rolled_back": rolled_back}
+    found = objection(Version(2, "b", "run", tags), in_use)
+    assert (found is None) if word is None else (word in found and "onward promote 2" in found)
+    assert objection(Version(2, "b", "run", {"rolled_back": "false"}), None) is None
 
 
 def test_versions_lead_back_to_commit_and_lock(tmp_path):

@@ -1,4 +1,4 @@
-"""What is deployed: a local MLflow registry, the only place that imports MLflow.
+"""What is deployed: an MLflow registry, on this machine or shared by many; only deployment/ imports MLflow.
 
 Every deployed bundle is one version of the model "onward". The alias `champion` names the version in use and
 `challenger` the one that was registered last and is not in use. A version is known by the hash of its bundle, so the
@@ -6,18 +6,21 @@ same bundle is registered once however often a stage runs, and a process killed 
 without a version, which nothing reads.
 """
 
-import fcntl
-import json
+import hashlib
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from onward.artifacts import write_json
+from onward.deployment.bundle_store import BundleStore
+from onward.deployment.champion_note import ChampionNote
+from onward.deployment.reasons import PROMOTED, ROLLED_BACK, Reason, tag_for
+from onward.deployment.registry_lock import advisory_lock, connection, file_lock
+from onward.deployment.registry_settings import DATABASE, RegistrySettings, settings_from
 from onward.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -53,34 +56,72 @@ class Version:
 
 @dataclass(frozen=True)
 class Registry:
-    """The registry below one folder; nothing is created before the first registration."""
+    """A registry; nothing is created before the first registration.
+
+    Attributes:
+        root: folder of this machine: the SQLite file, its lock and its note.
+        settings: where it is, if not all of it lies in `root`.
+    """
 
     root: Path
+    settings: RegistrySettings | None = None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str], root: Path) -> "Registry":
+        """The registry that the environment names, else the one in the project's own folder `root`.
+
+        Raises:
+            RegistryError: the environment names something that cannot be a registry.
+        """
+        settings = settings_from(environ, root)
+        return cls(settings.root, settings)
 
     @property
     def database(self) -> Path:
-        """MLflow's SQLite file."""
-        return self.root / "mlflow.db"
+        """MLflow's SQLite file, for a registry that is one."""
+        return self.root / DATABASE
+
+    @property
+    def address(self) -> str:
+        """The database in MLflow's terms. With PostgreSQL it may hold a password: never print it."""
+        return self._places.address or sqlite_address(self.database)
+
+    @property
+    def exists(self) -> bool:
+        """Whether MLflow's tables are there."""
+        if not self._shared:
+            return self.database.exists()
+        from sqlalchemy import inspect, text
+
+        with connection(self.address) as session:
+            # Alembic writes the row in the transaction that makes the tables.
+            made = inspect(session).has_table("alembic_version")
+            return made and session.execute(text("SELECT count(*) FROM alembic_version")).scalar_one() > 0
 
     def folder(self, version: Version) -> Path:
-        """Where a version's bundle lies.
-
-        MLflow stores an absolute path; this one is built from the run, so that a moved project keeps its registry.
+        """Where a version's bundle lies on this machine.
 
         Raises:
-            RegistryError: the folder is gone.
+            RegistryError: it is gone, or it is not what was registered.
         """
-        folder = self.root / "artifacts" / version.run / "artifacts" / "bundle"
-        if not folder.is_dir():
-            raise RegistryError(f"{folder}: version {version.number} lost its bundle; run `dvc repro --force deploy`")
+        self._quieten()
+        folder = self._bundles.folder(version.run, version.bundle_sha256)
+        if folder is None:
+            place = self._bundles.files_of(version.run)
+            raise RegistryError(f"{place}: version {version.number} lost its bundle; run `dvc repro --force deploy`")
         return folder
 
     def find(self, bundle_sha256: str) -> Version | None:
         """Return the version that holds a bundle, or None."""
-        if not self.database.exists():
+        if not self.exists:
             return None
         found = self._client().search_model_versions(f"name='{MODEL}' and tags.{_HASH}='{bundle_sha256}'")
         return min((_version(each) for each in found), key=lambda version: version.number, default=None)
+
+    def versions(self) -> tuple[Version, ...]:
+        """Return every version, the first registered first."""
+        found = self._client().search_model_versions(f"name='{MODEL}'") if self.exists else []
+        return tuple(sorted((_version(each) for each in found), key=lambda version: version.number))
 
     def version(self, number: int) -> Version:
         """Return a version by number.
@@ -88,16 +129,19 @@ class Registry:
         Raises:
             RegistryError: there is none.
         """
-        found = self._client().search_model_versions(f"name='{MODEL}'") if self.database.exists() else []
-        for each in found:
-            if int(each.version) == number:
-                return _version(each)
-        numbers = ", ".join(str(each) for each in sorted(int(each.version) for each in found)) or "none"
-        raise RegistryError(f"version {number} is not registered (registered: {numbers}); see `onward status`")
+        found = {version.number: version for version in self.versions()}
+        if number not in found:
+            numbers = ", ".join(map(str, found)) or "none"
+            raise RegistryError(f"version {number} is not registered (registered: {numbers}); see `onward status`")
+        return found[number]
+
+    def figures(self, version: Version) -> dict[str, float]:
+        """Return the figures that the gate judged a version by, by name."""
+        return dict(sorted(self._client().get_run(version.run).data.metrics.items()))
 
     def named(self, alias: str) -> Version | None:
         """Return the version an alias points at, or None."""
-        if not self.database.exists():
+        if not self.exists:
             return None
         client = self._client()
         models = client.search_registered_models(f"name='{MODEL}'")
@@ -106,16 +150,17 @@ class Registry:
         return _version(client.get_model_version_by_alias(MODEL, alias))
 
     def champion(self) -> Version | None:
-        """Return the version in use, without importing MLflow when the database has not changed since the last look."""
+        """Return the version in use; of a SQLite registry without importing MLflow unless the file has changed."""
+        if self._shared:
+            return self.named(CHAMPION)
         if not self.database.exists():
             return None
-        # A stamp taken before the look can only be too old, which costs one more look.
-        stamp, path = _stamp(self.database), self.root / "champion.json"
-        note = _read_note(path)
-        if note is not None and note["stamp"] == stamp:
-            return Version(**note["champion"]) if note["champion"] else None
+        note = ChampionNote(self.database)
+        noted, stamp = note.read(), note.stamp()
+        if noted is not None:
+            return Version(**noted["champion"]) if noted["champion"] else None
         champion = self.named(CHAMPION)
-        write_json(path, {"stamp": stamp, "champion": asdict(champion) if champion else None})
+        note.write(stamp, asdict(champion) if champion else None)
         return champion
 
     def register(
@@ -128,8 +173,8 @@ class Registry:
                 self._client().set_registered_model_alias(MODEL, CHALLENGER, str(version.number))
             return version
 
-    def promote(self, number: int) -> Version:
-        """Put a version in use; it remembers which one it replaced.
+    def promote(self, number: int, reason: Reason | None = None) -> Version:
+        """Put a version in use; it remembers which one it replaced, and why.
 
         Raises:
             RegistryError: there is no such version.
@@ -137,7 +182,8 @@ class Registry:
         with self._alone():
             version, client, champion = self.version(number), self._client(), self._number(CHAMPION)
             if champion != number:
-                # Before the alias: killed in between, the next promotion writes the same tag again.
+                # Before the alias: killed in between, the next promotion writes the same tags again.
+                self._tell(number, PROMOTED, reason)
                 client.set_model_version_tag(MODEL, str(number), _REPLACED, str(champion or ""))
                 client.set_model_version_tag(MODEL, str(number), _ROLLED_BACK, "false")
                 client.set_registered_model_alias(MODEL, CHAMPION, str(number))
@@ -146,7 +192,7 @@ class Registry:
         self.champion()
         return version
 
-    def rollback(self) -> Version:
+    def rollback(self, reason: Reason | None = None) -> Version:
         """Put the version back that the champion replaced, and bar the old champion from automatic promotion.
 
         Raises:
@@ -161,10 +207,26 @@ class Registry:
                 raise RegistryError(f"version {number} replaced no other; choose one with `onward promote NUMBER`")
             earlier = self.version(champion.replaced)
             client = self._client()
+            self._tell(champion.number, ROLLED_BACK, reason)
             client.set_model_version_tag(MODEL, str(champion.number), _ROLLED_BACK, "true")
             client.set_registered_model_alias(MODEL, CHAMPION, str(earlier.number))
         self.champion()
         return earlier
+
+    def tag(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Set tags of a version; a tag of the same name is replaced."""
+        client = self._client()
+        for name, value in sorted(tags.items()):
+            client.set_model_version_tag(MODEL, str(version.number), name, value)
+
+    def attach(self, version: Version, files: Iterable[Path], folder: str) -> None:
+        """Put files, reports for one, beside a version's bundle, where MLflow's pages show them below `folder`."""
+        self._quieten()
+        self._bundles.attach(version.run, files, folder)
+
+    def _tell(self, number: int, what: str, reason: Reason | None) -> None:
+        if reason is not None:
+            self._client().set_model_version_tag(MODEL, str(number), *tag_for(what, reason))
 
     def _create(
         self, bundle: Path, bundle_sha256: str, tags: Mapping[str, str], metrics: Mapping[str, float]
@@ -174,13 +236,10 @@ class Registry:
         # Not before the client, which silences MLflow as it is imported.
         from mlflow.exceptions import MlflowException
 
-        experiment = client.get_experiment_by_name(MODEL)
-        if experiment is None:
-            place = str((self.root / "artifacts").resolve())
-            experiment = client.get_experiment(client.create_experiment(MODEL, artifact_location=place))
-        for left in client.search_runs([experiment.experiment_id], f"tags.{_HASH}='{bundle_sha256}'"):
+        experiment = self._experiment(client)
+        for left in client.search_runs([experiment], f"tags.{_HASH}='{bundle_sha256}'"):
             client.set_terminated(left.info.run_id, "KILLED")
-        run = client.create_run(experiment.experiment_id, tags=facts, run_name=f"bundle {bundle_sha256[:12]}")
+        run = client.create_run(experiment, tags=facts, run_name=f"bundle {bundle_sha256[:12]}")
         identity = run.info.run_id
         for name, value in sorted(metrics.items()):
             client.log_metric(identity, name, value)
@@ -195,17 +254,30 @@ class Registry:
         source = f"{run.info.artifact_uri}/bundle"
         return _version(client.create_model_version(MODEL, source=source, run_id=identity, tags=facts))
 
+    def _experiment(self, client: "MlflowClient") -> str:
+        """The experiment whose files go where this registry's settings say: a moved project needs another one."""
+        place = self._bundles.place
+        name = MODEL
+        first = client.get_experiment_by_name(name)
+        if first is not None and first.artifact_location != place:
+            name = f"{MODEL} {hashlib.sha256(place.encode()).hexdigest()[:8]}"
+        found = client.get_experiment_by_name(name)
+        return str(found.experiment_id if found else client.create_experiment(name, artifact_location=place))
+
     def _number(self, alias: str) -> int | None:
         version = self.named(alias)
         return None if version is None else version.number
 
     def _make_database(self) -> None:
-        """Make MLflow's tables beside their place and move them there at once.
+        """Make MLflow's tables; those of SQLite beside their place, and move them there at once.
 
         A process killed in the middle of MLflow's dozens of migrations leaves a file that MLflow can neither use nor
-        mend ("table _alembic_tmp_params already exists").
+        mend ("table _alembic_tmp_params already exists"). In PostgreSQL they are one transaction.
         """
-        if self.database.exists():
+        if self.exists:
+            return
+        if self._shared:
+            self._client()
             return
         # The lock is held: what lies here was left by a process that is dead.
         partial = self.root / ".mlflow.partial"
@@ -215,46 +287,43 @@ class Registry:
         partial.replace(self.database)
 
     def _client(self, database: Path | None = None) -> "MlflowClient":
-        quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
-        os.environ.update(quiet)
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        self._quieten()
         with warnings.catch_warnings():
             # MLflow 3.17's own use of SQLAlchemy, at import; nothing a user of Onward can act on.
             warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
             from mlflow import MlflowClient
 
-            place = address(database or self.database)
+            place = sqlite_address(database) if database else self.address
             return MlflowClient(place, place)
+
+    def _quieten(self) -> None:
+        quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+        os.environ.update(quiet)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        # The kernel drops the lock with the process, so a killed deploy blocks nobody.
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with advisory_lock(self.address) if self._shared else file_lock(self.root / ".lock"):
             yield
 
+    @property
+    def _places(self) -> RegistrySettings:
+        return self.settings or settings_from({}, self.root)
 
-def address(database: Path) -> str:
-    """Return a database's address in MLflow's terms."""
+    @property
+    def _shared(self) -> bool:
+        return bool(self._places.address)
+
+    @property
+    def _bundles(self) -> BundleStore:
+        return BundleStore(self._places.artifacts, self._places.fetched)
+
+
+def sqlite_address(database: Path) -> str:
+    """Return a SQLite file's address in MLflow's terms."""
     return f"sqlite:///{database.resolve()}"
 
 
 def _version(found: object) -> Version:
     number, run, tags = (getattr(found, name) for name in ("version", "run_id", "tags"))
     return Version(int(number), tags[_HASH], run, dict(sorted(tags.items())))
-
-
-def _stamp(database: Path) -> list[int]:
-    """Return what every transaction changes: SQLite's file change counter (sqlite.org/fileformat.html) and the time."""
-    with database.open("rb") as stream:
-        header = stream.read(28)
-    return [int.from_bytes(header[24:28], "big"), database.stat().st_mtime_ns]
-
-
-def _read_note(path: Path) -> dict[str, Any] | None:
-    try:
-        note = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
-    return note if isinstance(note, dict) and {"stamp", "champion"} <= set(note) else None

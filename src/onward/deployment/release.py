@@ -9,6 +9,7 @@ import pandas as pd
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import read_bundle
 from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
+from onward.deployment.reasons import Reason
 from onward.deployment.registry import Registry, Version
 from onward.errors import ArtifactError, DataError
 
@@ -51,6 +52,32 @@ def compare(
         return refusal(f"the champion cannot be compared ({error}); promote by hand with `onward promote`"), challenger
     what = Rows(rows["customer"].to_numpy(np.int64), rows["label"].to_numpy(np.float64))
     return judge(what, challenger, old, limits, _SAMPLES, seed), challenger
+
+
+def objection(challenger: Version, against: Version | None) -> str | None:
+    """Why a registered bundle may not take over by itself, however well it scores; None if nothing speaks against it.
+
+    A bundle that knows less than the one in use would be judged on rows that the other has learnt from, and a backfill
+    of earlier weeks must not take a newer model out of use.
+
+    Args:
+        challenger: the bundle's version.
+        against: the version it has to beat, see `opponent`.
+    """
+    number, tags = challenger.number, challenger.tags
+    if challenger.rolled_back:
+        return f"version {number} was rolled back; only `onward promote {number}` returns it"
+    if against is not None and tags["source"] == against.tags["source"] and tags["as_of"] < against.tags["as_of"]:
+        return (
+            f"version {number} knows {tags['source']} until {tags['as_of']}, version {against.number} in use until "
+            f"{against.tags['as_of']}; only `onward promote {number}` puts an earlier one in use"
+        )
+    return None
+
+
+def because(verdict: Verdict) -> Reason:
+    """The gate's reason, as a person would have to give one."""
+    return Reason("; ".join(verdict.reasons), "the gate")
 
 
 def require_agreement(scored: Scored, predictions: pd.DataFrame) -> None:

@@ -1,12 +1,14 @@
 """Stage deploy: pack the bundle, let the gate judge it, register it, and move the champion if it may take over."""
 
+import os
+
 from onward.artifacts import Layout, read_json, read_table, replacing_directory, write_json
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.gate import Limits, refusal
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import MODEL, Registry
-from onward.deployment.release import compare, flat_figures, opponent, require_agreement
+from onward.deployment.release import because, compare, flat_figures, objection, opponent, require_agreement
 from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
@@ -32,23 +34,20 @@ def run(layout: Layout, params: Params) -> str:
         sample_contexts(features, recent, 64, clock.seed),
         {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
     )  # fmt: skip
-    folder, registry = layout.deployment / "bundle", Registry(layout.registry)
+    folder, registry = layout.deployment / "bundle", Registry.of(os.environ, layout.registry)
     with replacing_directory(folder) as partial:
         write_bundle(partial, bundle)
     sha256 = bundle_hash(folder)
     against = opponent(registry, sha256)
     rows, predictions = (read_table(layout.evaluation / f"{name}.parquet") for name in ("gate_rows", "predictions"))
     limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high)
-    champion = registry.folder(against) if against else None
-    verdict, scored = compare(bundle, rows, champion, limits, clock.seed, clock.threads)
+    in_use = registry.folder(against) if against else None
+    verdict, scored = compare(bundle, rows, in_use, limits, clock.seed, clock.threads)
     require_agreement(scored, predictions)
     tags = {**provenance(layout.root), **{name: str(value) for name, value in bundle.facts.items()}}
     version = registry.register(folder, sha256, tags, flat_figures(verdict))
-    if version.rolled_back:
-        verdict = refusal(
-            f"version {version.number} was rolled back; only `onward promote {version.number}` returns it"
-        )
-    champion_version = registry.promote(version.number) if verdict.promote else registry.champion()
+    verdict = refusal(reason) if (reason := objection(version, against)) else verdict
+    champion_version = registry.promote(version.number, because(verdict)) if verdict.promote else registry.champion()
     result = {"promoted": verdict.promote, "reasons": verdict.reasons, "compared_with": against and against.number}
     names = {"model": MODEL, "version": version.number, "champion": champion_version and champion_version.number}
     write_json(layout.deployment / "deployment.json", {"bundle_sha256": sha256, **bundle.facts, **names, **result})

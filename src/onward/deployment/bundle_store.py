@@ -1,0 +1,82 @@
+"""Where the registry's bundles lie: a folder of this machine or of a network, or an S3 bucket.
+
+A bundle in a folder is read where it lies. One in a bucket is fetched once into a folder of this machine, checked
+against its hash and moved into place at once, so that a killed fetch leaves nothing that looks like a bundle.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onward.artifacts import replacing_directory
+from onward.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+
+@dataclass(frozen=True)
+class BundleStore:
+    """All bundles of one registry.
+
+    Attributes:
+        place: an absolute folder, or `s3://bucket/prefix`.
+        fetched: folder of this machine for bundles out of a bucket.
+    """
+
+    place: str
+    fetched: Path
+
+    @property
+    def remote(self) -> bool:
+        """Whether bundles have to be fetched."""
+        return "://" in self.place
+
+    def files_of(self, run: str) -> str:
+        """Where the files of a run lie. MLflow keeps an absolute place; this one follows a project that was moved."""
+        return f"{self.place}/{run}/artifacts"
+
+    def folder(self, run: str, bundle_sha256: str) -> Path | None:
+        """The folder of a run's bundle, fetched if need be; None if the store does not hold it.
+
+        Raises:
+            RegistryError: what was fetched is not the bundle that was registered.
+        """
+        if not self.remote:
+            folder = Path(self.files_of(run)) / "bundle"
+            return folder if folder.is_dir() else None
+        folder = self.fetched / bundle_sha256
+        if not folder.is_dir():
+            self._fetch(run, bundle_sha256, folder)
+        return folder if folder.is_dir() else None
+
+    def attach(self, run: str, files: Iterable[Path], folder: str) -> None:
+        """Put files beside a run's bundle, in a folder of that name; a file of the same name is replaced."""
+        repository = self._repository(run)
+        for path in files:
+            repository.log_artifact(str(path), folder)
+
+    def _fetch(self, run: str, bundle_sha256: str, folder: Path) -> None:
+        from onward.deployment.bundle_files import bundle_hash
+
+        repository = self._repository(run)
+        if not repository.list_artifacts("bundle"):
+            return
+        with replacing_directory(folder) as partial:
+            repository.download_artifacts("bundle", str(partial))
+            # MLflow makes the folder "bundle" inside the one it is given.
+            for path in (partial / "bundle").iterdir():
+                path.rename(partial / path.name)
+            (partial / "bundle").rmdir()
+            found = bundle_hash(partial)
+            if found != bundle_sha256:
+                raise RegistryError(
+                    f"{self.files_of(run)}/bundle: hash {found[:12]}, registered as {bundle_sha256[:12]}; "
+                    "the store was changed by hand, run `dvc repro --force deploy`"
+                )
+
+    def _repository(self, run: str) -> "ArtifactRepository":
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(self.files_of(run))

@@ -1,0 +1,66 @@
+"""Why a version came into use or out of it: who said so, when, and in which words."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from onward.errors import RegistryError
+
+PROMOTED = "promoted"
+ROLLED_BACK = "rolled back"
+_LEAST, _MOST = 10, 500
+_WHEN = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One line of text and who stands for it."""
+
+    text: str
+    by: str
+
+    @classmethod
+    def given(cls, text: str, by: str) -> "Reason":
+        """Check what a person wrote.
+
+        Raises:
+            RegistryError: too short to say anything, too long, or more than one line.
+        """
+        said = text.strip()
+        if not _LEAST <= len(said) <= _MOST:
+            raise RegistryError(f"--reason: {len(said)} characters; say why in {_LEAST} to {_MOST}")
+        if not (said.isprintable() and by.isprintable() and by.strip()):
+            raise RegistryError("--reason: must be one line of printable characters, and so must the name behind it")
+        return cls(said, by.strip()[:100])
+
+
+@dataclass(frozen=True)
+class Event:
+    """A version came into use or out of it."""
+
+    what: str
+    at: str
+    reason: Reason
+
+
+def tag_for(what: str, reason: Reason, now: datetime | None = None) -> tuple[str, str]:
+    """Name and value of the tag that keeps an event; the time in its name keeps events of one kind apart."""
+    at = (now or datetime.now(UTC)).astimezone(UTC).strftime(_WHEN)
+    return f"{what} {at}", json.dumps({"by": reason.by, "reason": reason.text}, ensure_ascii=False, sort_keys=True)
+
+
+def events(tags: Mapping[str, str]) -> tuple[Event, ...]:
+    """What a version's tags tell, the oldest first.
+
+    >>> name, value = tag_for(PROMOTED, Reason("better on the backtest", "ada"), datetime(2017, 11, 20, tzinfo=UTC))
+    >>> [(event.what, event.at[:10], event.reason.by) for event in events({name: value, "source": "simulator"})]
+    [('promoted', '2017-11-20', 'ada')]
+    """
+    found = []
+    for name, value in tags.items():
+        what, _, at = name.rpartition(" ")
+        if what in (PROMOTED, ROLLED_BACK):
+            said = json.loads(value)
+            found.append(Event(what, at, Reason(said["reason"], said["by"])))
+    return tuple(sorted(found, key=lambda event: event.at))
