@@ -223,7 +223,8 @@ def _said(reason: str, by: str) -> "Reason":
 
 
 def _workspace(layout: "Layout") -> Path:
-    return layout.root / "monitoring" / "workspace"
+    # The pages of all runs of a machine go to one place, wherever a run is rendered.
+    return Path(os.environ.get("ONWARD_DASHBOARDS") or layout.root / "monitoring" / "workspace")
 
 
 def _champion_bundle(layout: "Layout") -> Path:

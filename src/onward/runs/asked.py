@@ -1,16 +1,28 @@
 """What a person or a schedule may ask of a run: checked here whoever asked, and only then written into params.yaml."""
 
 import json
+import re
 import uuid
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from onward.errors import RunError
 from onward.params import Day, Estimator, OpenShare, Source
 
 MOST_BYTES = 65_536
+_DAY = re.compile(r"(19[7-9]|20[0-9]|21[0-9])[0-9]-[0-9]{2}-[0-9]{2}")
+
+
+def _plain_day(value: object) -> object:
+    # Python reads 20171120 and 2017-W47-1 as dates too.
+    if isinstance(value, str) and not _DAY.fullmatch(value):
+        raise ValueError("is not a date such as '2017-11-20', of the years 1970 to 2199")
+    return value
+
+
+AsOf = Annotated[Day, BeforeValidator(_plain_day)]
 
 
 def _printable(value: str) -> str:
@@ -37,13 +49,13 @@ class Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     source: Source | None = None
-    as_of: Day | None = None
+    as_of: AsOf | None = None
     precision_target: OpenShare | None = None
     estimator: Estimator | None = None
     run_from: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\z")] | None = None
     dry_run: bool = False
     run_id: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(_printable)] | None = None
-    interval_end: Day | None = None
+    interval_end: AsOf | None = None
     trigger: Annotated[str, Field(pattern=r"\A[a-z_]{1,40}\z")] | None = None
 
     @property
@@ -78,7 +90,7 @@ def parse_asked(text: str) -> Asked:
         raise RunError(f"the request is longer than {MOST_BYTES} bytes; it needs a few short values, see `onward run`")
     try:
         raw = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"the request is not JSON ({_short(error)}); give one object, such as {{}}") from None
     if not isinstance(raw, dict):
         raise RunError(f"the request is a {type(raw).__name__}; give one JSON object, such as {{}}")
@@ -89,10 +101,12 @@ def parse_asked(text: str) -> Asked:
 
 
 def _explain(problem: Any) -> str:
-    key = _short(".".join(str(part) for part in problem["loc"]))
+    key = _short(ascii(".".join(str(part) for part in problem["loc"]))[1:-1])
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; known are {', '.join(Asked.model_fields)}"
-    return f"{key} = {_short(repr(problem['input']))}: {_short(str(problem['msg']).removeprefix('Value error, '), 200)}"
+    return (
+        f"{key} = {_short(ascii(problem['input']))}: {_short(str(problem['msg']).removeprefix('Value error, '), 200)}"
+    )
 
 
 def _short(text: object, length: int = 60) -> str:

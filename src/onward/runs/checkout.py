@@ -39,12 +39,13 @@ def fetch(git: Git, run: str) -> str:
 
 def configure(folder: Path, places: Places, dvc_remote: str) -> None:
     """Tell DVC, in this folder only, where outputs and this machine's cache are."""
+    # Without git, DVC gives no advice on committing, and a killed one leaves no lock of git's.
     endpoint = f"    endpointurl = {places.dvc_endpoint}\n" if places.dvc_endpoint else ""
     replace_text(
         folder / ".dvc" / "config.local",
-        "[core]\n    remote = baton\n    analytics = false\n    autostage = false\n"
-        f"    site_cache_dir = {places.cache.parent / 'site'}\n"
-        f"[cache]\n    dir = {places.cache}\n"
+        "[core]\n    remote = baton\n    analytics = false\n    no_scm = true\n"
+        f"    site_cache_dir = {places.cache / 'site'}\n"
+        f"[cache]\n    dir = {places.cache / 'outputs'}\n"
         f"['remote \"baton\"']\n    url = {dvc_remote}\n{endpoint}",
     )
 

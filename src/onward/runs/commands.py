@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onward.errors import RegistryError
+
 if TYPE_CHECKING:
     from onward.runs.places import Places
 
@@ -65,6 +67,19 @@ def finish_run(run: _RUN) -> None:
     if "version" in facts:
         typer.echo(f"version {facts['version']}: {facts['reasons'][0]}; in use is version {facts['champion']}")
         typer.echo(f"pages: with version {facts['version']} in the registry, folder runs/{run}")
+
+
+@run_app.command(name="look")
+def look_at_champion() -> None:
+    """Say as JSON whether the version in use keeps its promise: the verdict of the run that made it."""
+    from onward.deployment.registry import Registry
+    from onward.runs.look import look
+
+    places = _places()
+    champion = Registry.of(places.for_stages(), places.project / "mlruns").champion()
+    if champion is None:
+        raise RegistryError("no version is in use: nobody can say whether it drifts; `onward run start` begins a run")
+    typer.echo(json.dumps(look(places, champion.number, champion.tags, typer.echo)))
 
 
 def reproduce_run(

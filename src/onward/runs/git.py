@@ -1,6 +1,7 @@
 """Git without surprises: no hooks, no prompts, no signing, no clean-up in the background, an identity of its own."""
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +19,9 @@ _SETTINGS = {
     "user.email": "onward@localhost",
     "core.autocrlf": "false",
 }
+
+
+_PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 class GitError(RunError):
@@ -56,7 +60,7 @@ class Git:
         if done.returncode != 0:
             said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.returncode}"]
             telling = [line for line in said if line.startswith(("fatal:", "error:", "remote:", " !"))] or said
-            raise GitError(f"git {arguments[0]} in {self.folder}: {telling[0].strip()}")
+            raise GitError(f"git {arguments[0]} in {self.folder}: {_PASSWORD.sub('//…@', telling[0].strip())}")
         return done.stdout
 
     def file(self, commit: str, path: str) -> bytes | None:

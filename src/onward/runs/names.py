@@ -7,7 +7,7 @@ from datetime import date
 from onward.errors import RunError
 
 BRANCHES = "runs/"
-_NAME = re.compile(r"\d{4}-\d{2}-\d{2}-[0-9a-f]{8}")
+_NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{8}")
 _STAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 

@@ -128,9 +128,16 @@ def parse_pipeline(content: bytes | None) -> Pipeline:
 
 
 def parse_lock(content: bytes | None) -> Lock:
-    """Read dvc.lock; no file is a lock without entries."""
+    """Read dvc.lock; no file is a lock without entries.
+
+    Raises:
+        RunError: it cannot be read.
+    """
     text = (content or b"").decode()
-    return Lock(text, (yaml.safe_load(text) or {}).get("stages") or {})
+    try:
+        return Lock(text, (yaml.safe_load(text) or {}).get("stages") or {})
+    except (yaml.YAMLError, AttributeError):
+        raise RunError("dvc.lock is cut off or no lock; restore it with `git checkout dvc.lock`, and commit") from None
 
 
 def changes(

@@ -22,7 +22,7 @@ class Places:
         dvc_remote: where outputs live: an absolute path or an address that DVC understands.
         dvc_endpoint: address of the object store's service where it is not the provider's own; None otherwise.
         workspaces: one folder a run, made when needed and removed when the run is finished.
-        cache: DVC's cache, shared by all workspaces of this machine.
+        cache: DVC's cache and fetched bundles, shared by all workspaces of this machine; no run is called like it.
         registry: MLflow's tracking and registry address.
         registry_artifacts: where registered bundles lie.
         dashboards: the Evidently workspace that the monitor's pages go to.
@@ -56,7 +56,7 @@ class Places:
             dvc_remote=_absolute(given["ONWARD_DVC_REMOTE"], root) if "ONWARD_DVC_REMOTE" in given else _remote(root),
             dvc_endpoint=given.get("ONWARD_DVC_REMOTE_ENDPOINT"),
             workspaces=workspaces,
-            cache=workspaces.parent / "cache",
+            cache=workspaces / ".cache",
             registry=given.get("ONWARD_REGISTRY", f"sqlite:///{root / 'mlruns' / 'mlflow.db'}"),
             registry_artifacts=_absolute(given.get("ONWARD_REGISTRY_ARTIFACTS", "mlruns/artifacts"), root),
             dashboards=root / given.get("ONWARD_DASHBOARDS", "monitoring/workspace"),
@@ -68,6 +68,7 @@ class Places:
         return {
             "ONWARD_REGISTRY": self.registry,
             "ONWARD_REGISTRY_ARTIFACTS": self.registry_artifacts,
+            "ONWARD_REGISTRY_CACHE": str(self.cache / "bundles"),
             "ONWARD_DASHBOARDS": str(self.dashboards),
         }
 

@@ -40,7 +40,7 @@ def reproduce(places: Places, run: str, folder: Path | None, say: Say) -> Restor
         RunError: nobody has the run, or the folder holds something else.
     """
     require_run(run)
-    folder = (folder or places.workspaces.parent / "reproduced" / run).resolve()
+    folder = (folder or places.project / ".onward" / "reproduced" / run).resolve()
     if folder.exists() and any(folder.iterdir()):
         if Git(folder)("rev-parse", "--abbrev-ref", "HEAD") != branch_of(run) or not (folder / FILE).is_file():
             raise RunError(f"{folder} holds something else; name an empty folder with --folder")

@@ -8,7 +8,7 @@ from functools import cache
 import yaml
 
 from onward.errors import RunError
-from onward.params import parse_params
+from onward.params import Params, parse_params
 from onward.runs.asked import Asked
 from onward.runs.git import Git, GitError
 from onward.runs.manifest import FILE, Manifest, parse_manifest
@@ -54,7 +54,7 @@ def start(places: Places, asked: Asked, champion: Callable[[], int | None], say:
     otherwise = parse_params(before).run.as_of
     settings = asked.settings(otherwise)
     after = with_values(before, settings)
-    parse_params(after)
+    _require_reachable(git, code, parse_params(after))
     pipeline = parse_pipeline(git.file(code, "dvc.yaml"))
     forced = pipeline.from_stage(asked.run_from) if asked.run_from else []
     _say_uncommitted(git, places, say)
@@ -100,6 +100,16 @@ def _find(git: Git, places: Places, run: str) -> Manifest | None:
         return None
     git("fetch", "-q", "--no-tags", "--no-write-fetch-head", places.git_remote, branch)
     return parse_manifest(git.file(listed.split()[0], FILE), run)
+
+
+def _require_reachable(git: Git, code: str, params: Params) -> None:
+    """Refuse a log in a folder that no workspace would have."""
+    folder = params.sources.parquet.folder
+    if params.run.source == "parquet" and not folder.is_absolute() and not git("ls-tree", code, "--", str(folder)):
+        raise RunError(
+            f"sources.parquet.folder = {folder}: a run works in a folder of its own; name it by its absolute path, "
+            "or commit it"
+        )
 
 
 def _say_uncommitted(git: Git, places: Places, say: Say) -> None:

@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +22,7 @@ from onward.runs.pipeline import Lock, Pipeline, parse_lock, parse_pipeline
 from onward.runs.places import Places
 
 Say = Callable[[str], None]
+_SECONDS_UNUSED = 7 * 86_400
 
 
 @dataclass(frozen=True)
@@ -114,17 +116,29 @@ class Workspace:
             try:
                 return self._refresh()
             except GitError as error:
+                self._require_branch()
                 say(f"the working copy cannot be used ({error}); taking a new one")
                 shutil.rmtree(self.root)
         elif self.root.exists():
             shutil.rmtree(self.root)
-        clone(self.places.git_remote, self.run, self.root, self.lock)
+        _sweep(self.places.workspaces)
+        try:
+            clone(self.places.git_remote, self.run, self.root, self.lock)
+        except GitError:
+            self._require_branch()
+            raise
         return self._refresh()
 
     def remove(self) -> None:
         """Delete the folder and the lock's file: everything in it is on the remotes, or was never finished."""
         shutil.rmtree(self.root, ignore_errors=True)
         _lock_of(self.places, self.run).unlink(missing_ok=True)
+
+    def _require_branch(self) -> None:
+        """Tell a remote that cannot be reached or lacks the branch from a working copy that is broken."""
+        git, remote = Git(self.places.workspaces, self.lock), self.places.git_remote
+        if not git("ls-remote", "--", remote, f"refs/heads/{self.branch}"):
+            raise RunError(f"no run {self.run} on {remote}; see `onward runs`, or set ONWARD_GIT_REMOTE")
 
     def _refresh(self) -> str:
         # The lock is held, and everything that works here holds it: these files were left by the dead.
@@ -188,6 +202,18 @@ def require_status(status: int, what: str) -> None:
     """
     if status != 0:
         raise RunError(f"{what} ended with status {status}: see the lines above; then run the same command again")
+
+
+def _sweep(workspaces: Path) -> None:
+    """Delete what other runs left here that nobody has used for a week: all of it is on the remotes."""
+    for path in workspaces.glob("*.lock"):
+        if time.time() - path.stat().st_mtime < _SECONDS_UNUSED:
+            continue
+        with path.open("a+", encoding="utf-8") as lock, suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still(path, lock):
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink()
 
 
 def _lock_of(places: Places, run: str) -> Path:

@@ -1,0 +1,186 @@
+"""What the branches of all runs hold, read from git's objects: nothing is checked out, and one git reads all files."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from onward.errors import RunError
+from onward.runs.git import Git
+from onward.runs.manifest import FILE, Manifest, parse_manifest
+from onward.runs.names import BRANCHES, branch_of
+from onward.runs.places import Places
+from onward.runs.transaction import RUN_TRAILER, STAGE_TRAILER
+
+_FETCHED = "refs/onward/"
+_OWN = "refs/heads/"
+_METRICS = re.compile(r"^ *- metrics/([a-z_]+)\.json", re.MULTILINE)
+_FILES = (FILE, "params.yaml", "dvc.lock", "dvc.yaml")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as its branch tells it.
+
+    Attributes:
+        manifest: what it was asked, and how it ended.
+        commit: of the branch's tip.
+        stages: those it has recorded, in that order.
+        pipeline: all stages of its dvc.yaml, in the order of the file.
+        files: texts of params.yaml, dvc.lock and the metrics of recorded stages, by path.
+    """
+
+    manifest: Manifest
+    commit: str
+    stages: tuple[str, ...]
+    pipeline: tuple[str, ...]
+    files: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.manifest.name
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.manifest.finished is not None:
+            return "finished"
+        if not self.stages:
+            return "started"
+        return f"{self.stages[-1]} ({len(self.stages)} of {len(self.pipeline)})"
+
+    @property
+    def version(self) -> int | None:
+        """Number of the version it registered, once it is finished."""
+        return (self.manifest.finished or {}).get("version")
+
+    @property
+    def branch(self) -> str:
+        """Its branch."""
+        return branch_of(self.name)
+
+    def params(self) -> dict[str, Any]:
+        """Its params.yaml."""
+        return dict(_yaml(self.files["params.yaml"]))
+
+    def outs(self) -> dict[str, str]:
+        """Hashes of what its recorded stages wrote, by path; the stages' order is that of the pipeline."""
+        stages = (_yaml(self.files["dvc.lock"]) if "dvc.lock" in self.files else {}).get("stages") or {}
+        written = [each for name in self.pipeline if name in self.stages for each in stages[name].get("outs", [])]
+        return {each["path"]: each["md5"] for each in written}
+
+    def metrics(self, name: str) -> dict[str, Any]:
+        """One of its metrics files; empty as long as its stage has not been recorded."""
+        text = self.files.get(f"metrics/{name}.json")
+        return {} if text is None else dict(json.loads(text))
+
+    @property
+    def auc(self) -> float | None:
+        """AUC of its backtest, if it has come to that."""
+        found = self.metrics("evaluation").get("auc")
+        return None if found is None else float(found["value"])
+
+
+def read_records(places: Places) -> list[RunRecord]:
+    """Read every run on the git remote, the latest start first.
+
+    Raises:
+        RunError: the remote does not answer.
+    """
+    git = Git(places.project)
+    tips = _tips(git, places)
+    recorded = _recorded_stages(git, tips)
+    texts = _read(places.project, [f"{commit}:{path}" for commit in tips.values() for path in _FILES])
+    pipelines = {name: _pipeline(texts.get(f"{commit}:dvc.yaml", "")) for name, commit in tips.items()}
+    wanted = [
+        f"{commit}:metrics/{metric}.json"
+        for name, commit in tips.items()
+        for stage, metrics in pipelines[name].items()
+        if stage in recorded[name]
+        for metric in metrics
+    ]
+    texts |= _read(places.project, wanted)
+    records = []
+    for name, commit in tips.items():
+        own = f"{commit}:"
+        files = {key.removeprefix(own): text for key, text in texts.items() if key.startswith(own)}
+        manifest = parse_manifest(files.pop(FILE, "").encode(), name)
+        records.append(RunRecord(manifest, commit, recorded[name], tuple(pipelines[name]), files))
+    return sorted(records, key=lambda record: (record.manifest.started_at, record.name), reverse=True)
+
+
+def named(records: Iterable[RunRecord], run: str) -> RunRecord:
+    """Return the record of a run.
+
+    Raises:
+        RunError: there is no such run.
+    """
+    for record in records:
+        if record.name == run:
+            return record
+    raise RunError(f"run {run} is not on the git remote; see `onward runs`")
+
+
+def _tips(git: Git, places: Places) -> dict[str, str]:
+    """Commits of all run branches, by run. Those of another repository come into refs of their own, not into branches."""
+    prefix = _OWN
+    if not _same(places.git_remote, places.project):
+        prefix = _FETCHED
+        refs = f"+{_OWN}{BRANCHES}*:{_FETCHED}{BRANCHES}*"
+        git("fetch", "-q", "--no-tags", "--prune", "--no-write-fetch-head", places.git_remote, refs)
+    listed = git("for-each-ref", "--format=%(refname) %(objectname)", prefix + BRANCHES).splitlines()
+    return {ref.removeprefix(prefix + BRANCHES): commit for ref, commit in (line.split() for line in listed)}
+
+
+def _same(remote: str, project: Path) -> bool:
+    return Path(remote).resolve() == project.resolve()
+
+
+def _recorded_stages(git: Git, tips: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {name: {} for name in tips}
+    if tips:
+        trailers = (f"%(trailers:key={key},valueonly,separator=%x20)" for key in (RUN_TRAILER, STAGE_TRAILER))
+        form, feed = "%x00".join(trailers), "\n".join(tips.values()).encode()
+        # Only a run's own commits bear its trailer, so one walk over all branches serves.
+        options = ("--reverse", "--topo-order", f"--grep=^{STAGE_TRAILER}: ", f"--format={form}")
+        for line in git("log", "--stdin", *options, feed=feed).splitlines():
+            run, _, stage = line.partition("\0")
+            if run in found and stage:
+                found[run][stage] = None
+    return {name: tuple(stages) for name, stages in found.items()}
+
+
+def _pipeline(text: str) -> dict[str, list[str]]:
+    """Names of a dvc.yaml's stages and of their metrics files, by what its lines look like: it is read for every run."""
+    parts = re.split(r"(?m)^  ([a-z_]+):\n", text)[1:]
+    return {stage: _METRICS.findall(block) for stage, block in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _read(project: Path, names: list[str]) -> dict[str, str]:
+    """Texts of git's objects by name; objects that do not exist are left out (git-cat-file(1), "BATCH OUTPUT")."""
+    if not names:
+        return {}
+    done = subprocess.run(
+        ["git", "cat-file", "--batch"], cwd=project, input="\n".join(names).encode(), capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise RunError(f"git cat-file in {project}: {done.stderr.decode('utf-8', 'replace').strip()}")
+    texts, rest = {}, done.stdout
+    for name in names:
+        head, _, rest = rest.partition(b"\n")
+        if head.endswith(b" missing"):
+            continue
+        size = int(head.split()[2])
+        texts[name], rest = rest[:size].decode("utf-8", "replace"), rest[size + 1 :]
+    return texts
+
+
+def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+    # The C parser where there is one: ten times as fast, and a listing reads many files.
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506 - a safe loader either way
