@@ -105,7 +105,7 @@ def make_shop(folder: Path) -> Shop:
 
 
 def write_log(folder: Path) -> None:
-    """Write a simulated log that ends when the last outcome of the backtest is known, in the form of the source `parquet`."""
+    """Write a simulated log, for the source `parquet`, that ends when the backtest's last outcome is known."""
     run = SMALL["run"]
     end = datetime.fromisoformat(run["as_of"]) + timedelta(days=run["backtest_days"] + run["attribution_days"])
     log = simulate(**_LOG, end=end, attribution_days=run["attribution_days"]).log
