@@ -43,13 +43,14 @@ def promote() -> None:
 
     @task(execution_timeout=timedelta(minutes=10), doc_md="Change what is deployed.")
     def change() -> None:
-        asked = get_current_context()["params"]
+        context = get_current_context()
+        asked, by = context["params"], f"{context['dag_run'].triggering_user_name or 'somebody'} in Airflow"
         if asked["action"] == "roll_back":
-            roll_back(asked["reason"])
+            run("rollback", f"--reason={asked['reason']}", f"--by={by}")
         elif asked["version"] is None:
             raise AirflowFailException("promote needs a version: see `onward find`, and trigger again with it")
         else:
-            run("promote", str(int(asked["version"])), f"--reason={asked['reason']}")
+            run("promote", str(int(asked["version"])), f"--reason={asked['reason']}", f"--by={by}")
 
     change()
 
@@ -64,14 +65,10 @@ def rollback() -> None:
         reasons = [str(event.extra.get("reason", "")) for event in events[ROLLBACK]] if ROLLBACK in events else []
         if not reasons or len(reasons[-1]) < 10:
             raise AirflowFailException("onward_rollback needs a reason of at least 10 characters in its extra")
-        roll_back(reasons[-1])
+        reason = " ".join(reasons[-1].split())[:500]
+        run("rollback", f"--reason={reason}", "--by=event onward_rollback in Airflow")
 
     change()
-
-
-def roll_back(reason: str) -> None:
-    """Return to the version before the one in use."""
-    run("rollback", f"--reason={' '.join(reason.split())[:500]}")
 
 
 promote()

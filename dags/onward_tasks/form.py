@@ -33,8 +33,9 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             "the data interval for scheduled and backfilled runs, else the last day the log allows.",
         ),
         "precision_target": Param(
-            None, type=["number", "null"], exclusiveMinimum=0, exclusiveMaximum=1, title="Precision target",
-            section="How to learn",
+            # NaN is below, at and above nothing: only a rule that must not hold stops it.
+            None, **{"not": {"type": "number", "minimum": 1}}, type=["number", "null"], exclusiveMinimum=0,
+            exclusiveMaximum=1, title="Precision target", section="How to learn",
             description="Share of shown recommendations that should convert, above 0 and below 1. Empty: as in "
             f"params.yaml, {thresholds['precision_target']}.",
         ),
