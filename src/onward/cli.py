@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from onward.errors import ArtifactError, OnwardError, RegistryError
+from onward.runs import asking
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def airflow() -> None:
 
 
 # After the commands above, so that help lists its panels in their order.
+asking.register(app)
 app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
 app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 

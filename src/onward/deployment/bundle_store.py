@@ -57,6 +57,16 @@ class BundleStore:
         for path in files:
             repository.log_artifact(str(path), folder)
 
+    def attached(self, run: str, below: str = "") -> list[str]:
+        """Places of a run's attached files: all of its files but the bundle."""
+        found = []
+        for each in self._repository(run).list_artifacts(below):
+            if each.is_dir and each.path != "bundle":
+                found.extend(self.attached(run, each.path))
+            elif not each.is_dir:
+                found.append(f"{self.files_of(run)}/{each.path}")
+        return found
+
     def _fetch(self, run: str, bundle_sha256: str, folder: Path) -> None:
         from onward.deployment.bundle_files import bundle_hash
 

@@ -224,6 +224,11 @@ class Registry:
         self._quieten()
         self._bundles.attach(version.run, files, folder)
 
+    def attached(self, version: Version) -> list[str]:
+        """Return the places of the files that were attached to a version."""
+        self._quieten()
+        return self._bundles.attached(version.run)
+
     def _tell(self, number: int, what: str, reason: Reason | None) -> None:
         if reason is not None:
             self._client().set_model_version_tag(MODEL, str(number), *tag_for(what, reason))

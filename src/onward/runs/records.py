@@ -1,10 +1,10 @@
 """What the branches of all runs hold, read from git's objects: nothing is checked out, and one git reads all files."""
 
 import json
-import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from onward.errors import RunError
 from onward.runs.git import Git
 from onward.runs.manifest import FILE, Manifest, parse_manifest
 from onward.runs.names import BRANCHES, branch_of
+from onward.runs.pipeline import Pipeline, parse_pipeline
 from onward.runs.places import Places
 from onward.runs.transaction import RUN_TRAILER, STAGE_TRAILER
 
 _FETCHED = "refs/onward/"
 _OWN = "refs/heads/"
-_METRICS = re.compile(r"^ *- metrics/([a-z_]+)\.json", re.MULTILINE)
 _FILES = (FILE, "params.yaml", "dvc.lock", "dvc.yaml")
 
 
@@ -70,9 +70,9 @@ class RunRecord:
         return dict(_yaml(self.files["params.yaml"]))
 
     def outs(self) -> dict[str, str]:
-        """Hashes of what its recorded stages wrote, by path; the stages' order is that of the pipeline."""
-        stages = (_yaml(self.files["dvc.lock"]) if "dvc.lock" in self.files else {}).get("stages") or {}
-        written = [each for name in self.pipeline if name in self.stages for each in stages[name].get("outs", [])]
+        """DVC's hashes of what its recorded stages wrote, by path, in the pipeline's order."""
+        entries = _yaml(self.files["dvc.lock"])["stages"] if self.stages else {}
+        written = [each for name in self.pipeline if name in self.stages for each in entries[name].get("outs", [])]
         return {each["path"]: each["md5"] for each in written}
 
     def metrics(self, name: str) -> dict[str, Any]:
@@ -99,11 +99,13 @@ def read_records(places: Places) -> list[RunRecord]:
     texts = _read(places.project, [f"{commit}:{path}" for commit in tips.values() for path in _FILES])
     pipelines = {name: _pipeline(texts.get(f"{commit}:dvc.yaml", "")) for name, commit in tips.items()}
     wanted = [
-        f"{commit}:metrics/{metric}.json"
+        f"{commit}:{path}"
         for name, commit in tips.items()
-        for stage, metrics in pipelines[name].items()
-        if stage in recorded[name]
-        for metric in metrics
+        for stage in recorded[name]
+        if stage in pipelines[name].stages
+        # A branch begins with the files of the run before it: only those of recorded stages are its own.
+        for path in pipelines[name].stage(stage).kept_by_git
+        if path.endswith(".json")
     ]
     texts |= _read(places.project, wanted)
     records = []
@@ -111,7 +113,7 @@ def read_records(places: Places) -> list[RunRecord]:
         own = f"{commit}:"
         files = {key.removeprefix(own): text for key, text in texts.items() if key.startswith(own)}
         manifest = parse_manifest(files.pop(FILE, "").encode(), name)
-        records.append(RunRecord(manifest, commit, recorded[name], tuple(pipelines[name]), files))
+        records.append(RunRecord(manifest, commit, recorded[name], tuple(pipelines[name].order()), files))
     return sorted(records, key=lambda record: (record.manifest.started_at, record.name), reverse=True)
 
 
@@ -128,7 +130,7 @@ def named(records: Iterable[RunRecord], run: str) -> RunRecord:
 
 
 def _tips(git: Git, places: Places) -> dict[str, str]:
-    """Commits of all run branches, by run. Those of another repository come into refs of their own, not into branches."""
+    """Commits of all run branches, by run; another repository's come into refs of their own, not into branches."""
     prefix = _OWN
     if not _same(places.git_remote, places.project):
         prefix = _FETCHED
@@ -156,10 +158,10 @@ def _recorded_stages(git: Git, tips: Mapping[str, str]) -> dict[str, tuple[str, 
     return {name: tuple(stages) for name, stages in found.items()}
 
 
-def _pipeline(text: str) -> dict[str, list[str]]:
-    """Names of a dvc.yaml's stages and of their metrics files, by what its lines look like: it is read for every run."""
-    parts = re.split(r"(?m)^  ([a-z_]+):\n", text)[1:]
-    return {stage: _METRICS.findall(block) for stage, block in zip(parts[::2], parts[1::2], strict=True)}
+@cache
+def _pipeline(text: str) -> Pipeline:
+    # Hardly any run changes the pipeline: its file is parsed once for all that share it.
+    return parse_pipeline(text.encode())
 
 
 def _read(project: Path, names: list[str]) -> dict[str, str]:
@@ -181,6 +183,6 @@ def _read(project: Path, names: list[str]) -> dict[str, str]:
     return texts
 
 
-def _yaml(text: str) -> Any:  # noqa: ANN401 - whatever the file holds
+def _yaml(text: str) -> Any:
     # The C parser where there is one: ten times as fast, and a listing reads many files.
     return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506 - a safe loader either way
