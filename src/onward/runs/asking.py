@@ -130,7 +130,7 @@ def _table(*headings: str) -> Table:
 
 def _print(table: Table) -> None:
     # A run's name that is cut short is of no use: on a narrow terminal lines run on.
-    _out.print(table, width=max(_out.width, _LEAST_WIDTH), crop=False)
+    Console(width=max(_out.width, _LEAST_WIDTH)).print(table)
 
 
 def _places() -> "Places":
