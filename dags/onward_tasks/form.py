@@ -24,32 +24,32 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
     thresholds, delay = params["thresholds"], params["delay"]
     return {
         "source": Param(
-            params["run"]["source"], type="string", enum=SOURCES, title="Source", section="What to learn from",
+            params["run"]["source"], type="string", enum=SOURCES, title="Source",
             description="Where the log comes from; each source's own settings are in params.yaml.",
         ),
         "as_of": Param(
-            None, type=["string", "null"], format="date", pattern=DAY, title="As of", section="What to learn from",
+            None, type=["string", "null"], format="date", pattern=DAY, title="As of",
             description="The run's clock, a day such as 2017-11-20: nothing at or after it is known. Empty: the end of "
             "the data interval for scheduled and backfilled runs, else the last day the log allows.",
         ),
         "precision_target": Param(
             # NaN is below, at and above nothing: only a rule that must not hold stops it.
             None, **{"not": {"type": "number", "minimum": 1}}, type=["number", "null"], exclusiveMinimum=0,
-            exclusiveMaximum=1, title="Precision target", section="How to learn",
+            exclusiveMaximum=1, title="Precision target",
             description="Share of shown recommendations that should convert, above 0 and below 1. Empty: as in "
             f"params.yaml, {thresholds['precision_target']}.",
         ),
         "estimator": Param(
-            None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator", section="How to learn",
+            None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator",
             description="What a label that has not arrived yet is worth. Empty: as in params.yaml, "
             f"{delay['estimator']}.",
         ),
         "run_from": Param(
-            None, type=["string", "null"], enum=[None, *pipeline], title="Run again from", section="What to run",
+            None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",
             description="Run this stage and those after it even if nothing changed. Empty: only what changed.",
         ),
         "dry_run": Param(
-            default=False, type="boolean", title="Dry run", section="What to run",
+            default=False, type="boolean", title="Dry run",
             description="Only say in the log of `start` which stages would run.",
         ),
     }  # fmt: skip

@@ -1,0 +1,201 @@
+"""Airflow as people meet it: forms that refuse nonsense, a run with a task a stage, a browser that sees it green."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from airflow_service import Airflow, running_airflow, until
+from hostile import promote_cases, retrain_cases
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+
+ROOT = Path(__file__).resolve().parents[2]
+STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+TASKS = {"start", *(f"pipeline.{name}" for name in STAGES), "finish"}
+
+CHAMPION = """
+import json
+from mlflow import MlflowClient
+client = MlflowClient(tracking_uri="sqlite:///mlruns/mlflow.db", registry_uri="sqlite:///mlruns/mlflow.db")
+champion = client.get_model_version_by_alias("onward", "champion")
+print(json.dumps({"version": champion.version, "tags": champion.tags}))
+"""
+
+
+@pytest.fixture(scope="module")
+def airflow(new_project):
+    with running_airflow(new_project("airflow")) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def trained(airflow):
+    """A run with good values: Airflow's id of it, and the champion that it made."""
+    status, run = airflow.trigger("retrain", source="simulator", as_of="2017-11-20", precision_target=0.12)
+    assert status == 200
+    state = airflow.finished("retrain", run["dag_run_id"])
+    assert state == "success", airflow.tasks("retrain", run["dag_run_id"])
+    return run["dag_run_id"], json.loads(airflow.project.run(sys.executable, "-c", CHAMPION).stdout)
+
+
+def test_unpausing_starts_no_run(airflow):
+    # Before anything else is triggered: the four DAGs have been unpaused by now.
+    assert {dag: airflow.runs(dag) for dag in ("retrain", "monitor", "promote", "rollback")} == {
+        "retrain": [], "monitor": [], "promote": [], "rollback": [],
+    }  # fmt: skip
+
+
+def test_bad_values_are_refused_with_400_and_nothing_is_run(airflow, tmp_path):
+    canary = tmp_path / "canary"
+    asked = [
+        (dag, name, airflow.trigger(dag, **conf)[0])
+        for dag, cases in (("retrain", retrain_cases(str(canary))), ("promote", promote_cases(str(canary))))
+        for name, conf in cases
+    ]
+    assert len(asked) >= 120
+    assert [each for each in asked if each[2] != 400] == []
+    assert airflow.runs("retrain") == airflow.runs("promote") == []
+    assert not canary.exists()
+
+
+def test_a_good_form_runs_every_stage_as_a_task_and_puts_a_tagged_model_in_use(airflow, trained, finished):
+    run_id, champion = trained
+    assert airflow.tasks("retrain", run_id) == dict.fromkeys(TASKS, "success")
+    tags = champion["tags"]
+    branch = f"runs/{tags['run']}"
+    lock = airflow.project.run("git", "show", f"{branch}:dvc.lock").stdout
+    assert airflow.project.run("git", "cat-file", "-t", tags["git_commit"]).stdout.strip() == "commit"
+    assert len(tags["dvc_lock_sha256"]) == 64
+    made = {out["path"]: out["md5"] for stage in yaml.safe_load(lock)["stages"].values() for out in stage["outs"]}
+    assert made == finished.hashes()
+
+
+def test_a_dry_run_says_what_would_run_and_runs_nothing(airflow, trained):
+    before = airflow.project.run("git", "branch", "--list", "runs/*").stdout
+    run_id = airflow.trigger("retrain", dry_run=True, precision_target=0.3)[1]["dag_run_id"]
+    assert airflow.finished("retrain", run_id) == "success"
+    assert airflow.tasks("retrain", run_id) == dict.fromkeys(TASKS, "skipped") | {"start": "success"}
+    assert "fit_thresholds" in airflow.log("retrain", run_id, "start")
+    assert airflow.project.run("git", "branch", "--list", "runs/*").stdout == before
+
+
+def test_the_monitor_looks_at_the_model_in_use(airflow, trained):
+    run_id = airflow.trigger("monitor")[1]["dag_run_id"]
+    assert airflow.finished("monitor", run_id) == "success"
+    log = airflow.log("monitor", run_id, "look")
+    assert trained[1]["tags"]["run"] in log
+    # "announce" is skipped unless the model drifted, which this shop's does not say.
+    assert airflow.tasks("monitor", run_id)["look"] == "success"
+
+
+def test_a_failure_tells_people_what_failed_where_the_log_is_and_how_to_go_on(airflow):
+    run_id = airflow.trigger("promote", action="promote", reason="a version is missing here")[1]["dag_run_id"]
+    assert airflow.finished("promote", run_id) == "failed"
+    token, message = until("the webhook", lambda: airflow.heard[-1] if airflow.heard else None)
+    assert token == "Bearer a token"
+    assert (message["dag"], message["task"], message["run"]) == ("promote", "change", run_id)
+    assert "promote needs a version" in message["error"]
+    assert message["log"].startswith(f"{airflow.address}/dags/promote/runs/")
+    assert all(message[part] in message["text"] for part in ("error", "log", "resume"))
+
+
+def test_a_version_is_promoted_by_hand_with_who_and_why(airflow, trained):
+    version = int(trained[1]["version"])
+    run_id = airflow.trigger("promote", action="promote", version=version, reason="seen to be right")[1]["dag_run_id"]
+    assert airflow.finished("promote", run_id) == "success"
+    tags = json.loads(airflow.project.run(sys.executable, "-c", CHAMPION).stdout)["tags"]
+    said = json.loads(next(value for name, value in tags.items() if name.startswith("promoted ")))
+    assert said == {"by": "admin in Airflow", "reason": "seen to be right"}
+
+
+def test_an_event_of_drift_starts_a_training_and_a_browser_sees_another_one_green(airflow: Airflow, trained):
+    # With the finished run's lock on the main branch, both have nothing to compute.
+    airflow.project.run("git", "merge", "-q", "--ff-only", f"runs/{trained[1]['tags']['run']}")
+    assets = {each["name"]: each["id"] for each in airflow.ask("assets")[1]["assets"]}
+    extra = {"version": 1, "as_of": "2017-11-20", "level": 3, "since": "2017-10-23", "action": "retrain"}
+    assert airflow.ask("assets/events", {"asset_id": assets["onward_drift"], "extra": extra})[0] == 200
+    by_hand = browse(airflow, os.environ.get("ONWARD_SCREENSHOTS"))
+    (by_event,) = until("the event's run", lambda: [
+        run["dag_run_id"] for run in airflow.runs("retrain") if run["run_type"] == "asset_triggered"
+    ] or None)  # fmt: skip
+    assert airflow.finished("retrain", by_event) == "success"
+    assert airflow.tasks("retrain", by_event) == airflow.tasks("retrain", by_hand) == dict.fromkeys(TASKS, "success")
+
+
+def browse(airflow: Airflow, screenshots: str | None) -> str:
+    """Log in, open the form, trigger a run, and watch the graph until every node is green; return the run's id."""
+    from playwright.sync_api import expect, sync_playwright
+
+    program = os.environ.get("ONWARD_CHROMIUM") or shutil.which("chromium")
+    if not program:
+        pytest.fail("no Chromium to drive: `apt-get install chromium`, or name one with ONWARD_CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1500, "height": 1060})
+        page.set_default_timeout(120_000)
+        expect.set_options(timeout=400_000)
+        page.goto(f"{airflow.address}/dags/retrain")
+        page.fill("input[name=username]", "admin")
+        page.fill("input[name=password]", airflow.password)
+        page.click("button[type=submit]")
+        page.get_by_test_id("trigger-dag-button").click()
+        page.locator("[name=element_as_of]").fill("2017-11-20")
+        page.locator("[id='number-input:element_precision_target'] input").fill("0.12")
+        take(page, screenshots, "airflow-form.png")
+        page.get_by_test_id("trigger-dag-submit").click()
+        page.wait_for_url("**/dags/retrain/runs/manual__*")
+        run_id = page.url.rpartition("/runs/")[2].partition("/")[0].partition("?")[0]
+        page.get_by_test_id("expand-all-button").click()
+        page.keyboard.press("g")
+        for task in sorted(TASKS):
+            badge = page.get_by_test_id(f"rf__node-{task}").get_by_test_id("state-badge").first
+            expect(badge).to_have_text("success")
+        take(page, screenshots, "airflow-graph.png")
+        browser.close()
+    return run_id
+
+
+def take(page, folder, name):
+    """Keep a picture of the page; only where somebody asked for it, so that tests leave the repository alone."""
+    if folder:
+        page.screenshot(path=Path(folder).resolve() / name)
+
+
+DAG_TEST = """
+import sys
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag("dags")
+assert not bag.import_errors, bag.import_errors
+for name, conf in (
+    ("retrain", {"precision_target": 0.12}),
+    ("monitor", {}),
+    ("promote", {"action": "promote", "version": 1, "reason": "seen to be right"}),
+    ("rollback", {}),
+):
+    print("STATE", name, bag.dags[name].test(run_conf=conf).state)
+"""
+
+
+def test_every_dag_passes_dag_test_without_any_service(airflow, trained, tmp_path):
+    environment = {
+        **airflow.project.environment,
+        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(airflow.project.root / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "PYTHONPATH": str(airflow.project.root / "dags"),
+        "ONWARD_RETRIES": "0",
+    }
+    for command in (["airflow", "db", "migrate"], [sys.executable, "-c", DAG_TEST]):
+        done = subprocess.run(
+            command, cwd=airflow.project.root, env=environment, capture_output=True, text=True, check=False, timeout=500
+        )
+        assert done.returncode == 0, (done.stdout[-4000:], done.stderr[-4000:])
+    states = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("STATE ")]
+    # No event, no reason: a rollback that nobody asked for is refused.
+    assert states == [["retrain", "success"], ["monitor", "success"], ["promote", "success"], ["rollback", "failed"]]
+    assert "onward_rollback needs a reason" in done.stdout + done.stderr
