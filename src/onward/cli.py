@@ -177,6 +177,24 @@ def dashboards() -> None:
 
 
 @app.command(rich_help_panel=_WATCH)
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback reach everybody.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8090,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds until a promotion is noticed at the latest.")] = 2.0,
+) -> None:
+    """Answer over HTTP from the model in use: /recommend?product=milk&count=8 and /health; Ctrl-C ends it."""
+    import uvicorn
+
+    from onward.deployment.serving import Champion, make_app
+
+    champion = Champion(_registry(_layout()), every)
+    _out.print(f"http://{host}:{port}/recommend?product=milk&count=8", soft_wrap=True)
+    uvicorn.run(make_app(champion), host=host, port=port, log_level="warning", access_log=False)
+
+
+@app.command(rich_help_panel=_WATCH)
 def airflow() -> None:
     """Start Airflow (web UI, scheduler, DAG processor) on loopback with a login; Ctrl-C ends all of it."""
     from onward.deployment.local_services import airflow_password, airflow_services, prepare_airflow

@@ -1,0 +1,117 @@
+"""The champion over HTTP: `/recommend` answers from it, `/health` says which it is.
+
+A promotion is picked up without a restart: the registry is asked at most once in a while, and a new champion's bundle
+is read in full before it takes over. What cannot be read takes over nothing: the old one goes on, and /health says why.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query
+from fastapi.responses import JSONResponse
+
+from onward.deployment.bundle import Bundle
+from onward.deployment.bundle_files import read_bundle
+from onward.deployment.product_search import find_products
+from onward.deployment.recommend import Answer, recommend
+from onward.deployment.registry import Registry, Version
+from onward.errors import DataError, OnwardError, RegistryError
+
+_MOST_WORDS = 200
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version and its bundle."""
+
+    version: Version
+    bundle: Bundle
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every reply says of where it comes from."""
+        facts = {name: self.bundle.facts[name] for name in ("source", "as_of", "attribution_days")}
+        return {"version": self.version.number, "bundle_sha256": self.version.bundle_sha256, **facts}
+
+
+class Champion:
+    """The registry's champion, read anew when another version takes its place."""
+
+    def __init__(self, registry: Registry, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look at the registry at most every so many seconds."""
+        self._registry, self._every, self._clock = registry, every, clock
+        self._loaded: Loaded | None = None
+        self._looked: float | None = None
+        self._looking = threading.Lock()
+        self.problem: str | None = None
+
+    def now(self) -> Loaded:
+        """The version in use, as far as it can be read.
+
+        Raises:
+            RegistryError: nothing is deployed, or nothing that was could ever be read.
+        """
+        # One request looks; others go on with what there is, and wait only while there is nothing yet.
+        if self._looking.acquire(blocking=self._loaded is None):
+            try:
+                if self._looked is None or self._clock() - self._looked >= self._every:
+                    self._look()
+                    self._looked = self._clock()
+            finally:
+                self._looking.release()
+        if self._loaded is None:
+            raise RegistryError(self.problem or "nothing is deployed; run the pipeline, then `onward status`")
+        return self._loaded
+
+    def _look(self) -> None:
+        try:
+            version = self._registry.champion()
+            if version is None:
+                self._loaded, self.problem = None, None
+            elif self._loaded is None or self._loaded.version.bundle_sha256 != version.bundle_sha256:
+                self._loaded, self.problem = Loaded(version, read_bundle(self._registry.folder(version))), None
+            else:
+                self._loaded, self.problem = Loaded(version, self._loaded.bundle), None
+        except OnwardError as error:
+            self.problem = str(error)
+
+
+def make_app(champion: Champion, threads: int = 1) -> FastAPI:
+    """The two pages over a champion.
+
+    Args:
+        champion: whose answers are given.
+        threads: for one reply's scoring.
+    """
+    # The pages of documentation would load scripts from a host of others; the schema itself stays.
+    app = FastAPI(title="Onward", docs_url=None, redoc_url=None)
+
+    @app.exception_handler(RegistryError)
+    def unavailable(_: object, error: RegistryError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, status_code=503)
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        loaded = champion.now()
+        return {"status": "ok" if champion.problem is None else "old", "problem": champion.problem, **loaded.facts}
+
+    @app.get("/recommend")
+    def answer(
+        product: Annotated[str, Query(min_length=1, max_length=_MOST_WORDS, description="Words of a name, or an id.")],
+        count: Annotated[int, Query(ge=1, le=100, description="Products in each direction.")] = 8,
+    ) -> dict[str, Any]:
+        loaded = champion.now()
+        bundle = loaded.bundle
+        names, ids = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
+        try:
+            found = find_products(product, names, ids, bundle.graph.customers)
+        except DataError as error:
+            raise HTTPException(404, str(error)) from error
+        said: Answer = recommend(bundle, found[0], count, threads)
+        others = [{"product_id": ids[place], "name": names[place]} for place in found[1:6]]
+        return {"answer": said, "also_named_like_that": others, **loaded.facts}
+
+    return app
