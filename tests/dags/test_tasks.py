@@ -1,0 +1,194 @@
+"""What tasks do around the commands they run: their clock, their errors, and whom they tell."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FAKE_CLI = """
+import json, sys, time
+words = sys.argv[1:]
+if words == ["fail"]:
+    print("first"); sys.exit("Error: params.yaml: run.as_of: say a day")
+if words == ["sleep"]:
+    print("sleeping", flush=True); time.sleep(60)
+if words == ["noisy"]:
+    print("warming up"); print("warning: tepid", file=sys.stderr); print(json.dumps({"heard": sys.stdin.read()}))
+if words == ["deaf"]:
+    print("not JSON")
+"""
+
+
+@pytest.fixture
+def answer(tmp_path):
+    """Run a program with the DAG files importable and a command line of one's own; return what it printed last."""
+    (tmp_path / "onward").mkdir()
+    (tmp_path / "onward" / "__init__.py").touch()
+    (tmp_path / "onward" / "cli.py").write_text(FAKE_CLI)
+
+    def ask(program, **environment):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+            env={
+                "PATH": str(Path(sys.executable).parent), "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path),
+                "PYTHONPATH": f"{ROOT / 'dags'}:{tmp_path}", **environment,
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return ask
+
+
+CLOCK = """
+import json
+from datetime import datetime, UTC
+from types import SimpleNamespace
+from airflow.sdk.exceptions import AirflowSkipException
+import retrain
+def clock(kind, run_after, end):
+    moment = lambda text: text and datetime.fromisoformat(text).replace(tzinfo=UTC)
+    run = SimpleNamespace(
+        run_type=SimpleNamespace(value=kind), run_after=moment(run_after), data_interval_end=moment(end))
+    try:
+        return str(retrain.clock(run))
+    except AirflowSkipException as skip:
+        return "skipped: " + str(skip)
+print(json.dumps([
+    clock("scheduled", "2017-10-09", "2017-10-09"), clock("scheduled", "2026-11-23", "2026-11-23"),
+    clock("backfill", "2026-11-23", "2017-10-09"), clock("backfill", "2026-11-23", "2018-02-05"),
+    clock("manual", "2026-11-21T13:57", "2026-11-21T13:57"), clock("asset_triggered", "2026-11-21", None),
+]))
+"""
+
+
+def test_a_run_is_about_its_interval_or_the_last_day_of_the_log(answer):
+    scheduled, beyond, backfilled, refused_later, manual, event = answer(CLOCK, ONWARD_LAST_AS_OF="2017-11-20")
+    assert (scheduled, backfilled) == ("2017-10-09", "2017-10-09")
+    assert beyond.startswith("skipped: no run as of 2026-11-23: the log can be trusted until 2017-11-20")
+    # Somebody asked for that week: the pipeline says what is missing, red.
+    assert refused_later == "2018-02-05"
+    assert (manual, event) == ("2017-11-20", "2017-11-20")
+
+
+def test_where_the_log_grows_a_run_is_about_the_day_it_was_asked_for(answer):
+    found = answer(CLOCK, ONWARD_LAST_AS_OF="none")
+    assert found == ["2017-10-09", "2026-11-23", "2017-10-09", "2018-02-05", "2026-11-21", "2026-11-21"]
+
+
+def test_without_a_setting_the_clock_of_params_yaml_is_the_last_day(answer):
+    program = "import json; from onward_tasks.settings import last_as_of; print(json.dumps(str(last_as_of())))"
+    (text,) = [line for line in (ROOT / "params.yaml").read_text().splitlines() if line.strip().startswith("as_of:")]
+    assert answer(program) == text.split('"')[1]
+
+
+COMMANDS = """
+import json, os, pathlib, signal, time
+from onward_tasks.commands import ask, run
+here = pathlib.Path(".").resolve()
+import onward_tasks.commands as commands
+def error(call, *words):
+    try:
+        call(*words, **({"project": here} if call is run else {}))
+    except RuntimeError as error:
+        return str(error)
+commands.PROJECT = here
+run.__kwdefaults__["project"] = here
+print(json.dumps([error(run, "fail"), error(ask, "deaf"), ask("noisy", question={"a": "; rm $(x)\\n"})]))
+"""
+
+
+def test_a_command_that_fails_is_quoted_and_its_question_never_meets_a_shell(answer, tmp_path):
+    failed, deaf, noisy = answer(COMMANDS)
+    assert failed.startswith("Error: params.yaml: run.as_of: say a day [`onward fail` in ")
+    assert failed.endswith("ended with status 1]")
+    assert "the last line is not JSON: not JSON" in deaf
+    assert json.loads(noisy["heard"]) == {"a": "; rm $(x)\n"}
+
+
+TIMEOUT = """
+import json, os, pathlib, signal, time
+from onward_tasks.commands import run
+class Timeout(BaseException): pass
+def alarm(*_): raise Timeout
+signal.signal(signal.SIGALRM, alarm)
+signal.alarm(3)
+started = time.monotonic()
+try:
+    run("sleep", project=pathlib.Path("."))
+except Timeout:
+    pass
+def status(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+    except OSError:
+        return None
+children = [pid for pid in os.listdir("/proc") if pid.isdigit() and status(pid) == str(os.getpid())]
+print(json.dumps({"seconds": time.monotonic() - started, "children": children}))
+"""
+
+
+def test_a_task_that_runs_out_of_time_takes_its_command_along(answer):
+    found = answer(TIMEOUT)
+    assert found["children"] == []
+    assert found["seconds"] < 30
+
+
+NOTIFY = """
+import json, logging, socket
+from types import SimpleNamespace
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from onward_tasks.notify import FailureNotifier, failure_message, send
+said = []
+class Keep(logging.Handler):
+    def emit(self, record): said.append((record.levelname, record.getMessage()))
+logger = logging.getLogger("onward_tasks.notify"); logger.addHandler(Keep()); logger.setLevel("INFO")
+ti = SimpleNamespace(dag_id="retrain", task_id="pipeline.deploy", run_id="manual__1", try_number=4, log_url="http://a/b")
+context = {"ti": ti, "exception": RuntimeError("Error: no such\\nthing")}
+def connect(host):
+    def get(name):
+        if host is None: raise AirflowNotFoundException("none")
+        return SimpleNamespace(host=host, password=None)
+    return get
+with socket.socket() as taken:
+    taken.bind(("127.0.0.1", 0))
+    for host in (None, "ftp://example.org/hook", f"http://127.0.0.1:{taken.getsockname()[1]}/hook"):
+        BaseHook.get_connection = staticmethod(connect(host))
+        FailureNotifier().notify(context)
+print(json.dumps({"said": said, "message": failure_message(context), "lost": failure_message({"ti": ti})}))
+"""
+
+
+def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_nothing(answer):
+    found = answer(NOTIFY)
+    errors = [text for level, text in found["said"] if level == "ERROR"]
+    warnings = [text for level, text in found["said"] if level == "WARNING"]
+    assert len(errors) == 3
+    assert len(warnings) == 2
+    assert "whole http:// or https:// address" in warnings[0]
+    assert "refused" in warnings[1]
+    message = found["message"]
+    assert message["error"] == "Error: no such thing"
+    for part in ("retrain", "pipeline.deploy", "manual__1", "try 4", "http://a/b", "airflow tasks clear retrain"):
+        assert part in message["text"]
+    assert "worker was lost" in found["lost"]["text"]
+
+
+ANNOUNCE = """
+import json, monitor
+extra = {"version": 4, "as_of": "2017-11-20", "level": 3}
+print(json.dumps([
+    monitor.told({}, extra), monitor.told({"version": 4, "as_of": "2017-11-13"}, extra),
+    monitor.told({"version": 3, "as_of": "2017-11-20"}, extra), monitor.told({**extra, "level": 1}, extra),
+]))
+"""
+
+
+def test_drift_is_announced_once_a_version_and_state_of_the_log(answer):
+    assert answer(ANNOUNCE) == [False, False, False, True]
