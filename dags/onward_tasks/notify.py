@@ -41,8 +41,8 @@ def failure_message(context: Any) -> dict[str, str]:
     instance = context["ti"]
     error = " ".join(str(context.get("exception") or "the worker was lost or the task was ended from outside").split())
     resume = (
-        "mend the cause, then clear this task with those after it (Clear in the UI, or `airflow tasks clear "
-        f"{instance.dag_id} --task-regex '^{instance.task_id}$' --downstream`): finished stages are not run again"
+        "mend the cause, then clear this task of this run with those after it (Clear on the page of the log, "
+        "downstream included): the run goes on from here, and what was finished is not run again"
     )
     text = (
         f"{instance.dag_id}: task {instance.task_id} of run {instance.run_id} failed at try {instance.try_number}: "

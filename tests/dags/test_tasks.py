@@ -175,7 +175,7 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
     assert "refused" in warnings[1]
     message = found["message"]
     assert message["error"] == "Error: no such thing"
-    for part in ("retrain", "pipeline.deploy", "manual__1", "try 4", "http://a/b", "airflow tasks clear retrain"):
+    for part in ("retrain", "pipeline.deploy", "manual__1", "try 4", "http://a/b", "clear this task of this run"):
         assert part in message["text"]
     assert "worker was lost" in found["lost"]["text"]
 
