@@ -1,0 +1,76 @@
+"""Airflow's own backfill walks as_of week by week over the simulator, and nobody has to be there."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+
+from benchmarks.airflow_rest import FINAL
+from benchmarks.local_airflow import local_airflow
+from benchmarks.small_shop import make_shop
+from onward.deployment.local_services import airflow_environment
+from onward.deployment.registry import Registry
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end"), pytest.mark.timeout(2400)]
+
+# Mondays. A run of the schedule is about the end of its data interval.
+WEEKS = ("2017-10-02", "2017-10-09", "2017-10-16", "2017-10-23", "2017-10-30", "2017-11-06", "2017-11-13", "2017-11-20")
+STAGES = (
+    "ingest", "correct_label_delay", "train_gnn", "calibrate_uncertainty", "fit_thresholds", "evaluate", "deploy",
+    "monitor",
+)  # fmt: skip
+
+
+def backfill(shop, first, last):
+    """`airflow backfill create`, as a person types it beside a running `onward airflow`."""
+    command = (sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", "retrain", "--from-date", first,
+               "--to-date", last, "--max-active-runs", "1")  # fmt: skip
+    settings = airflow_environment(shop.root / ".airflow", shop.root / "dags", 1)
+    return shop.run(*command, **settings)
+
+
+def wait(airflow, count, patience):
+    """Wait until as many runs have ended; returns them in the order of their starts."""
+    deadline = time.monotonic() + patience
+    while True:
+        runs = airflow.ask("GET", "/dags/retrain/dagRuns?limit=100")["dag_runs"]
+        if len(runs) >= count and all(run["state"] in FINAL for run in runs):
+            return sorted(runs, key=lambda run: run["start_date"])
+        assert time.monotonic() < deadline, [(run["dag_run_id"], run["state"]) for run in runs]
+        time.sleep(1)
+
+
+def record(shop, run):
+    """What a run's branch says of it: its name, its last run.json and the stages that are done."""
+    (branch,) = [
+        line for line in shop.run("git", "for-each-ref", "--format=%(refname:short)", "refs/heads/runs").split()
+        if json.loads(shop.run("git", "show", f"{line}:run.json"))["run_id"] == run["dag_run_id"]
+    ]  # fmt: skip
+    stages = shop.run("git", "log", "--reverse", "--format=%(trailers:key=Onward-Stage,valueonly)", branch, "--")
+    return branch, json.loads(shop.run("git", "show", f"{branch}:run.json")), stages.split()
+
+
+def test_eight_weeks_in_order_and_the_last_week_is_in_use(tmp_path):
+    shop = make_shop(tmp_path / "shop")
+    with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1"}) as airflow:
+        airflow.unpause("retrain")
+        backfill(shop, WEEKS[0], WEEKS[-1])
+        runs = wait(airflow, len(WEEKS), 2000)
+    assert [run["run_type"] for run in runs] == ["backfill"] * len(WEEKS)
+    assert Counter(run["state"] for run in runs) == {"success": len(WEEKS)}
+    for earlier, later in pairwise(runs):
+        assert earlier["end_date"] <= later["start_date"]
+    records = [record(shop, run) for run in runs]
+    assert tuple(branch.removeprefix("runs/")[:10] for branch, _, _ in records) == WEEKS
+    for number, (_, facts, stages) in enumerate(records, 1):
+        assert tuple(stages) == STAGES
+        # Each week was judged against the week before it, and took its place.
+        assert (facts["parent_champion"] or 0, facts["finished"]["champion"]) == (number - 1, number)
+    champion = Registry(shop.root / "mlruns").champion()
+    assert champion.tags["as_of"] == WEEKS[-1]
+    assert champion.tags["run"] == records[-1][1]["name"]
+    assert subprocess.run(["git", "status", "--porcelain"], cwd=shop.root, capture_output=True, text=True).stdout == ""
