@@ -12,7 +12,7 @@ import yaml
 from airflow_service import Airflow, running_airflow, until
 from hostile import promote_cases, retrain_cases
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end"), pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
@@ -138,7 +138,7 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1500, "height": 1060})
         page.set_default_timeout(120_000)
-        expect.set_options(timeout=400_000)
+        expect.set_options(timeout=1_500_000)
         page.goto(f"{airflow.address}/dags/retrain")
         page.fill("input[name=username]", "admin")
         page.fill("input[name=password]", airflow.password)
@@ -192,7 +192,13 @@ def test_every_dag_passes_dag_test_without_any_service(airflow, trained, tmp_pat
     }
     for command in (["airflow", "db", "migrate"], [sys.executable, "-c", DAG_TEST]):
         done = subprocess.run(
-            command, cwd=airflow.project.root, env=environment, capture_output=True, text=True, check=False, timeout=500
+            command,
+            cwd=airflow.project.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1500,
         )
         assert done.returncode == 0, (done.stdout[-4000:], done.stderr[-4000:])
     states = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("STATE ")]
