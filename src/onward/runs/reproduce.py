@@ -42,7 +42,8 @@ def reproduce(places: Places, run: str, folder: Path | None, say: Say) -> Restor
     require_run(run)
     folder = (folder or places.project / ".onward" / "reproduced" / run).resolve()
     if folder.exists() and any(folder.iterdir()):
-        if Git(folder)("rev-parse", "--abbrev-ref", "HEAD") != branch_of(run) or not (folder / FILE).is_file():
+        head = folder / ".git" / "HEAD"
+        if not head.is_file() or head.read_text(encoding="utf-8").strip() != f"ref: refs/heads/{branch_of(run)}":
             raise RunError(f"{folder} holds something else; name an empty folder with --folder")
     else:
         clone(_source(places, run), run, folder)
