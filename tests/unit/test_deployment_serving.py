@@ -151,6 +151,7 @@ def test_a_registry_that_does_not_answer_stops_nothing_that_runs(client, clock, 
 
 def test_without_a_champion_every_page_says_so(tmp_path):
     client = Client(make_app(Champion(Registry(tmp_path / "mlruns"), 2.0)))
+    assert client.get("/alive").status_code == 200
     for page in ("/health", "/recommend?product=milk"):
         reply = client.get(page)
         assert reply.status_code == 503

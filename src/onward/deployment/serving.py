@@ -80,7 +80,7 @@ class Champion:
 
 
 def make_app(champion: Champion, threads: int = 1) -> FastAPI:
-    """The two pages over a champion.
+    """The pages over a champion.
 
     Args:
         champion: whose answers are given.
@@ -92,6 +92,11 @@ def make_app(champion: Champion, threads: int = 1) -> FastAPI:
     @app.exception_handler(RegistryError)
     def unavailable(_: object, error: RegistryError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=503)
+
+    @app.get("/alive")
+    def alive() -> dict[str, str]:
+        """Answer as long as the process does, deployed or not."""
+        return {"status": "alive"}
 
     @app.get("/health")
     def health() -> dict[str, Any]:

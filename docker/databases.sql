@@ -1,0 +1,3 @@
+-- Read once by PostgreSQL's image, when its volume is new.
+CREATE DATABASE airflow;
+CREATE DATABASE mlflow;

@@ -1,0 +1,327 @@
+"""What can be said of images, compose file and pod template without a container engine."""
+
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+COMPOSE = read_compose()
+SERVICES = COMPOSE["services"]
+ONCE = {name for name, service in SERVICES.items() if service["restart"] == "no"}
+INSTRUCTIONS = re.findall(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+SECRET = re.compile(r"PASSWORD|SECRET|_KEY|TOKEN")
+
+
+def each_service(function):
+    return pytest.mark.parametrize("name", SERVICES)(function)
+
+
+@each_service
+def test_a_service_runs_as_a_lesser_user_within_limits_and_cannot_gain_more(name):
+    service = SERVICES[name]
+    assert service["user"] not in ("root", "0", "0:0", 0)
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"cpus", "memory"} <= set(service["deploy"]["resources"]["limits"])
+    assert "privileged" not in service
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", []))
+
+
+@each_service
+def test_a_service_that_stays_says_whether_it_is_well(name):
+    service = SERVICES[name]
+    if name in ONCE:
+        assert "healthcheck" not in service
+        return
+    check = service["healthcheck"]
+    assert check["test"][0] == "CMD"
+    assert {"interval", "timeout", "retries"} <= set(check)
+    assert service["restart"] == "unless-stopped"
+
+
+@each_service
+def test_a_service_waits_for_what_can_tell_that_it_is_ready(name):
+    for other, how in SERVICES[name].get("depends_on", {}).items():
+        expected = "service_completed_successfully" if other in ONCE else "service_healthy"
+        assert how == {"condition": expected}, other
+
+
+@each_service
+def test_an_image_has_a_tag_of_its_own(name):
+    repository, _, tag = SERVICES[name]["image"].rpartition(":")
+    assert repository
+    assert tag != "latest"
+    if "build" in SERVICES[name]:
+        assert tag == "local"
+        targets = [words.split()[-1] for kind, words in INSTRUCTIONS if kind == "FROM"]
+        assert SERVICES[name]["build"]["target"] in targets
+        assert (DOCKER / SERVICES[name]["build"]["context"]).resolve() == ROOT
+    else:
+        assert re.fullmatch(r"\d+\.\d+(\.\d+)?-\w+", tag)
+
+
+@each_service
+def test_pages_are_published_on_loopback_only(name):
+    for port in SERVICES[name].get("ports", []):
+        assert re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port)
+
+
+@each_service
+def test_secrets_come_from_the_environment_and_stand_on_no_command_line(name):
+    for key, value in SERVICES[name].get("environment", {}).items():
+        if SECRET.search(key) and not key.endswith("_FILE"):
+            assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), key
+        for found in re.finditer(r"://([^@/]*)@", str(value)):
+            assert re.fullmatch(r"\w*:\$\{[A-Z_]+:\?[^}]+\}", found[1]), key
+    assert VARIABLE.search(str(SERVICES[name].get("command", ""))) is None
+    assert VARIABLE.search(str(SERVICES[name].get("healthcheck", ""))) is None
+
+
+def test_no_variable_has_a_default_and_the_example_lists_them_all_without_values():
+    text = (DOCKER / "compose.yaml").read_text()
+    used = {found[1] for found in VARIABLE.finditer(text)}
+    assert {found[2] for found in VARIABLE.finditer(text)} == {":?"}
+    lines = (DOCKER / ".env.example").read_text().splitlines()
+    listed = [line for line in lines if line and not line.startswith("#")]
+    assert all(line.endswith("=") for line in listed)
+    assert {line.removesuffix("=") for line in listed} == used
+    with pytest.raises(KeyError):
+        fill_in(COMPOSE, dict.fromkeys(sorted(used)[1:], "x"))
+
+
+def test_volumes_are_declared_and_mounted_where_the_user_may_write():
+    named = {
+        (volume.split(":")[0], volume.split(":")[1], name)
+        for name, service in SERVICES.items()
+        for volume in service.get("volumes", [])
+        if not volume.startswith(".")
+    }
+    assert {volume for volume, _, _ in named} == set(COMPOSE["volumes"])
+    text = (DOCKER / "Dockerfile").read_text()
+    for _, place, name in named:
+        if "build" in SERVICES[name]:
+            # A new volume takes its owner from the image's folder; without one it is root's.
+            assert place in text, (name, place)
+
+
+def test_all_python_packages_come_from_the_one_constraints_file():
+    pinned = {canonicalize_name(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines()}
+    for name in ("airflow.txt", "serving.txt"):
+        for requirement in requirements(name):
+            assert canonicalize_name(requirement.name) in pinned, requirement
+            assert not requirement.specifier, requirement
+    installs = [words for kind, words in INSTRUCTIONS if kind == "RUN" and "pip install" in words]
+    for words in installs:
+        for command in re.findall(r"pip install [^&]*", words):
+            assert "-c /build/constraints.txt" in command or "--no-deps" in command, command
+
+
+def requirements(name):
+    lines = (DOCKER / name).read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_images_are_built_in_stages_from_pinned_bases_and_end_as_a_lesser_user():
+    stages: dict[str, list[tuple[str, str]]] = {}
+    for kind, words in INSTRUCTIONS:
+        if kind == "FROM":
+            base, _, name = words.partition(" AS ")
+            assert base in stages or re.search(r":v?\d+\.\d+\.\d+[\w.-]*$", base), base
+            stages[name] = []
+        else:
+            stages[name].append((kind, words))
+    for target in ("airflow", "stages", "serving", "objects"):
+        assert ("USER", "10001:10001") in stages[target]
+        assert [kind for kind, _ in stages[target]].index("USER") > max(
+            (place for place, (kind, _) in enumerate(stages[target]) if kind in ("RUN", "COPY")), default=0
+        )
+    for target in ("airflow", "stages", "serving"):
+        # Compilers, caches and sources stay behind in the stage that installed.
+        assert all("pip install" not in words for _, words in stages[target])
+        assert any(kind == "COPY" and "--from=" in words for kind, words in stages[target])
+    for kind, words in INSTRUCTIONS:
+        assert kind != "ADD"
+        assert not (kind in ("ARG", "ENV") and SECRET.search(words))
+        if "apt-get install" in words:
+            assert "--no-install-recommends" in words
+            assert "rm -rf /var/lib/apt/lists/*" in words
+
+
+def test_a_build_is_given_what_it_copies_and_nothing_else():
+    lines = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+    admitted = {line[1:] for line in lines if line.startswith("!")}
+    assert "*" in lines
+    copied = [
+        source
+        for kind, words in INSTRUCTIONS
+        if kind == "COPY" and "--from=" not in words
+        for source in [word for word in words.split() if not word.startswith("--")][:-1]
+    ]
+    assert set(copied) == admitted
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def closure(names):
+    """Distributions that are installed when these are."""
+    found, left = set(), [(name, frozenset()) for name in names]
+    left = [(requirement.name, frozenset(requirement.extras)) for requirement in names]
+    seen = set()
+    while left:
+        name, extras = left.pop()
+        if (canonicalize_name(name), extras) in seen:
+            continue
+        seen.add((canonicalize_name(name), extras))
+        found.add(canonicalize_name(name))
+        for line in importlib.metadata.requires(name) or []:
+            requirement = Requirement(line)
+            marker = requirement.marker
+            if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+                left.append((requirement.name, frozenset(requirement.extras)))
+    return found
+
+
+SERVE = """
+import importlib.metadata, importlib.util, json, os, sys
+from pathlib import Path
+
+installed = set(json.loads(sys.argv[1]))
+def known(of):
+    return {each.lower().replace("_", "-").replace(".", "-") for each in of} & installed
+
+absent = {name for name, of in importlib.metadata.packages_distributions().items() if not known(of)}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import uvicorn, onward.cli
+from onward.deployment.registry import Registry
+from onward.deployment.serving import Champion, make_app
+champion = Champion(Registry(Path(sys.argv[2])), 1.0)
+app = make_app(champion)
+from onward.deployment.recommend import recommend
+print(recommend(champion.now().bundle, 2, 1).name, "torch" in absent, "airflow" in absent)
+"""
+
+
+def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
+    sys.path.insert(0, str(ROOT / "tests" / "unit"))
+    from tiny_bundle import make_bundle
+
+    from onward.deployment.bundle_files import bundle_hash, write_bundle
+    from onward.deployment.registry import Registry
+
+    write_bundle(tmp_path / "bundle", make_bundle())
+    registry = Registry(tmp_path / "mlruns")
+    registry.register(tmp_path / "bundle", bundle_hash(tmp_path / "bundle"), {"source": "s", "as_of": "2017-11-20"}, {})
+    registry.promote(1)
+    (tmp_path / "mlruns" / "champion.json").unlink()
+    installed = json.dumps(sorted(closure(requirements("serving.txt")) | {"onward", "mlflow"}))
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE, installed, str(tmp_path / "mlruns")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["Bread", "True", "True"], done.stderr[-3000:]
+
+
+def test_the_dags_parse_with_what_airflows_image_holds():
+    assert "torch" not in closure(requirements("airflow.txt"))
+    assert {"celery", "redis", "kubernetes", "psycopg2-binary", "pyyaml"} <= closure(requirements("airflow.txt"))
+
+
+@pytest.fixture(scope="module")
+def pod():
+    from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+    return PodGenerator.deserialize_model_file(str(DOCKER / "kubernetes" / "pod-template.yaml"))
+
+
+def test_airflow_reads_the_pod_template_without_losing_a_field(pod):
+    from kubernetes.client import ApiClient
+
+    written = yaml.safe_load((DOCKER / "kubernetes" / "pod-template.yaml").read_text())
+    # The client drops names that it does not know: a typing error would vanish here.
+    assert ApiClient().sanitize_for_serialization(pod) == written
+
+
+def test_a_pod_runs_as_a_lesser_user_within_limits_and_knows_no_secret_of_its_own(pod):
+    (container,) = pod.spec.containers
+    assert container.name == "base"
+    assert not container.image.endswith(":latest")
+    assert pod.spec.security_context.run_as_non_root
+    assert pod.spec.automount_service_account_token is False
+    assert container.security_context.allow_privilege_escalation is False
+    assert container.security_context.capabilities.drop == ["ALL"]
+    assert {"cpu", "memory"} <= set(container.resources.limits)
+    assert all(not SECRET.search(each.name) for each in container.env)
+    assert pod.spec.restart_policy == "Never"
+
+
+def test_the_executor_makes_a_tasks_pod_of_the_template(pod):
+
+    from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
+
+    made = PodGenerator.construct_pod(
+        dag_id="retrain", task_id="pipeline.ingest", pod_id="retrain-ingest", try_number=1, kube_image="", date=None,
+        args=["airflow", "version"], pod_override_object=None, base_worker_pod=pod, namespace="onward",
+        scheduler_job_id="1", run_id="manual__x",
+    )  # fmt: skip
+    (container,) = made.spec.containers
+    assert container.args == ["airflow", "version"]
+    assert container.image == pod.spec.containers[0].image
+    assert made.metadata.namespace == "onward"
+    assert {"onward", "own"} <= {each.config_map_ref.name for each in container.env_from if each.config_map_ref} | {
+        each.name for each in made.spec.volumes
+    }
+
+
+def entrypoint(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(DOCKER / "entrypoint.py"), *command], capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), **environment},
+    )  # fmt: skip
+
+
+def test_the_entry_point_brings_the_code_and_becomes_the_command(tmp_path):
+    remote, project = tmp_path / "code.git", tmp_path / "some" / "project"
+    work = tmp_path / "work"
+    git = ["git", "-C", str(work), "-c", "user.name=a", "-c", "user.email=a@b.c"]
+    subprocess.run(["git", "init", "-q", "-b", "main", str(work)], check=True)
+    for content in ("first", "second"):
+        (work / "x.txt").write_text(content)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", content], check=True)
+        if not remote.exists():
+            subprocess.run(["git", "clone", "-q", "--bare", str(work), str(remote)], check=True)
+        subprocess.run([*git, "push", "-q", str(remote), "main"], check=True)
+        done = entrypoint(
+            tmp_path, "cat", str(project / "x.txt"), ONWARD_PROJECT=str(project), ONWARD_GIT_REMOTE=str(remote)
+        )
+        assert done.stdout == content, done.stderr
+        (project / "x.txt").write_text("edited")
+    assert entrypoint(tmp_path, "false").returncode == 1
+    assert (
+        entrypoint(tmp_path, "true", ONWARD_PROJECT=str(tmp_path / "y"), ONWARD_GIT_REMOTE="/nowhere").returncode != 0
+    )
+
+
+def test_the_entry_point_hands_the_password_to_the_file_and_to_nobody_else(tmp_path):
+    path = tmp_path / "airflow" / "passwords.json"
+    odd = 'p"a\\ss\nword'
+    done = entrypoint(
+        tmp_path, "env", ONWARD_ADMIN_PASSWORD=odd, AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE=str(path)
+    )
+    assert done.returncode == 0
+    assert "ONWARD_ADMIN_PASSWORD" not in done.stdout
+    assert json.loads(path.read_text()) == {"admin": odd}
+    assert path.stat().st_mode & 0o777 == 0o600
