@@ -31,6 +31,7 @@ version. The last line of the log says which, and what to do.
     dagrun_timeout=timedelta(hours=6),
     tags=["onward", "monitoring"],
     default_args={"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
+    on_failure_callback=FailureNotifier(),
     doc_md=DOC,
 )
 def monitor() -> None:

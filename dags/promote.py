@@ -30,6 +30,7 @@ SETTINGS: dict[str, Any] = {
     "max_active_runs": 1,
     "dagrun_timeout": timedelta(hours=1),
     "tags": ["onward", "deployment"],
+    "on_failure_callback": FailureNotifier(),
     "default_args": {"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
 }
 

@@ -41,6 +41,7 @@ task: the run goes on from there, on any machine; nothing that was finished is c
     params=retrain_form(read_yaml("dvc.yaml")["stages"], read_yaml("params.yaml")),
     tags=["onward", "training"],
     default_args={"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
+    on_failure_callback=FailureNotifier(),
     doc_md=DOC,
 )
 def retrain() -> None:

@@ -4,9 +4,10 @@ import json
 import logging
 import urllib.request
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 CONNECTION = "onward_webhook"
@@ -15,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class FailureNotifier(BaseNotifier):
-    """Tell people of a task that failed for good.
+    """Tell people of a task that failed for good, or of a run that failed without one: out of time, or stuck.
 
     The webhook is the Airflow connection `onward_webhook`: a whole http(s) address in `host`, and a bearer token in
     `password` if it asks for one. It gets JSON with `text` and the parts of it. No connection: the log only.
@@ -23,7 +24,9 @@ class FailureNotifier(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         """Write the message to the log and send it to the webhook; a webhook that is down fails nothing."""
-        message = failure_message(context)
+        if context.get("reason") == "task_failure":
+            return  # the task has said it, and more of it
+        message = run_message(context) if "reason" in context else failure_message(context)
         _log.error("%s", message["text"])
         try:
             connection = BaseHook.get_connection(CONNECTION)
@@ -52,6 +55,15 @@ def failure_message(context: Any) -> dict[str, str]:
         "text": text, "dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "error": error,
         "log": instance.log_url, "resume": resume,
     }  # fmt: skip
+
+
+def run_message(context: Any) -> dict[str, str]:
+    """Return what a person needs to know of a run that ended without a failed task."""
+    dag, run = context["dag"].dag_id, context["run_id"]
+    log = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+    resume = "see which task it waited for (its pool exists? a worker runs?), then clear that task with those after it"
+    text = f"{dag}: run {run} failed: {context['reason']}\nRun: {log}\nTo go on: {resume}"
+    return {"text": text, "dag": dag, "task": "", "run": run, "error": context["reason"], "log": log, "resume": resume}
 
 
 def send(address: str, token: str | None, message: dict[str, str]) -> int:

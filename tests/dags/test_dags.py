@@ -40,6 +40,7 @@ json.dump({
     "dags": {dag_id: {
         "catchup": dag.catchup, "start": str(dag.start_date), "doc": dag.doc_md, "tags": sorted(dag.tags),
         "timeout": str(dag.dagrun_timeout), "active": dag.max_active_runs, "periodic": dag.timetable.can_be_scheduled,
+        "callback": type(dag.on_failure_callback).__name__,
         "params": {name: [param.schema, param.description] for name, param in dag.params.items()},
         "tasks": {each.task_id: {
             "upstream": sorted(each.upstream_task_ids), "retries": each.retries, "owner": each.owner,
@@ -120,6 +121,7 @@ def test_every_dag_says_what_it_does_and_ends_one_day(parsed):
         assert len(dag["doc"]) > 80, name
         assert "onward" in dag["tags"], name
         assert dag["timeout"] != "None", name
+        assert dag["callback"] == "FailureNotifier", name
 
 
 def test_unpausing_starts_nothing(parsed, tasks):

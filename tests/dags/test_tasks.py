@@ -161,7 +161,15 @@ with socket.socket() as taken:
     for host in (None, "ftp://example.org/hook", f"http://127.0.0.1:{taken.getsockname()[1]}/hook"):
         BaseHook.get_connection = staticmethod(connect(host))
         FailureNotifier().notify(context)
-print(json.dumps({"said": said, "message": failure_message(context), "lost": failure_message({"ti": ti})}))
+    BaseHook.get_connection = staticmethod(connect(None))
+    told = len(said)
+    FailureNotifier().notify({**context, "reason": "task_failure"})
+    repeated = said[told:]
+    FailureNotifier().notify({"dag": ti, "run_id": "manual__1", "reason": "timed_out"})
+print(json.dumps({
+    "said": said[:told], "message": failure_message(context), "lost": failure_message({"ti": ti}),
+    "repeated": repeated, "late": said[-1][1],
+}))
 """
 
 
@@ -178,6 +186,9 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
     for part in ("retrain", "pipeline.deploy", "manual__1", "try 4", "http://a/b", "clear this task of this run"):
         assert part in message["text"]
     assert "worker was lost" in found["lost"]["text"]
+    # A run tells of itself only when no task has.
+    assert found["repeated"] == []
+    assert found["late"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
 
 
 ANNOUNCE = """
