@@ -10,7 +10,6 @@ import argparse
 import json
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from rich.console import Console
 from benchmarks.airflow_rest import Airflow
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.local_airflow import local_airflow
-from benchmarks.small_shop import Shop, clone_shop, environment, make_shop, set_params
+from benchmarks.small_shop import Shop, clone_shop, make_shop, set_params
 from onward.errors import ServiceError
 
 DAG = "retrain"
@@ -34,11 +33,12 @@ HEAVY = ("torch", "pandas", "numpy", "mlflow", "evidently", "lightgbm", "sklearn
 _PATIENCE = 1200.0
 _console = Console(stderr=True)
 
-# Airflow's own modules are loaded in a DAG processor before any file is read, so they are not counted.
+# A DAG processor has loaded Airflow's own modules, and put the folder on the path, before it reads any file.
 _PARSE = f"""
 import json, sys, time
 from airflow.dag_processing.dagbag import DagBag
 import airflow.sdk
+sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 started = time.perf_counter()
 bag = DagBag(sys.argv[1])
@@ -51,12 +51,11 @@ print(json.dumps({{"seconds": seconds, "heavy": sorted(added & set({HEAVY!r})), 
 
 def parse(folder: Path, home: Path) -> dict[str, Any]:
     """Read all DAG files in a fresh process: its seconds, the heavy packages that the files brought, the DAGs."""
-    variables = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    done = subprocess.run(
-        [sys.executable, "-c", _PARSE, str(folder)], cwd=folder.parent, env={**environment(folder.parent), **variables},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    variables = {
+        "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+    }  # fmt: skip
+    printed = Shop(folder.parent).run(sys.executable, "-c", _PARSE, str(folder), **variables)
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 
