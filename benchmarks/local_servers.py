@@ -25,6 +25,7 @@ from onward.errors import ServiceError
 
 _INSTALL = "on Debian: apt-get install postgresql-15 redis-server"
 _PATIENCE = 60.0
+_PROGRAMS = Path("/usr/lib/postgresql")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _serving(
 
 def _program(name: str) -> str:
     # Debian keeps PostgreSQL's server programs off the PATH, one folder a version.
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders = sorted(_PROGRAMS.glob("*/bin"), reverse=True)
     places = os.pathsep.join([os.environ["PATH"], *map(str, folders)])
     found = shutil.which(name, path=places)
     if found is None:
