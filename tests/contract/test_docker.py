@@ -325,3 +325,12 @@ def test_the_entry_point_hands_the_password_to_the_file_and_to_nobody_else(tmp_p
     assert "ONWARD_ADMIN_PASSWORD" not in done.stdout
     assert json.loads(path.read_text()) == {"admin": odd}
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_every_variable_that_the_code_reads_is_explained():
+    files = [path for folder in ("src", "dags", "docker") for path in (ROOT / folder).rglob("*.*")]
+    texts = [path.read_text() for path in files if path.suffix in (".py", ".yaml") and path.is_file()]
+    used = {name for text in texts for name in re.findall(r"\bONWARD_[A-Z_]*[A-Z]", text)}
+    told = "".join((ROOT / "docs" / "how-to" / name).read_text() for name in ("many-hosts.md", "airflow.md"))
+    assert {"ONWARD_REGISTRY", "ONWARD_PROJECT"} <= used
+    assert sorted(name for name in used if f"`{name}`" not in told) == []

@@ -1,0 +1,206 @@
+"""Every command and health check of docker/compose.yaml, as processes of this machine: no container engine is needed.
+
+What containers would give is put in its place, text for text: names of hosts become loopback, ports become free ones,
+folders become folders of the test. PostgreSQL is Debian's, the object store is moto's; everything else is the command
+that compose would run, with the environment that compose would set, behind the entry point of its image.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
+from moto.server import ThreadedMotoServer
+
+from benchmarks.local_servers import postgres
+from onward.deployment.local_services import free_port
+from onward.deployment.services import stop
+
+# All of one process: they share what is started.
+pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("compose")]
+
+SERVICES = read_compose()["services"]
+# Those that others take the place of here.
+ELSEWHERE = {"postgres", "objects"}
+PORTS = ("8080", "8974", "5000", "8000", "8090", "6379")
+
+
+class Host:
+    """Runs services of the compose file on this machine."""
+
+    def __init__(self, folder: Path, database, store: str) -> None:
+        self.folder, self.started, self.ports = folder, {}, {port: str(free_port(0)) for port in PORTS}
+        text = (DOCKER / "compose.yaml").read_text()
+        self.secrets = {found[1]: secrets.token_hex(16) for found in VARIABLE.finditer(text)}
+        self.secrets["POSTGRES_PASSWORD"] = database.password
+        self.places = {
+            "@postgres:5432": f"@127.0.0.1:{database.port}",
+            "http://objects:7070": store,
+            "@redis:": "@127.0.0.1:",
+            "http://api-server:": "http://127.0.0.1:",
+            "0.0.0.0": "127.0.0.1",
+            "/source": str(folder / "source"),
+            "/srv/": f"{folder}/shared/",
+            "/opt/airflow/logs": f"{folder}/shared/logs",
+            # Redis reads its settings from standard input, and these two after them.
+            "redis-server -": "redis-server - --bind 127.0.0.1 --port 6379",
+        }
+
+    def here(self, name: str, value):
+        """A value of the compose file as it must be on this machine."""
+        if isinstance(value, dict):
+            return {key: self.here(name, each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self.here(name, each) for each in value]
+        own = {place: f"{self.folder}/{name}{place}" for place in ("/opt/onward", "/opt/airflow", "/var/lib/onward")}
+        for there, here in (self.places | own).items():
+            value = value.replace(there, here)
+        return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], value)
+
+    def environment(self, name: str) -> dict[str, str]:
+        given = self.here(name, fill_in(SERVICES[name].get("environment", {}), self.secrets))
+        return {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/lib/postgresql/15/bin",
+            "HOME": str(self.folder),
+            "AIRFLOW_HOME": self.here(name, "/opt/airflow"),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": self.ports["8974"],
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_HOST": "127.0.0.1",
+            "REDISCLI_PORT": self.ports["6379"],
+            "DO_NOT_TRACK": "true",
+            "PYTHONWARNINGS": "ignore",
+            **given,
+        }
+
+    def start(self, name: str) -> None:
+        service = SERVICES[name]
+        command = self.here(name, fill_in(service["command"], self.secrets))
+        if service["image"].split(":")[0] in ("onward-airflow", "onward-stages"):
+            command = [sys.executable, str(DOCKER / "entrypoint.py"), *command]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.started[name] = subprocess.Popen(
+                command, cwd=self.folder, env=self.environment(name), stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+
+    def is_well(self, name: str) -> bool:
+        check = self.here(name, fill_in(SERVICES[name]["healthcheck"]["test"][1:], self.secrets))
+        check = [word.replace("redis-cli ", f"redis-cli -p {self.ports['6379']} ") for word in check]
+        done = subprocess.run(check, env=self.environment(name), cwd=self.folder, capture_output=True, check=False)
+        return done.returncode == 0
+
+    def require_well(self, name: str, patience: float = 240) -> None:
+        deadline = time.monotonic() + patience
+        while not self.is_well(name):
+            if self.started[name].poll() is not None or time.monotonic() > deadline:
+                log = (self.folder / f"{name}.log").read_text(errors="replace")
+                pytest.fail(f"{name} is not well (status {self.started[name].poll()}):\n{log[-3000:]}")
+            time.sleep(0.3)
+
+    def run_once(self, name: str) -> None:
+        self.start(name)
+        if self.started[name].wait(timeout=240) != 0:
+            pytest.fail(f"{name}:\n{(self.folder / f'{name}.log').read_text()[-3000:]}")
+
+
+def make_source(folder: Path) -> None:
+    """What a checkout holds of use to Airflow's services, as a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "--", "dags", "docker", "dvc.yaml", "params.yaml"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    for words in (["init", "-q", "-b", "main"], ["add", "-A"],
+                  ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "Code"]):  # fmt: skip
+        subprocess.run(["git", *words], cwd=folder, check=True)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("host")
+    make_source(folder / "source")
+    for place in ("git", "dashboards", "logs"):
+        (folder / "shared" / place).mkdir(parents=True)
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    store.start()
+    address, port = store.get_host_and_port()
+    with postgres() as database:
+        for name in re.findall(r"CREATE DATABASE (\w+);", (DOCKER / "databases.sql").read_text()):
+            database.make_database(name)
+        host = Host(folder, database, f"http://{address}:{port}")
+        try:
+            start_in_waves(host)
+            yield host
+        finally:
+            stop(list(host.started.values()))
+            store.stop()
+
+
+def start_in_waves(host: Host) -> None:
+    """Start as compose does: each service when those that it needs are well, or have done their work."""
+    left = [name for name in SERVICES if name not in ELSEWHERE]
+    while left:
+        wave = [name for name in left if not set(SERVICES[name].get("depends_on", {})) & set(left)]
+        for name in wave:
+            if "healthcheck" in SERVICES[name]:
+                assert not host.is_well(name), f"{name} is called well before it runs"
+                host.start(name)
+            else:
+                host.run_once(name)
+        for name in wave:
+            if "healthcheck" in SERVICES[name]:
+                host.require_well(name)
+        left = [name for name in left if name not in wave]
+
+
+def test_every_service_starts_by_its_own_command_and_its_own_check_finds_it_well(host):
+    stay = {name for name in SERVICES if name not in ELSEWHERE and "healthcheck" in SERVICES[name]}
+    assert stay == {"redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "serving"}
+    assert {name for name in stay if host.started[name].poll() is not None} == set()
+
+
+def ask(host, page, token=None, question=None):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{host.ports['8080']}{page}", data=question and json.dumps(question).encode(),
+        headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
+    )  # fmt: skip
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)
+
+
+def test_together_they_know_the_dags_and_let_in_only_who_knows_the_password(host):
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        ask(host, "/auth/token", question={"username": "admin", "password": "admin"})
+    known = {"username": "admin", "password": host.secrets["AIRFLOW_ADMIN_PASSWORD"]}
+    token = ask(host, "/auth/token", question=known)["access_token"]
+    deadline = time.monotonic() + 120
+    found = set()
+    while "retrain" not in found and time.monotonic() < deadline:
+        found = {each["dag_id"] for each in ask(host, "/api/v2/dags", token)["dags"]}
+        time.sleep(0.5)
+    assert {"retrain", "monitor", "promote"} <= found
+    assert ask(host, "/api/v2/importErrors", token)["import_errors"] == []
+    # A second start of those that prepare changes nothing.
+    for name in ("prepare", "migrate"):
+        host.run_once(name)
+
+
+def test_no_password_is_on_a_command_line(host):
+    hidden = [value for name, value in host.secrets.items() if name != "OBJECTS_ACCESS_KEY"]
+    lines = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                lines[entry.name] = (entry / "cmdline").read_text(errors="replace")
+            except OSError:
+                continue
+    assert [line for line in lines.values() if any(value in line for value in hidden)] == []
