@@ -50,6 +50,14 @@ def test_unpausing_starts_no_run(airflow):
     }  # fmt: skip
 
 
+def test_the_pool_of_the_stages_is_there_before_the_first_task_needs_it(airflow):
+    status, pool = airflow.ask("pools/onward_stages")
+    assert status == 200
+    assert pool["slots"] >= 1
+    waiting = airflow.ask("dags/retrain/tasks/pipeline.ingest")[1]
+    assert waiting["pool"] == "onward_stages"
+
+
 def test_bad_values_are_refused_with_400_and_nothing_is_run(airflow, tmp_path):
     canary = tmp_path / "canary"
     asked = [
