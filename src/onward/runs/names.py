@@ -15,7 +15,7 @@ def run_name(as_of: date, identity: str) -> str:
     """Name the run that `identity`, such as Airflow's run id, started.
 
     >>> run_name(date(2017, 11, 20), "manual__2017-11-20T06:00:00+00:00")
-    '2017-11-20-1d2e5fc8'
+    '2017-11-20-eab9e4c8'
     """
     return f"{as_of.isoformat()}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 

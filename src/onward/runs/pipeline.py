@@ -50,10 +50,11 @@ class Pipeline:
 
     def maker(self, path: str) -> str | None:
         """Name the stage that makes a path, or the folder it lies in; None if nobody does."""
-        for stage in self.stages.values():
-            if any(path == out or path.startswith(f"{out}/") for out in stage.outs + stage.kept_by_git):
-                return stage.name
-        return None
+        return next((stage.name for stage in self.stages.values() if _holder(stage, path)), None)
+
+    def output(self, path: str) -> str | None:
+        """Return the output that a path is or lies in; None if nobody makes it."""
+        return next((out for stage in self.stages.values() if (out := _holder(stage, path))), None)
 
     def upstream(self, name: str) -> list[str]:
         """Name the stages whose outputs a stage reads, in the order of dvc.yaml."""
@@ -163,7 +164,9 @@ def changes(
         reasons.append("its list of outputs changed")
     for dep in stage.deps:
         now = lock.hash_of(dep) if pipeline.maker(dep) else hash_file(dep)
-        if dep in read and read[dep] != now:
+        # One file of an output's folder has no hash of its own there: it changes when its maker's output does.
+        inside = pipeline.output(dep) not in (dep, None)
+        if dep in read and read[dep] != now and not inside:
             reasons.append(f"{dep} changed")
     recorded = entry.get("params", {}).get("params.yaml", {})
     stale = [key for key in stage.params if key not in recorded or recorded[key] != _look_up(params, key)]
@@ -203,6 +206,10 @@ def _stage(name: str, described: Mapping[str, Any]) -> Stage:
         (outs if (options or {}).get("cache", True) else kept).append(path)
     deps = tuple(described.get("deps", []))
     return Stage(name, described["cmd"], deps, tuple(described.get("params", [])), tuple(outs), tuple(kept))
+
+
+def _holder(stage: Stage, path: str) -> str | None:
+    return next((out for out in stage.outs + stage.kept_by_git if path == out or path.startswith(f"{out}/")), None)
 
 
 def _look_up(params: Mapping[str, Any], key: str) -> object:

@@ -1,7 +1,6 @@
 """Change a few keys of params.yaml and leave every other character as it is."""
 
 import copy
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +19,7 @@ def with_values(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
 
     >>> print(with_values('run:\n  as_of: "2017-11-20"   # the clock\n', {"run": {"as_of": "2017-11-27"}}), end="")
     run:
-      as_of: "2017-11-27"   # the clock
+      as_of: '2017-11-27'   # the clock
     """
     before = yaml.safe_load(text)
     wanted = copy.deepcopy(before)
@@ -34,7 +33,9 @@ def with_values(text: str, changes: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _set(text: str, section: str, key: str, value: object) -> str:
+    # As YAML, which reads JSON's 1e-05 as text.
+    shown = yaml.safe_dump(value).splitlines()[0]
     pattern = (
         rf"(?m)(^{re.escape(section)}:[^\n]*\n(?:[ #][^\n]*\n|\n)*? +{re.escape(key)}: *)([^#\n]*?)( *(?:#[^\n]*)?$)"
     )
-    return re.sub(pattern, lambda found: found[1] + json.dumps(value) + found[3], text, count=1)
+    return re.sub(pattern, lambda found: found[1] + shown + found[3], text, count=1)

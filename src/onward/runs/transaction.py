@@ -73,8 +73,8 @@ def message(subject: str, run: str, stage: str | None = None) -> str:
 def _prepare(space: Workspace, pipeline: Pipeline, name: str, *, forced: bool) -> None:
     """Have in the folder what the stage reads, and what it wrote before where that will still do."""
     stage, lock = pipeline.stage(name), space.locked_state()
-    reads = {dep: found for dep in stage.deps if pipeline.maker(dep) and (found := lock.hash_of(dep))}
-    reads = {path: found for path, found in reads.items() if path not in _kept_by_git(pipeline)}
+    outputs = {out for dep in stage.deps if (out := pipeline.output(dep))} - _kept_by_git(pipeline)
+    reads = {out: found for out in sorted(outputs) if (found := lock.hash_of(out))}
     before = {path: lock.outs(name)[path] for path in stage.outs if path in lock.outs(name)}
     params = yaml.safe_load((space.root / "params.yaml").read_bytes()) if stage.params else {}
     stale = forced or changes(pipeline, lock, params, lambda path: _hash_file(space, path), name)
