@@ -117,10 +117,11 @@ def conclude(folder: Path, remote: Path, runs: list[Run], duplicates: int, busy:
         )
         rows.append({
             "as_of": run.as_of, "state": run.state, "kills": len(run.kills),
-            "killed in": "; ".join(map(str, run.kills)) or "none",
+            "alone": sum(not kill.everything for kill in run.kills),
+            "after commit": sum(kill.recorded for kill in run.kills),
             "tries": sum(int(task["try_number"]) for task in run.tasks),
-            "stages by worker": " ".join(run.workers.values()), "alternations": run.alternations,
-            "commits": sum(commits.values()), "outs": len(ours), "outs that differ": " ".join(apart) or "none",
+            "stages by worker": "".join(worker[0] for worker in run.workers.values()), "turns": run.alternations,
+            "commits": sum(commits.values()), "outs": len(ours), "differ": " ".join(apart) or "none",
             "seconds": round(run.seconds, 1),
         })  # fmt: skip
     kills = [kill for run in runs for kill in run.kills]
