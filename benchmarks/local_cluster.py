@@ -100,8 +100,10 @@ class Worker:
         """End the worker and whatever its killed predecessors left behind."""
         for leader in self._left:
             for member in session_members(leader):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(member, signal.SIGKILL)
+                # The kernel may have given the number of a session that is over to somebody else's.
+                with contextlib.suppress(OSError):
+                    if os.fsencode(self.folder) in Path(f"/proc/{member}/environ").read_bytes():
+                        os.kill(member, signal.SIGKILL)
         if self._process is not None:
             stop([self._process])
 
