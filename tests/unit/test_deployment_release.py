@@ -9,7 +9,7 @@ from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry, Version
-from onward.deployment.release import compare, flat_figures, objection, opponent, require_agreement
+from onward.deployment.release import compare, flat_figures, objection, opponent, require_agreement, settle
 from onward.errors import ArtifactError
 
 LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0)
@@ -100,6 +100,68 @@ def test_a_bundle_that_knows_less_than_the_one_in_use_never_takes_over_by_itself
     found = objection(Version(2, "b", "run", tags), in_use)
     assert (found is None) if word is None else (word in found and "onward promote 2" in found)
     assert objection(Version(2, "b", "run", {"rolled_back": "false"}), None) is None
+
+
+def add_bundle(tmp_path, name):
+    (tmp_path / name).mkdir(exist_ok=True)
+    (tmp_path / name / "x.txt").write_text(name)
+    return tmp_path / name
+
+
+def test_two_runs_at_once_end_as_if_one_had_come_after_the_other(tmp_path):
+    registry, passed, seen = Registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {}), []
+
+    def settled(name, as_of, judge):
+        folder = add_bundle(tmp_path, name)
+        return settle(registry, folder, name, {"source": "simulator", "as_of": as_of}, judge)
+
+    assert settled("old", "2017-11-06", lambda _: passed).champion.number == 1
+
+    def overtaken(in_use):
+        seen.append((in_use / "x.txt").read_text())
+        if len(seen) == 1:
+            # While this one is being compared, another run of a later week comes to its end.
+            assert settled("late", "2017-11-20", lambda _: passed).verdict.promote
+        return passed
+
+    early = settled("early", "2017-11-13", overtaken)
+    assert seen == ["old", "late"]
+    assert not early.verdict.promote
+    assert "knows simulator until 2017-11-13" in early.verdict.reasons[0]
+    assert (early.against.bundle_sha256, early.champion.bundle_sha256) == ("late", "late")
+    assert registry.champion().bundle_sha256 == "late"
+
+    seen.clear()
+    # The other way round: the later week is overtaken by a better one of the same day, and judged again.
+    last = settled("last", "2017-11-27", overtaken_by(settled, seen, passed))
+    assert seen == ["late", "between"]
+    assert last.verdict.promote
+    assert registry.champion().bundle_sha256 == "last"
+    assert registry.champion().replaced == registry.find("between").number
+
+
+def overtaken_by(settled, seen, passed):
+    def judge(in_use):
+        seen.append((in_use / "x.txt").read_text())
+        if len(seen) == 1:
+            settled("between", "2017-11-24", lambda _: passed)
+        return passed
+
+    return judge
+
+
+def test_done_again_after_a_kill_it_comes_to_the_same(tmp_path):
+    registry, verdict = Registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {})
+    tags = {"source": "simulator", "as_of": "2017-11-20"}
+    for name in ("a", "b"):
+        folder, seen = add_bundle(tmp_path, name), []
+        outcomes = [
+            settle(registry, folder, name, tags, lambda in_use, seen=seen: seen.append(in_use) or verdict)
+            for _ in range(3)
+        ]
+        assert len({(each.version.number, each.against and each.against.number) for each in outcomes}) == 1
+        assert len(set(seen)) == 1
+    assert len(registry.versions()) == 2
 
 
 def test_versions_lead_back_to_commit_and_lock(tmp_path):

@@ -174,23 +174,31 @@ class Registry:
             return version
 
     def promote(self, number: int, reason: Reason | None = None) -> Version:
-        """Put a version in use; it remembers which one it replaced, and why.
+        """Put a version in use, whatever was; it remembers which one it replaced, and why.
 
         Raises:
             RegistryError: there is no such version.
         """
         with self._alone():
-            version, client, champion = self.version(number), self._client(), self._number(CHAMPION)
-            if champion != number:
-                # Before the alias: killed in between, the next promotion writes the same tags again.
-                self._tell(number, PROMOTED, reason)
-                client.set_model_version_tag(MODEL, str(number), _REPLACED, str(champion or ""))
-                client.set_model_version_tag(MODEL, str(number), _ROLLED_BACK, "false")
-                client.set_registered_model_alias(MODEL, CHAMPION, str(number))
-            if self._number(CHALLENGER) == number:
-                client.delete_registered_model_alias(MODEL, CHALLENGER)
+            version = self.version(number)
+            self._put_in_use(version, self.named(CHAMPION), reason)
         self.champion()
         return version
+
+    def take_over(self, version: Version, judged_against: Version | None, reason: Reason) -> bool:
+        """Put a version in use if the one that it was judged against still is; else change nothing.
+
+        Returns:
+            Whether the version is in use. False: another process has changed the champion since the judgement.
+        """
+        with self._alone():
+            champion = self.named(CHAMPION)
+            expected = (version.number, judged_against and judged_against.number)
+            if (champion and champion.number) not in expected:
+                return False
+            self._put_in_use(version, champion, reason)
+        self.champion()
+        return True
 
     def rollback(self, reason: Reason | None = None) -> Version:
         """Put the version back that the champion replaced, and bar the old champion from automatic promotion.
@@ -228,6 +236,17 @@ class Registry:
         """Return the places of the files that were attached to a version."""
         self._quieten()
         return self._bundles.attached(version.run)
+
+    def _put_in_use(self, version: Version, champion: Version | None, reason: Reason | None) -> None:
+        client, number = self._client(), version.number
+        if champion is None or champion.number != number:
+            # Before the alias: killed in between, the next promotion writes the same tags again.
+            self._tell(number, PROMOTED, reason)
+            client.set_model_version_tag(MODEL, str(number), _REPLACED, str(champion.number if champion else ""))
+            client.set_model_version_tag(MODEL, str(number), _ROLLED_BACK, "false")
+            client.set_registered_model_alias(MODEL, CHAMPION, str(number))
+        if self._number(CHALLENGER) == number:
+            client.delete_registered_model_alias(MODEL, CHALLENGER)
 
     def _tell(self, number: int, what: str, reason: Reason | None) -> None:
         if reason is not None:

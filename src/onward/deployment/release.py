@@ -1,7 +1,9 @@
 """From a new bundle to a verdict: whom it is compared with, and on what."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,12 @@ from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import read_bundle
 from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
 from onward.deployment.reasons import Reason
-from onward.deployment.registry import Registry, Version
-from onward.errors import ArtifactError, DataError
+from onward.deployment.registry import MODEL, Registry, Version
+from onward.errors import ArtifactError, DataError, RegistryError
 
 _SAMPLES = 500
 _TOLERANCE = 1e-6
+_ATTEMPTS = 10
 
 
 def opponent(registry: Registry, bundle_sha256: str) -> Version | None:
@@ -23,10 +26,59 @@ def opponent(registry: Registry, bundle_sha256: str) -> Version | None:
     That is the champion; for the champion's own bundle it is the version that it replaced, so that deploying the same
     bundle again, after a kill or a clone, comes to the same verdict as the first time.
     """
-    champion = registry.champion()
-    if champion is None or champion.bundle_sha256 != bundle_sha256:
-        return champion
-    return registry.version(champion.replaced) if champion.replaced is not None else None
+    return _opponent(registry, registry.champion(), bundle_sha256)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What became of a bundle: its version, the verdict, whom it was judged against, and who is in use after it."""
+
+    version: Version
+    verdict: Verdict
+    against: Version | None
+    champion: Version | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record of it, versions by their numbers."""
+        numbers = {"version": self.version, "champion": self.champion, "compared_with": self.against}
+        said = {"model": MODEL, "promoted": self.verdict.promote, "reasons": self.verdict.reasons}
+        return {**said, **{name: version and version.number for name, version in numbers.items()}}
+
+
+def settle(
+    registry: Registry,
+    folder: Path,
+    bundle_sha256: str,
+    tags: Mapping[str, str],
+    judge_against: Callable[[Path | None], Verdict],
+) -> Settled:
+    """Judge a bundle, register it, and put it in use if it may be.
+
+    In this order, so that a kill at any moment is mended by doing it again. A judgement takes seconds, in which another
+    run may put its own bundle in use: then this one is judged again, against that one.
+
+    Args:
+        registry: where it goes.
+        folder: of the bundle.
+        bundle_sha256: its hash.
+        tags: what its version shall say of it; `source` and `as_of` are among them.
+        judge_against: gives the verdict against the bundle in a folder; None if nothing is in use.
+
+    Raises:
+        RegistryError: others change the champion without end.
+    """
+    for _ in range(_ATTEMPTS):
+        champion = registry.champion()
+        against = _opponent(registry, champion, bundle_sha256)
+        verdict = judge_against(registry.folder(against) if against else None)
+        version = registry.register(folder, bundle_sha256, tags, flat_figures(verdict))
+        if reason := objection(version, against):
+            verdict = refusal(reason)
+        if not verdict.promote:
+            return Settled(version, verdict, against, champion)
+        if registry.take_over(version, against, because(verdict)):
+            return Settled(version, verdict, against, version)
+    raise RegistryError(f"deploy: the champion changed {_ATTEMPTS} times while it was compared; run `dvc repro deploy`")
 
 
 def compare(
@@ -109,6 +161,12 @@ def flat_figures(verdict: Verdict) -> dict[str, float]:
         for part, value in figure.items()
         if value is not None
     }
+
+
+def _opponent(registry: Registry, champion: Version | None, bundle_sha256: str) -> Version | None:
+    if champion is None or champion.bundle_sha256 != bundle_sha256:
+        return champion
+    return registry.version(champion.replaced) if champion.replaced is not None else None
 
 
 def _score(bundle: Bundle, rows: pd.DataFrame, categories: Mapping[str, list[str]], threads: int) -> Scored:

@@ -1,14 +1,15 @@
 """Stage deploy: pack the bundle, let the gate judge it, register it, and move the champion if it may take over."""
 
 import os
+from pathlib import Path
 
 from onward.artifacts import Layout, read_json, read_table, replacing_directory, write_json
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
-from onward.deployment.gate import Limits, refusal
+from onward.deployment.gate import Limits, Verdict
 from onward.deployment.provenance import provenance
-from onward.deployment.registry import MODEL, Registry
-from onward.deployment.release import because, compare, flat_figures, objection, opponent, require_agreement
+from onward.deployment.registry import Registry
+from onward.deployment.release import compare, require_agreement, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
@@ -19,7 +20,7 @@ from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Build, judge, register, promote; in this order, so that a kill at any moment is mended by running again."""
+    """Build, judge, register, promote; see `settle`."""
     clock, gate, serving = params.run, params.gate, layout.serving
     model, policy = read_trained_model(layout.model), Policy.from_dict(read_json(layout.thresholds / "policy.json"))
     products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
@@ -38,19 +39,18 @@ def run(layout: Layout, params: Params) -> str:
     with replacing_directory(folder) as partial:
         write_bundle(partial, bundle)
     sha256 = bundle_hash(folder)
-    against = opponent(registry, sha256)
     rows, predictions = (read_table(layout.evaluation / f"{name}.parquet") for name in ("gate_rows", "predictions"))
     limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high)
-    in_use = registry.folder(against) if against else None
-    verdict, scored = compare(bundle, rows, in_use, limits, clock.seed, clock.threads)
-    require_agreement(scored, predictions)
+
+    def judge_against(in_use: Path | None) -> Verdict:
+        verdict, scored = compare(bundle, rows, in_use, limits, clock.seed, clock.threads)
+        require_agreement(scored, predictions)
+        return verdict
+
     tags = {**provenance(layout.root), **{name: str(value) for name, value in bundle.facts.items()}}
-    version = registry.register(folder, sha256, tags, flat_figures(verdict))
-    verdict = refusal(reason) if (reason := objection(version, against)) else verdict
-    champion_version = registry.promote(version.number, because(verdict)) if verdict.promote else registry.champion()
-    result = {"promoted": verdict.promote, "reasons": verdict.reasons, "compared_with": against and against.number}
-    names = {"model": MODEL, "version": version.number, "champion": champion_version and champion_version.number}
-    write_json(layout.deployment / "deployment.json", {"bundle_sha256": sha256, **bundle.facts, **names, **result})
+    done = settle(registry, folder, sha256, tags, judge_against)
+    version, verdict = done.version, done.verdict
+    write_json(layout.deployment / "deployment.json", {"bundle_sha256": sha256, **bundle.facts, **done.to_dict()})
     write_json(layout.metrics / "deployment.json", {"promoted": verdict.promote, "gate": verdict.figures})
     return f"version {version.number} {'is champion' if verdict.promote else 'refused'}: {verdict.reasons[0]}"
 
