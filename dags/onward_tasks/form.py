@@ -41,12 +41,13 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
         ),
         "estimator": Param(
             None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator",
-            description="What a label that has not arrived yet is worth. Empty: as in params.yaml, "
-            f"{delay['estimator']}.",
+            values_display={"null": f"as in params.yaml ({delay['estimator']})"},
+            description="What a label that has not arrived yet is worth.",
         ),
         "run_from": Param(
             None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",
-            description="Run this stage and those after it even if nothing changed. Empty: only what changed.",
+            values_display={"null": "only what changed"},
+            description="Run this stage and those after it even if nothing changed.",
         ),
         "dry_run": Param(
             default=False, type="boolean", title="Dry run",

@@ -40,7 +40,12 @@ def trained(airflow):
     assert status == 200
     state = airflow.finished("retrain", run["dag_run_id"])
     assert state == "success", airflow.tasks("retrain", run["dag_run_id"])
-    return run["dag_run_id"], json.loads(airflow.project.run(sys.executable, "-c", CHAMPION).stdout)
+    return run["dag_run_id"], champion(airflow)
+
+
+def champion(airflow):
+    """The version in use, with its tags."""
+    return json.loads(airflow.project.run(sys.executable, "-c", CHAMPION).stdout)
 
 
 def test_unpausing_starts_no_run(airflow):
@@ -72,9 +77,9 @@ def test_bad_values_are_refused_with_400_and_nothing_is_run(airflow, tmp_path):
 
 
 def test_a_good_form_runs_every_stage_as_a_task_and_puts_a_tagged_model_in_use(airflow, trained, finished):
-    run_id, champion = trained
+    run_id, made_champion = trained
     assert airflow.tasks("retrain", run_id) == dict.fromkeys(TASKS, "success")
-    tags = champion["tags"]
+    tags = made_champion["tags"]
     branch = f"runs/{tags['run']}"
     lock = airflow.project.run("git", "show", f"{branch}:dvc.lock").stdout
     assert airflow.project.run("git", "cat-file", "-t", tags["git_commit"]).stdout.strip() == "commit"
@@ -112,27 +117,57 @@ def test_a_failure_tells_people_what_failed_where_the_log_is_and_how_to_go_on(ai
     assert all(message[part] in message["text"] for part in ("error", "log", "resume"))
 
 
-def test_a_version_is_promoted_by_hand_with_who_and_why(airflow, trained):
-    version = int(trained[1]["version"])
-    run_id = airflow.trigger("promote", action="promote", version=version, reason="seen to be right")[1]["dag_run_id"]
-    assert airflow.finished("promote", run_id) == "success"
-    tags = json.loads(airflow.project.run(sys.executable, "-c", CHAMPION).stdout)["tags"]
-    said = json.loads(next(value for name, value in tags.items() if name.startswith("promoted ")))
-    assert said == {"by": "admin in Airflow", "reason": "seen to be right"}
-
-
-def test_an_event_of_drift_starts_a_training_and_a_browser_sees_another_one_green(airflow: Airflow, trained):
-    # With the finished run's lock on the main branch, both have nothing to compute.
-    airflow.project.run("git", "merge", "-q", "--ff-only", f"runs/{trained[1]['tags']['run']}")
+def raise_event(airflow, name, **extra):
+    """Raise an asset's event, as another system would."""
     assets = {each["name"]: each["id"] for each in airflow.ask("assets")[1]["assets"]}
-    extra = {"version": 1, "as_of": "2017-11-20", "level": 3, "since": "2017-10-23", "action": "retrain"}
-    assert airflow.ask("assets/events", {"asset_id": assets["onward_drift"], "extra": extra})[0] == 200
-    by_hand = browse(airflow, os.environ.get("ONWARD_SCREENSHOTS"))
-    (by_event,) = until("the event's run", lambda: [
-        run["dag_run_id"] for run in airflow.runs("retrain") if run["run_type"] == "asset_triggered"
+    assert airflow.ask("assets/events", {"asset_id": assets[name], "extra": extra})[0] == 200
+
+
+def by_event(airflow, dag):
+    """Airflow's id of the run that an event started."""
+    (run_id,) = until(f"a run of {dag}", lambda: [
+        run["dag_run_id"] for run in airflow.runs(dag) if run["run_type"] == "asset_triggered"
     ] or None)  # fmt: skip
-    assert airflow.finished("retrain", by_event) == "success"
-    assert airflow.tasks("retrain", by_event) == airflow.tasks("retrain", by_hand) == dict.fromkeys(TASKS, "success")
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def watched(airflow, trained):
+    """Two runs at once, one started by an event and one in a browser that watched it; Airflow's ids of both."""
+    # With the first run's lock on the main branch, there is nothing to compute but what the browser's form changes.
+    airflow.project.run("git", "merge", "-q", "--ff-only", f"runs/{trained[1]['tags']['run']}")
+    raise_event(airflow, "onward_drift", version=1, as_of="2017-11-20", level=3, since="2017-10-23", action="retrain")
+    by_hand = browse(airflow, os.environ.get("ONWARD_SCREENSHOTS"))
+    return by_event(airflow, "retrain"), by_hand
+
+
+def test_a_browser_fills_in_the_form_and_sees_the_graph_turn_green(airflow, watched):
+    run = airflow.ask(f"dags/retrain/dagRuns/{watched[1]}")[1]
+    assert (run["state"], run["triggered_by"]) == ("success", "ui")
+    assert (run["conf"]["as_of"], run["conf"]["precision_target"]) == ("2017-11-20", 0.2)
+    assert airflow.tasks("retrain", watched[1]) == dict.fromkeys(TASKS, "success")
+
+
+def test_an_event_of_drift_starts_a_training_beside_another_one(airflow, watched):
+    assert airflow.finished("retrain", watched[0]) == "success"
+    assert airflow.tasks("retrain", watched[0]) == dict.fromkeys(TASKS, "success")
+
+
+def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_back(airflow, watched):
+    assert airflow.finished("retrain", watched[0]) == "success"
+    before = champion(airflow)["version"]
+    (other,) = {"1", "2"} - {before}
+    run_id = airflow.trigger("promote", action="promote", version=int(other), reason="seen to be right")[1][
+        "dag_run_id"
+    ]
+    assert airflow.finished("promote", run_id) == "success"
+    now = champion(airflow)
+    assert now["version"] == other
+    said = max(item for item in now["tags"].items() if item[0].startswith("promoted "))
+    assert json.loads(said[1]) == {"by": "admin in Airflow", "reason": "seen to be right"}
+    raise_event(airflow, "onward_rollback", reason="orders fell after the change")
+    assert airflow.finished("rollback", by_event(airflow, "rollback")) == "success"
+    assert champion(airflow)["version"] == before
 
 
 def browse(airflow: Airflow, screenshots: str | None) -> str:
@@ -144,7 +179,7 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
         pytest.fail("no Chromium to drive: `apt-get install chromium`, or name one with ONWARD_CHROMIUM")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1060})
+        page = browser.new_page(viewport={"width": 1400, "height": 1330})
         page.set_default_timeout(120_000)
         expect.set_options(timeout=1_500_000)
         page.goto(f"{airflow.address}/dags/retrain")
@@ -153,7 +188,7 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
         page.click("button[type=submit]")
         page.get_by_test_id("trigger-dag-button").click()
         page.locator("[name=element_as_of]").fill("2017-11-20")
-        page.locator("[id='number-input:element_precision_target'] input").fill("0.12")
+        page.locator("[id='number-input:element_precision_target'] input").fill("0.2")
         take(page, screenshots, "airflow-form.png")
         page.get_by_test_id("trigger-dag-submit").click()
         page.wait_for_url("**/dags/retrain/runs/manual__*")
@@ -163,6 +198,9 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
         for task in sorted(TASKS):
             badge = page.get_by_test_id(f"rf__node-{task}").get_by_test_id("state-badge").first
             expect(badge).to_have_text("success")
+        page.get_by_label("Collapse Details Panel").click()
+        page.set_viewport_size({"width": 1700, "height": 660})
+        page.locator(".react-flow__controls-fitview").click()
         take(page, screenshots, "airflow-graph.png")
         browser.close()
     return run_id
@@ -171,6 +209,7 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
 def take(page, folder, name):
     """Keep a picture of the page; only where somebody asked for it, so that tests leave the repository alone."""
     if folder:
+        page.wait_for_timeout(2000)  # until what moves has come to rest
         page.screenshot(path=Path(folder).resolve() / name)
 
 
@@ -189,7 +228,7 @@ for name, conf in (
 """
 
 
-def test_every_dag_passes_dag_test_without_any_service(airflow, trained, tmp_path):
+def test_every_dag_passes_dag_test_without_any_service(airflow, watched, tmp_path):
     environment = {
         **airflow.project.environment,
         "AIRFLOW_HOME": str(tmp_path),
