@@ -109,7 +109,8 @@ def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_t
     assert toy.hashes(run) == hashes(plain_repro(toy, run, tmp_path / "plain"))
 
 
-def test_what_a_killed_worker_started_dies_with_it_and_frees_the_run(toy, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_what_an_ended_worker_started_ends_with_it_and_frees_the_run(toy, tmp_path, how):
     machine, log = toy.machines[0], tmp_path / "log"
     run = machine.start()
     process = machine.popen("run", "stage", run, "read", TOY_SECONDS="600", TOY_LOG=str(log))
@@ -119,7 +120,8 @@ def test_what_a_killed_worker_started_dies_with_it_and_frees_the_run(toy, tmp_pa
     stage = int(log.read_text().split()[1])
     group = os.getpgid(stage)
     assert group != process.pid
-    kill(process, whole_group=False)
+    process.send_signal(how)
+    process.wait()
     deadline = time.monotonic() + 30
     while group_is_alive(group):
         assert time.monotonic() < deadline, "the stage outlived the worker that started it"

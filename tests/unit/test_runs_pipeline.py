@@ -88,9 +88,9 @@ def hasher(folder):
     return lambda path: hash_bytes((folder / path).read_bytes()) if (folder / path).is_file() else None
 
 
-def plan(folder, forced=()):
+def plan(folder, forced=None):
     pipeline, lock = (parse((folder / name).read_bytes()) for parse, name in READ)
-    return would_run(pipeline, lock, yaml.safe_load((folder / "params.yaml").read_text()), hasher(folder), forced)
+    return would_run(pipeline, lock, yaml.safe_load((folder / "params.yaml").read_text()), hasher(folder), forced or {})
 
 
 READ = ((parse_pipeline, "dvc.yaml"), (parse_lock, "dvc.lock"))
@@ -132,7 +132,7 @@ PLANNED = ("first", "second", "last")
 
 
 def test_forced_stages_are_in_the_plan_and_those_after_them_depend_on_their_outputs(repo):
-    assert plan(repo, ["second"]) == {"second": "asked for", "last": "if the outputs of second change"}
+    assert plan(repo, {"second": "asked for"}) == {"second": "asked for", "last": "if the outputs of second change"}
 
 
 def test_a_stage_without_a_record_says_so(repo):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,12 @@ run_app = typer.Typer(
 )  # fmt: skip
 
 _RUN = Annotated[str, typer.Argument(help="Name of the run, as `start` printed it.", metavar="RUN")]
+
+
+@run_app.callback()
+def end_in_order() -> None:
+    """Let the end that a scheduler asks for reach what was started, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @run_app.command(name="start")

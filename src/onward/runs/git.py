@@ -18,6 +18,9 @@ _SETTINGS = {
     "user.name": "Onward",
     "user.email": "onward@localhost",
     "core.autocrlf": "false",
+    # A server that says nothing for a minute is given up: a git that hangs would hold the run's lock.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "60",
 }
 
 

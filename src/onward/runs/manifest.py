@@ -18,8 +18,8 @@ class Manifest:
         run_id: what started it.
         trigger: how, in a word.
         asked: the settings of params.yaml that were asked for, by section; as_of is always among them.
-        run_from: the stage from which on everything was forced; None if nothing was.
-        forced: those stages.
+        run_from: the stage from which on everything was asked to run; None if nothing was.
+        forced: the stages that run whether or not anything changed.
         code_commit: what the branch started from.
         parent_champion: the version in use when the run started; None if there was none.
         dvc_remote: where its outputs lie.

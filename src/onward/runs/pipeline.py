@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,18 +175,19 @@ def changes(
 
 def would_run(
     pipeline: Pipeline, lock: Lock, params: Mapping[str, Any], hash_file: Callable[[str], str | None],
-    forced: Collection[str],
+    forced: Mapping[str, str],
 ) -> dict[str, str]:  # fmt: skip
-    """Say which stages would run and why, in the order in which they would; see `changes` for the arguments.
+    """Say which stages would run and why, in the order in which they would; see `changes` for the other arguments.
 
-    A stage after one that runs is listed too: whether it runs shows only when the earlier one's outputs are there.
+    Stages that are `forced` run for the reason given there. A stage after one that runs is listed too: whether it runs
+    shows only when the earlier one's outputs are there.
     """
     found: dict[str, str] = {}
     for name in pipeline.order():
         reasons = changes(pipeline, lock, params, hash_file, name)
         earlier = [other for other in pipeline.upstream(name) if other in found]
         if name in forced:
-            found[name] = "asked for"
+            found[name] = forced[name]
         elif reasons:
             found[name] = reasons[0] + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
         elif earlier:

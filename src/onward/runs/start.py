@@ -19,7 +19,9 @@ from onward.runs.settings import with_values
 from onward.runs.transaction import message
 from onward.runs.workspace import Say
 
-_DEPLOY = "deploy"
+# What it decides depends on the registry, which DVC does not see: a bundle that was made before may have to take over
+# again, or be entered into a registry that never held it. The same bundle once more changes nothing.
+_ALWAYS = {"deploy": "always, because DVC does not see the registry"}
 
 
 @dataclass(frozen=True)
@@ -56,22 +58,19 @@ def start(places: Places, asked: Asked, champion: Callable[[], int | None], say:
     after = with_values(before, settings)
     _require_reachable(git, code, parse_params(after))
     pipeline = parse_pipeline(git.file(code, "dvc.yaml"))
-    forced = pipeline.from_stage(asked.run_from) if asked.run_from else []
+    reasons = {name: reason for name, reason in _ALWAYS.items() if name in pipeline.stages}
+    reasons |= dict.fromkeys(pipeline.from_stage(asked.run_from) if asked.run_from else [], "asked for")
     _say_uncommitted(git, places, say)
     if asked.dry_run:
         lock = parse_lock(git.file(code, "dvc.lock"))
-        plan = would_run(pipeline, lock, yaml.safe_load(after), _hash_at(git, code), forced)
+        plan = would_run(pipeline, lock, yaml.safe_load(after), _hash_at(git, code), reasons)
         return Started(None, asked.clock(otherwise), new=False, plan=plan)
     identity = asked.identity
     run = run_name(asked.clock(otherwise), identity)
     known = _find(git, places, run)
     if known is None:
-        parent = champion()
-        if parent is None and _DEPLOY in pipeline.stages:
-            # Nothing is in use, whatever a lock that was made elsewhere says of its deployment.
-            forced = [*forced, *(name for name in pipeline.from_stage(_DEPLOY) if name not in forced)]
         manifest = Manifest(
-            run, identity, asked.trigger or "by_hand", settings, asked.run_from, forced, code, parent,
+            run, identity, asked.trigger or "by_hand", settings, asked.run_from, list(reasons), code, champion(),
             places.dvc_remote, datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
         files = {"params.yaml": after.encode(), FILE: manifest.to_json()}
