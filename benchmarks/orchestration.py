@@ -1,9 +1,9 @@
-"""What orchestration costs: seconds per stage over a bare `dvc repro --single-item`, DAG parsing, a run of nothing.
+"""What orchestration costs: seconds per stage over a bare `dvc repro`, DAG parsing, a run in which nothing changed.
 
 On the small simulated shop, with Airflow as `onward airflow` starts it (LocalExecutor, SQLite), asked over REST. A
 stage's seconds under Airflow run from the end of the task before it to its own end, so they hold everything: Airflow's
-scheduling, its process for the task, git, DVC's remote. The bare command runs the same stage of the same run in a
-fresh clone, while Airflow idles beside it.
+scheduling, its process for the task, git, DVC's remote. The bare `dvc repro --single-item` runs the same stage of the
+same run in a fresh clone, while Airflow idles beside it.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def bare(shop: Shop, folder: Path, registry: Path, as_of: str, stages: Sequence[
 
 
 def noop(airflow: Airflow, shop: Shop, as_of: str, repeats: int, upstream: Mapping[str, Sequence[str]]) -> list[float]:
-    """Record a finished run's state on the code's branch, as people do, then run the same again: nothing changed."""
+    """Record a finished run on the code's branch, as people do, then run the same again: only deploy has work to do."""
     (branch,) = shop.run("git", "for-each-ref", "--format=%(refname:short)", f"refs/heads/runs/{as_of}-*").split()
     shop.run("git", "merge", "-q", "--ff-only", branch)
     return [orchestrated(airflow, as_of, upstream)[1] for _ in range(repeats)]
@@ -126,7 +126,7 @@ def measure(folder: Path, repeats: int) -> Finding:
                 shutil.copytree(shop.root / "mlruns", before)
             spans.append(orchestrated(airflow, as_of, upstream)[0])
             alone.append(bare(shop, folder / f"bare-{number}", before, as_of, list(upstream)))
-        _console.log("runs of nothing")
+        _console.log("runs in which nothing changed")
         nothing = noop(airflow, shop, WEEKS[repeats], 3, upstream)
     return conclude(spans[1:], alone[1:], nothing, parsed)
 
@@ -153,7 +153,9 @@ def conclude(
         ),
         _row(f"parsing the DAG files ({', '.join(parsed[0]['dags'])}), s", statistics.median(_seconds(parsed))),
         _row(f"heavy packages that parsing imports: {', '.join(heavy) or 'none'}", len(heavy)),
-        _row(f"a run of nothing, s ({min(nothing):.1f} to {max(nothing):.1f})", statistics.median(nothing)),
+        _row(
+            f"a run in which nothing changed, s ({min(nothing):.1f} to {max(nothing):.1f})", statistics.median(nothing)
+        ),
     ]
     claims = {
         "overhead_s_per_stage": statistics.median(differences),

@@ -30,7 +30,12 @@ def backfill(shop, first, last):
     command = (sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", "retrain", "--from-date", first,
                "--to-date", last, "--max-active-runs", "1")  # fmt: skip
     settings = airflow_environment(shop.root / ".airflow", shop.root / "dags", 1)
-    return shop.run(*command, **settings)
+    return shop.run(*command, **settings, **patient(shop))
+
+
+def patient(shop):
+    """Let SQLite's writers wait for each other for longer than five seconds, which a busy machine exceeds."""
+    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{shop.root}/.airflow/airflow.db?timeout=120"}
 
 
 def wait(airflow, count, patience):
@@ -56,7 +61,7 @@ def record(shop, run):
 
 def test_eight_weeks_in_order_and_the_last_week_is_in_use(tmp_path):
     shop = make_shop(tmp_path / "shop")
-    with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1"}) as airflow:
+    with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1", **patient(shop)}) as airflow:
         airflow.unpause("retrain")
         backfill(shop, WEEKS[0], WEEKS[-1])
         runs = wait(airflow, len(WEEKS), 2000)
