@@ -23,7 +23,7 @@ import json
 from mlflow import MlflowClient
 client = MlflowClient(tracking_uri="sqlite:///mlruns/mlflow.db", registry_uri="sqlite:///mlruns/mlflow.db")
 champion = client.get_model_version_by_alias("onward", "champion")
-print(json.dumps({"version": champion.version, "tags": champion.tags}))
+print(json.dumps({"version": int(champion.version), "tags": champion.tags}))
 """
 
 
@@ -156,10 +156,8 @@ def test_an_event_of_drift_starts_a_training_beside_another_one(airflow, watched
 def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_back(airflow, watched):
     assert airflow.finished("retrain", watched[0]) == "success"
     before = champion(airflow)["version"]
-    (other,) = {"1", "2"} - {before}
-    run_id = airflow.trigger("promote", action="promote", version=int(other), reason="seen to be right")[1][
-        "dag_run_id"
-    ]
+    (other,) = {1, 2} - {before}
+    run_id = airflow.trigger("promote", action="promote", version=other, reason="seen to be right")[1]["dag_run_id"]
     assert airflow.finished("promote", run_id) == "success"
     now = champion(airflow)
     assert now["version"] == other
