@@ -122,9 +122,8 @@ def test_a_killed_holder_of_the_lock_blocks_no_other_host(environ, tmp_path):
     assert holder.stdout.readline() == "held\n"
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
-    started = time.monotonic()
-    Registry.of(environ, tmp_path).register(make_bundle(tmp_path / "a", "a"), "a", {}, {})
-    assert time.monotonic() - started < 30
+    # Were the lock still held, this would end as the next test does.
+    assert Registry.of(environ, tmp_path).register(make_bundle(tmp_path / "a", "a"), "a", {}, {}).number == 1
 
 
 def test_hosts_exclude_each_other_and_one_that_waits_too_long_says_so(environ, tmp_path):

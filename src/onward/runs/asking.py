@@ -91,7 +91,9 @@ def find(
     for item in found:
         table.add_row(*_row(item, champion.number if champion else None))
     _print(table)
-    _out.print("[dim]`onward lineage VERSION` tells more; `onward reproduce RUN` brings a run's files back.[/]")
+    _out.print(
+        "[dim]`onward lineage VERSION` tells more; `onward reproduce RUN` brings a run's files back.[/]", soft_wrap=True
+    )
 
 
 def _row(item: "Item", champion: int | None) -> list[str]:

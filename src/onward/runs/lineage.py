@@ -12,6 +12,9 @@ from onward.runs.records import RunRecord
 
 _NOT_KNOWN = "[dim]not known: this version came from `dvc repro` by hand, not from a run[/]"
 
+# Metrics and plots lie on the branch itself; what DVC keeps is what has to be named by its hash.
+_SMALL = ("metrics/", "plots/")
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -45,7 +48,8 @@ class Lineage:
             params.add(_NOT_KNOWN)
             before.add(f"version {version.replaced}" if version.replaced else "none")
         else:
-            for path, found in record.outs().items():
+            kept = {path: found for path, found in record.outs().items() if not path.startswith(_SMALL)}
+            for path, found in kept.items():
                 data.add(f"{escape(path)}  [dim]{found}[/]")
             code.add(f"started from commit {record.manifest.code_commit}")
             for section, values in sorted(record.params().items()):
@@ -74,7 +78,7 @@ class Lineage:
         run = tree.add(f"[bold]Run[/] {record.name if record else self.version.tags.get('run', 'none')}")
         if record is not None:
             run.add(f"branch {record.branch}, commit {record.commit}, {record.state}")
-            run.add(f"asked by {escape(record.manifest.trigger)}, {escape(record.manifest.run_id)}")
+            run.add(f"started {escape(record.manifest.trigger)}, as {escape(record.manifest.run_id)}")
             run.add(f"restore it with `onward reproduce {record.name}`")
         pages = tree.add("[bold]Pages[/]" if self.pages else "[bold]Pages[/] none attached")
         for page in self.pages:
