@@ -151,7 +151,9 @@ class Splits(_Section):
 class Delay(_Section):
     """The model of what an unfinished label is worth."""
 
-    estimator: Literal["soft_label", "importance_weight"]
+    estimator: Literal[
+        "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"
+    ]
     counterfactual_clocks: Annotated[int, Field(ge=1, le=100)]
     iterations: Annotated[int, Field(ge=1, le=10_000)]
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
