@@ -12,6 +12,7 @@ from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, Lessons, learn
 from onward.delay.outcomes import observe_outcomes
+from onward.delay.plan import plan_correction
 from onward.delay.weights import importance_weight
 
 pytestmark = pytest.mark.statistical
@@ -58,7 +59,7 @@ def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Lesson
     even = np.arange(len(shop.converts)) % 2 == 0
     lessons = learn(evidence, even, ~even, 2, BOOSTING)
     window = outcomes.elapsed_days <= 28
-    correction = correct(evidence, lessons, window, np.ones(len(window), bool), estimator, 20.0)
+    correction = correct(evidence, lessons, window, np.ones(len(window), bool), plan_correction(estimator, 0), 20.0)
     return correction, lessons, shop.converts[window]
 
 

@@ -22,10 +22,9 @@ class Snapshot:
         matured: the attribution window has passed, [n].
         unfinished: z(x, a, e), the probability that an example not yet observed converts later, [n];
             read only where neither observed nor matured.
-        blind: z(x, e), the same without the engagement a, [n]; read where z is, and by recalibration for every
-            young example.
+        blind: z(x, e), the same without the engagement a, [n]; read where z is.
         arrival: G(x, e), the probability that a conversion of this example would be observed by now, [n];
-            read only where not matured.
+            read only where observed and not matured, and by the guard and recalibration where not matured.
     """
 
     observed: npt.NDArray[np.bool_]

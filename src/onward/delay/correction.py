@@ -10,7 +10,7 @@ from onward.delay.contract import LabelledRows, Snapshot
 from onward.delay.estimators import choose_estimator
 from onward.delay.learning import Evidence, Lessons, delay_gap
 from onward.delay.outcomes import Flags
-from onward.delay.plan import Plan, plan_correction
+from onward.delay.plan import Plan
 from onward.delay.recalibration import UNCHANGED, Recalibration, apply_recalibration, fit_recalibration
 from onward.delay.tilt import NO_TILT, Tilt, apply_tilt, fit_tilt
 
@@ -53,7 +53,7 @@ def expected_labels(snapshot: Snapshot) -> npt.NDArray[np.float64]:
 
 
 def correct(
-    evidence: Evidence, lessons: Lessons, in_window: Flags, learners: Flags, estimator: str, max_weight: float
+    evidence: Evidence, lessons: Lessons, in_window: Flags, learners: Flags, plan: Plan, max_weight: float
 ) -> Correction:
     """Apply what history taught to the impressions `in_window`.
 
@@ -62,7 +62,7 @@ def correct(
         lessons: the fitted nuisances.
         in_window: the impressions to correct, over the evidence.
         learners: those whose customers models may learn from, over the evidence.
-        estimator: a name of `FOR_RUNS`, or "auto".
+        plan: the estimator, one of `FOR_RUNS`, and what is done to the snapshot before it.
         max_weight: importance weights are clipped here.
 
     Raises:
@@ -71,7 +71,6 @@ def correct(
     known = evidence.outcomes
     row = np.flatnonzero(in_window)
     mine = learners[row]
-    plan = plan_correction(estimator, int((known.converted[row] & mine).sum()))
     snapshot = look(evidence, lessons, row)
     tilt, recalibration = NO_TILT, UNCHANGED
     if plan.guards_delay:
@@ -79,8 +78,9 @@ def correct(
         tilt = fit_tilt(lessons.gap, delay_gap(evidence, lessons.arrival, fresh, known.elapsed_days[fresh]))
         snapshot = apply_tilt(snapshot, tilt.exponent)
     if plan.recalibrates:
-        recalibration = fit_recalibration(snapshot.of(mine))
-        snapshot = apply_recalibration(snapshot, recalibration)
+        rate = lessons.rate.predict(evidence.features[row])
+        recalibration = fit_recalibration(snapshot.of(mine), rate[mine])
+        snapshot = apply_recalibration(snapshot, rate, recalibration)
     rows = choose_estimator(plan.estimator, max_weight)(snapshot)
     chosen = mine[rows.example]
     return Correction(
@@ -110,9 +110,8 @@ def look(evidence: Evidence, lessons: Lessons, row: npt.NDArray[np.int64]) -> Sn
     unfinished, blind, arrival = np.zeros(len(row)), np.zeros(len(row)), np.ones(len(row))
     young, pending = ~matured, ~matured & ~observed
     elapsed = known.elapsed_days[row[young]]
-    inputs = evidence.inputs_without_engagement(row[young], elapsed)
-    blind[young] = lessons.blind.predict(inputs)
-    arrival[young] = lessons.arrival.predict(inputs, elapsed)
-    now = np.full(int(pending.sum()), known.clock)
-    unfinished[pending] = lessons.unfinished.predict(evidence.inputs(row[pending], now))
+    arrival[young] = lessons.arrival.predict(evidence.inputs_without_engagement(row[young], elapsed), elapsed)
+    inputs = evidence.inputs(row[pending], np.full(int(pending.sum()), known.clock))
+    unfinished[pending] = lessons.unfinished.predict(inputs)
+    blind[pending] = lessons.blind.predict(inputs)
     return Snapshot(observed, matured, unfinished, blind, arrival)

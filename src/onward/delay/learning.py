@@ -52,6 +52,7 @@ class Lessons:
     Attributes:
         unfinished: z(x, a, e).
         blind: z(x, e), fitted in the same way without engagement.
+        rate: P(converts | x).
         arrival: G(x, e).
         gap: delays of history as G sees them, which fresh ones are compared with.
         curve: the delay curve of the same customers.
@@ -63,6 +64,7 @@ class Lessons:
 
     unfinished: UnfinishedModel
     blind: UnfinishedModel
+    rate: UnfinishedModel
     arrival: ArrivalModel
     gap: DelayGap
     curve: DelayCurve
@@ -89,9 +91,12 @@ def learn(evidence: Evidence, fitting: Flags, holding: Flags, clocks: int, boost
     blind, predicted_blind = _fit_and_predict(inputs, with_elapsed, open_pairs.converts, held_inputs, boosting)
     arrival = _learn_arrival(evidence, pairs.where(pairs.converts), with_elapsed, curve, boosting)
     arrived = pairs.where(pairs.arrived)
+    settled = np.flatnonzero(fitting & evidence.outcomes.matured)
+    rate = fit_unfinished(evidence.features[settled], evidence.names, evidence.outcomes.converted[settled], boosting)
     return Lessons(
         model,
         blind,
+        rate,
         arrival,
         delay_gap(evidence, arrival, arrived.row, arrived.elapsed_days),
         curve,

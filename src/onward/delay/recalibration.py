@@ -1,8 +1,9 @@
 """Recalibration of z on fresh data: an offset and a slope, for when conversions are few or their rate moves.
 
 z is learnt from matured examples and is as old as they are. The young ones tell something at once: of those that will
-convert, a share G has already done so. With q = P(converts | x), whose odds are those of z(x, e) over 1 − G(x, e), a
-young example has been observed to convert with probability q · G. That likelihood fixes how q should move.
+convert, a share G has already done so, and a young example has been observed to convert with probability q · G, where
+q = P(converts | x). That likelihood fixes how the q of history should move, and z moves with it: its odds are those
+of q times 1 − G.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ class Recalibration:
     Attributes:
         offset: 0 when the rate has not moved.
         slope: 1 when z is as sharp as it should be.
-        centre: mean log-odds of q among the young examples.
+        centre: mean log-odds of q among the young conversions that are expected to be seen.
         offset_error: standard error of the offset.
         slope_error: standard error of the slope.
     """
@@ -42,18 +43,20 @@ class Recalibration:
 UNCHANGED = Recalibration(0.0, 1.0, 0.0, 0.0, 0.0)
 
 
-def fit_recalibration(snapshot: Snapshot) -> Recalibration:
+def fit_recalibration(snapshot: Snapshot, rate: Floats) -> Recalibration:
     """Fit offset and slope to the young examples of a snapshot, by penalised maximum likelihood.
 
-    Engagement stays out: it stops at a conversion, so that the z(x, a, e) of an observed example means nothing.
+    Args:
+        snapshot: what is known, with G.
+        rate: q as history has it, [n].
     """
     young = ~snapshot.matured
     if not young.any():
         return UNCHANGED
     observed = snapshot.observed[young].astype(np.float64)
     arrival = np.clip(snapshot.arrival[young], _EDGE, 1.0 - _EDGE)
-    log_odds = _log_odds(snapshot.blind[young]) - np.log1p(-arrival)
-    centre = float(log_odds.mean())
+    log_odds = _log_odds(rate[young])
+    centre = float(np.average(log_odds, weights=arrival * rate[young]))
     design = np.column_stack([np.ones(len(log_odds)), log_odds - centre])
     prior = np.array([0.0, 1.0])
     found = prior.copy()
@@ -71,18 +74,15 @@ def fit_recalibration(snapshot: Snapshot) -> Recalibration:
     return Recalibration(float(found[0]), float(found[1]), centre, float(errors[0]), float(errors[1]))
 
 
-def apply_recalibration(snapshot: Snapshot, recalibration: Recalibration) -> Snapshot:
-    """Move z, with and without engagement, by what the log-odds of q move; G stays."""
+def apply_recalibration(snapshot: Snapshot, rate: Floats, recalibration: Recalibration) -> Snapshot:
+    """Move the log-odds of z, with and without engagement, by as much as those of q; G stays."""
     if recalibration == UNCHANGED:
         return snapshot
-    arrival = np.clip(snapshot.arrival, _EDGE, 1.0 - _EDGE)
-    log_odds = _log_odds(snapshot.blind) - np.log1p(-arrival)
-    away = log_odds - recalibration.centre
-    move = recalibration.offset + (recalibration.slope - 1.0) * away
+    move = recalibration.offset + (recalibration.slope - 1.0) * (_log_odds(rate) - recalibration.centre)
     return replace(
         snapshot,
         unfinished=np.where(snapshot.pending, _share(_log_odds(snapshot.unfinished) + move), snapshot.unfinished),
-        blind=np.where(snapshot.matured, snapshot.blind, _share(_log_odds(snapshot.blind) + move)),
+        blind=np.where(snapshot.pending, _share(_log_odds(snapshot.blind) + move), snapshot.blind),
     )
 
 

@@ -6,6 +6,7 @@ from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
+from onward.delay.plan import plan_correction
 from onward.delay.summary import positives_per_day, summarise
 from onward.params import Params
 from onward.stages.door import main
@@ -28,7 +29,9 @@ def run(layout: Layout, params: Params) -> str:
     holding = ((split == "selection") & (shown_at >= clock.history_start)).to_numpy(bool)
     lessons = learn(evidence, fitting, holding, delay.counterfactual_clocks, boosting)
     in_window = (shown_at >= clock.training_start).to_numpy(bool)
-    correction = correct(evidence, lessons, in_window, fitting | holding, delay.estimator, delay.max_weight)
+    learners = fitting | holding
+    plan = plan_correction(delay.estimator, int((outcomes.converted & in_window & learners).sum()))
+    correction = correct(evidence, lessons, in_window, learners, plan, delay.max_weight)
     summary = summarise(correction, lessons, delay.max_weight)
     curve = lessons.curve.table(clock.attribution_days)
 
