@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import beta
 
 from onward.delay.boosting import Boosting
 from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
-from onward.delay.estimators import choose_estimator, importance_weight
 from onward.delay.learning import Evidence, Lessons, learn
 from onward.delay.outcomes import observe_outcomes
+from onward.delay.plan import Plan, plan_correction
+from onward.delay.weights import importance_weight
 
 pytestmark = pytest.mark.statistical
 
@@ -30,13 +32,17 @@ class Shop:
     converts: np.ndarray
 
 
-def simulate(seed: int, n: int = 30_000) -> Shop:
-    """Keen customers convert more and later; converters look at the product before they buy it."""
+def simulate(seed: int, n: int = 30_000, *, slower: float = 1.0, more: float = 1.0) -> Shop:
+    """Keen customers convert more and later; converters look at the product before they buy it.
+
+    In the last W days delays follow G^slower, and everyone converts `more` times as often.
+    """
     draw = np.random.default_rng(seed)
     shown = np.datetime64(AS_OF, "us") - (np.sort(draw.uniform(0.01, 70, n))[::-1] * 86_400e6).astype("timedelta64[us]")
     keen = draw.random(n)
-    converts = draw.random(n) < 0.02 + 0.2 * keen**2
-    delay = W * draw.beta(1.0 + 2.0 * keen, 2.0)
+    fresh = (np.datetime64(AS_OF, "us") - shown) / np.timedelta64(1, "D") <= W
+    converts = draw.random(n) < (0.02 + 0.2 * keen**2) * np.where(fresh, more, 1.0)
+    delay = W * beta.ppf(draw.random(n) ** (1.0 / np.where(fresh, slower, 1.0)), 1.0 + 2.0 * keen, 2.0)
     converted_at = shown + (delay * 86_400e6).astype("timedelta64[us]")
     looks = np.flatnonzero(draw.random(n) < np.where(converts, 0.7, 0.1))
     at = np.where(converts, delay, W)[looks] * draw.random(len(looks))
@@ -51,14 +57,15 @@ def simulate(seed: int, n: int = 30_000) -> Shop:
     )
 
 
-def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Lessons, np.ndarray]:
+def apply(shop: Shop, estimator: str | Plan = "soft_label") -> tuple[Correction, Lessons, np.ndarray]:
     """Learn on even impressions, check on odd ones, correct all of the last 28 days."""
     outcomes = observe_outcomes(shop.impressions, shop.conversions, AS_OF, timedelta(days=W))
     evidence = Evidence(outcomes, ("keen", "noise"), shop.features, read_engagements(shop.engagements, AS_OF))
     even = np.arange(len(shop.converts)) % 2 == 0
     lessons = learn(evidence, even, ~even, 2, BOOSTING)
     window = outcomes.elapsed_days <= 28
-    correction = correct(evidence, lessons, window, np.ones(len(window), bool), choose_estimator(estimator, 20.0))
+    plan = estimator if isinstance(estimator, Plan) else plan_correction(estimator, 0)
+    correction = correct(evidence, lessons, window, np.ones(len(window), bool), plan, 20.0)
     return correction, lessons, shop.converts[window]
 
 
@@ -116,3 +123,28 @@ def test_engagement_helps_z_only_when_it_is_the_customers_own() -> None:
         controls.append(control.check.auc - control.check_without_engagement.auc)
     assert np.mean(gains) > 0.03
     assert abs(np.mean(controls)) < 0.01
+
+
+def test_the_guard_takes_most_of_a_delay_shift_out_of_the_weights_and_costs_nothing_without_one() -> None:
+    guarded, bare = (Plan("importance_weight", guards, recalibrates=False, reason="") for guards in (True, False))
+    off: dict[tuple[float, bool], list[float]] = {}
+    for slower in (1.0, 1.8):
+        for seed in range(4):
+            shop = simulate(seed, slower=slower)
+            for plan in (guarded, bare):
+                correction, _, converts = apply(shop, plan)
+                off.setdefault((slower, plan.guards_delay), []).append(correction.rows.rate / converts.mean() - 1)
+    assert abs(np.mean(off[1.8, True])) < 0.6 * abs(np.mean(off[1.8, False]))
+    assert abs(np.mean(off[1.0, True]) - np.mean(off[1.0, False])) < 0.01
+
+
+def test_recalibration_follows_a_rate_that_jumped() -> None:
+    off: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(4):
+        shop = simulate(seed, more=1.5)
+        for recalibrates, misses in off.items():
+            plan = Plan("soft_label", guards_delay=False, recalibrates=recalibrates, reason="")
+            correction, _, converts = apply(shop, plan)
+            misses.append(correction.rows.rate / converts.mean() - 1)
+    assert np.mean(off[False]) < -0.04
+    assert abs(np.mean(off[True])) < 0.6 * abs(np.mean(off[False]))

@@ -10,7 +10,11 @@ from hypothesis.extra import numpy as hnp
 
 from onward.delay.contract import Estimator, LabelledRows, Snapshot
 from onward.delay.correction import expected_labels
-from onward.delay.estimators import choose_estimator, clipped_share, importance_weight, naive, soft_label, wait
+from onward.delay.estimators import FOR_BENCHMARKS, FOR_RUNS, choose_estimator
+from onward.delay.reference import naive, wait
+from onward.delay.soft_labels import dfm, soft_label, soft_label_without_engagement
+from onward.delay.weights import clipped_share, fsiw, importance_weight, self_cancelling
+from onward.errors import ParamsError
 
 
 @st.composite
@@ -18,13 +22,16 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
     n = draw(st.integers(0, 12))
     flags = hnp.arrays(bool, n)
     shares = hnp.arrays(np.float64, n, elements=st.floats(0.0, 1.0))
-    return Snapshot(draw(flags), draw(flags), draw(shares), draw(shares))
+    return Snapshot(draw(flags), draw(flags), draw(shares), draw(shares), draw(shares))
 
 
 # Every estimator that uses all examples joins the suite with one line.
 CONTRACT: dict[str, Estimator] = {
     "soft_label": soft_label,
+    "soft_label_without_engagement": soft_label_without_engagement,
+    "dfm": lambda snapshot: dfm(snapshot, *np.full((3, len(snapshot.observed)), 0.4)),
     "importance_weight": partial(importance_weight, max_weight=20.0),
+    "fsiw": partial(fsiw, max_weight=20.0),
     "naive": naive,
 }
 keeps_the_contract = pytest.mark.parametrize("estimator", CONTRACT.values(), ids=CONTRACT)
@@ -94,7 +101,7 @@ def test_no_importance_weight_exceeds_the_clip(snapshot: Snapshot, max_weight: f
 
 
 def test_an_early_conversion_stands_for_those_that_are_still_to_come() -> None:
-    snapshot = Snapshot(np.array([True, False]), np.array([False, False]), np.array([0.9, 0.25]), np.array([0.2, 0.9]))
+    snapshot = Snapshot(*np.array([[True, False], [False, False]]), *np.array([[0.9, 0.25], [0.5, 0.5], [0.2, 0.9]]))
     rows = importance_weight(snapshot, 20.0)
     np.testing.assert_allclose(rows.weight, [5.0, 0.75])
     assert rows.label.tolist() == [1, 0]
@@ -102,7 +109,7 @@ def test_an_early_conversion_stands_for_those_that_are_still_to_come() -> None:
 
 def test_wait_keeps_matured_examples_only() -> None:
     nothing = np.zeros(3)
-    rows = wait(Snapshot(np.array([True, True, False]), np.array([False, True, True]), nothing, nothing))
+    rows = wait(Snapshot(np.array([True, True, False]), np.array([False, True, True]), nothing, nothing, nothing))
     assert rows.example.tolist() == [1, 2]
     assert rows.label.tolist() == [1, 0]
 
@@ -112,10 +119,11 @@ def test_clipped_share_counts_unmatured_conversions_beyond_the_clip() -> None:
         np.array([True, True, True, False]),
         np.array([False, False, True, False]),
         np.zeros(4),
+        np.zeros(4),
         np.array([0.01, 0.5, 0.01, 0.01]),
     )
     assert clipped_share(snapshot, 20.0) == pytest.approx(1 / 3)
-    assert clipped_share(Snapshot(*[np.zeros(0, bool)] * 2, *[np.zeros(0)] * 2), 20.0) == 0.0
+    assert clipped_share(Snapshot(*[np.zeros(0, bool)] * 2, *[np.zeros(0)] * 3), 20.0) == 0.0
 
 
 def test_effective_sample_size_ignores_how_one_example_is_split_and_punishes_uneven_weights() -> None:
@@ -128,7 +136,24 @@ def test_effective_sample_size_ignores_how_one_example_is_split_and_punishes_une
     assert (empty.rate, empty.effective_sample_size) == (0.0, 0.0)
 
 
-def test_names_of_params_lead_to_estimators() -> None:
-    snapshot = Snapshot(np.array([True]), np.array([False]), np.array([0.5]), np.array([0.1]))
+@given(snapshots(), st.floats(1.0, 50.0))
+def test_cancelling_weights_of_an_example_sum_to_one_and_its_positive_weight_is_that_of_pq(
+    snapshot: Snapshot, max_weight: float
+) -> None:
+    rows = self_cancelling(snapshot, max_weight)
+    np.testing.assert_allclose(np.bincount(rows.example, rows.weight, len(snapshot.observed)), 1.0, atol=1e-9)
+    positive = np.bincount(rows.example, rows.weight * rows.label, len(snapshot.observed))
+    pq = importance_weight(snapshot, max_weight)
+    np.testing.assert_allclose(positive, pq.weight * pq.label)
+
+
+def test_names_of_params_lead_to_estimators_and_the_truth_is_refused() -> None:
+    snapshot = Snapshot(np.array([True]), np.array([False]), np.array([0.5]), np.array([0.5]), np.array([0.1]))
     assert choose_estimator("soft_label", 4.0)(snapshot).weight.tolist() == [1.0]
     assert choose_estimator("importance_weight", 4.0)(snapshot).weight.tolist() == [4.0]
+    assert len({choose_estimator(name, 4.0) for name in FOR_RUNS}) == len(FOR_RUNS)
+    for name in FOR_BENCHMARKS:
+        with pytest.raises(ParamsError, match=f"{name}.*benchmarks only; choose one of naive"):
+            choose_estimator(name, 4.0)
+    with pytest.raises(ParamsError, match="unknown"):
+        choose_estimator("magic", 4.0)

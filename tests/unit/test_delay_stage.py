@@ -128,3 +128,24 @@ def test_importance_weights_write_one_row_an_example_and_report_what_they_clip(p
     assert labels["weight"].max() == 4.0
     assert figures["clipped_share"] > 0.0
     assert figures["effective_sample_size"] < figures["training_examples"] == len(labels)
+
+
+def test_auto_settles_on_an_estimator_and_says_why_with_what_it_found(params: Params, tmp_path: Path) -> None:
+    layout = write_log(tmp_path)
+    run(layout, params.model_copy(update={"delay": params.delay.model_copy(update={"estimator": "auto"})}))
+    figures = read_json(layout.metrics / "delay.json")
+    learners = read_table(layout.delay / "labels.parquet").groupby("impression")["label"].agg(["max", "size"])
+    observed = int(((learners["max"] == 1) & (learners["size"] == 1)).sum())
+    assert figures["estimator"] == "soft_label"
+    assert figures["estimator_reason"].startswith(f"{observed} observed conversions, below ")
+    assert figures["recalibration"]["offset_error"] > 0.0
+    assert figures["delay_tilt"]["log_error"] > 0.0
+    assert figures["weight_max"] == 1.0
+    assert 0.0 < figures["weight_variance"] < 1.0
+
+
+def test_a_named_estimator_is_left_as_it_is(layout: Layout) -> None:
+    figures = read_json(layout.metrics / "delay.json")
+    assert figures["estimator_reason"] == "named in params.yaml"
+    assert figures["delay_tilt"] == {"fitted": 1.0, "log_error": 0.0, "exponent": 1.0}
+    assert figures["recalibration"]["offset"] == 0.0

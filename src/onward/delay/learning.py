@@ -14,6 +14,7 @@ from onward.delay.curve import DelayCurve, fit_curve
 from onward.delay.engagement import EngagementLog
 from onward.delay.held_out import HeldOutCheck, check_probabilities, reliability_table
 from onward.delay.outcomes import Flags, Outcomes
+from onward.delay.tilt import DelayGap, measure_gap
 from onward.delay.unfinished import UnfinishedModel, fit_unfinished, unfinished_inputs
 
 
@@ -39,6 +40,10 @@ class Evidence:
         engaged = self.engagement.features(self.outcomes.impression[row], shown_at, clock)
         return unfinished_inputs(self.features[row], (clock - shown_at) / np.timedelta64(1, "D"), engaged)
 
+    def inputs_without_engagement(self, row: npt.NDArray[np.int64], elapsed_days: npt.NDArray[np.float64]) -> Inputs:
+        """Inputs of G and of z(x, e) for impressions `row` at an age, both [m]."""
+        return unfinished_inputs(self.features[row], elapsed_days, np.zeros((len(row), 0), np.float32))
+
 
 @dataclass(frozen=True)
 class Lessons:
@@ -46,16 +51,22 @@ class Lessons:
 
     Attributes:
         unfinished: z(x, a, e).
+        blind: z(x, e), fitted in the same way without engagement.
+        rate: P(converts | x).
         arrival: G(x, e).
+        gap: delays of history as G sees them, which fresh ones are compared with.
         curve: the delay curve of the same customers.
         conversions: matured conversions that G and the curve rest on.
         check: z on held-out customers.
-        check_without_engagement: the same for z(x, e), fitted in the same way.
+        check_without_engagement: the same for z(x, e).
         reliability: predicted and observed by decile of held-out z.
     """
 
     unfinished: UnfinishedModel
+    blind: UnfinishedModel
+    rate: UnfinishedModel
     arrival: ArrivalModel
+    gap: DelayGap
     curve: DelayCurve
     conversions: int
     check: HeldOutCheck
@@ -77,16 +88,34 @@ def learn(evidence: Evidence, fitting: Flags, holding: Flags, clocks: int, boost
     with_elapsed = (*evidence.names, "elapsed_days")
     everything = (*with_elapsed, *evidence.engagement.feature_names)
     model, predicted = _fit_and_predict(inputs, everything, open_pairs.converts, held_inputs, boosting)
-    _, blind = _fit_and_predict(inputs, with_elapsed, open_pairs.converts, held_inputs, boosting)
+    blind, predicted_blind = _fit_and_predict(inputs, with_elapsed, open_pairs.converts, held_inputs, boosting)
+    arrival = _learn_arrival(evidence, pairs.where(pairs.converts), with_elapsed, curve, boosting)
+    arrived = pairs.where(pairs.arrived)
+    settled = np.flatnonzero(fitting & evidence.outcomes.matured)
+    rate = fit_unfinished(evidence.features[settled], evidence.names, evidence.outcomes.converted[settled], boosting)
     return Lessons(
         model,
-        _learn_arrival(evidence, pairs.where(pairs.converts), with_elapsed, curve, boosting),
+        blind,
+        rate,
+        arrival,
+        delay_gap(evidence, arrival, arrived.row, arrived.elapsed_days),
         curve,
         len(curve.delays),
         check_probabilities(predicted, open_held.converts),
-        check_probabilities(blind, open_held.converts),
+        check_probabilities(predicted_blind, open_held.converts),
         reliability_table(predicted, open_held.converts),
     )
+
+
+def delay_gap(
+    evidence: Evidence, arrival: ArrivalModel, row: npt.NDArray[np.int64], elapsed_days: npt.NDArray[np.float64]
+) -> DelayGap:
+    """Compare G at the delay of converted impressions `row` with G at the age at which they are looked at, [m]."""
+    delay = evidence.outcomes.delay_days[row]
+    by_age, by_delay = (
+        arrival.predict(evidence.inputs_without_engagement(row, days), days) for days in (elapsed_days, delay)
+    )
+    return measure_gap(by_age, by_delay, len(np.unique(row)))
 
 
 def _inputs(evidence: Evidence, pairs: PretendedClocks) -> Inputs:

@@ -5,20 +5,24 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from onward.delay.contract import Snapshot
 from onward.delay.correction import Correction
-from onward.delay.estimators import clipped_share, wait
 from onward.delay.learning import Lessons
+from onward.delay.reference import wait
+from onward.delay.weights import clipped_share
 
 
-def summarise(correction: Correction, lessons: Lessons, estimator: str, max_weight: float) -> dict[str, object]:
+def summarise(correction: Correction, lessons: Lessons, max_weight: float) -> dict[str, object]:
     """Headline figures of the training window, all customers unless named otherwise."""
     snapshot = correction.snapshot
-    pending = ~snapshot.observed & ~snapshot.matured
-    weighted = estimator == "importance_weight"
+    pending = snapshot.pending
+    plan, weight = correction.plan, correction.rows.weight
+    weighted = plan.estimator in {"importance_weight", "fsiw"}
     check, blind = lessons.check, lessons.check_without_engagement
     return {
-        "estimator": estimator,
+        "estimator": plan.estimator,
+        "estimator_reason": plan.reason,
+        "delay_tilt": asdict(correction.tilt),
+        "recalibration": asdict(correction.recalibration),
         "impressions": len(pending),
         "positives_observed": int(snapshot.observed.sum()),
         "share_pending": _mean(pending),
@@ -37,7 +41,10 @@ def summarise(correction: Correction, lessons: Lessons, estimator: str, max_weig
         "training_rows": len(correction.rows.label),
         "training_rate": correction.rows.rate,
         "effective_sample_size": correction.rows.effective_sample_size,
-        "clipped_share": clipped_share(_of(snapshot, correction.learners), max_weight) if weighted else 0.0,
+        "weight_mean": _mean(weight),
+        "weight_variance": float(weight.var()) if len(weight) else 0.0,
+        "weight_max": float(weight.max(initial=0.0)),
+        "clipped_share": clipped_share(snapshot.of(correction.learners), max_weight) if weighted else 0.0,
     }
 
 
@@ -56,12 +63,6 @@ def positives_per_day(correction: Correction) -> pd.DataFrame:
     days = rows.groupby("date", sort=True, as_index=False).sum()
     truth = days["naive"].where(days.pop("matured") == days["impressions"])
     return days.assign(matured_truth_where_known=truth.astype("Int64"))
-
-
-def _of(snapshot: Snapshot, chosen: np.ndarray) -> Snapshot:
-    return Snapshot(
-        snapshot.observed[chosen], snapshot.matured[chosen], snapshot.unfinished[chosen], snapshot.arrival[chosen]
-    )
 
 
 def _mean(values: np.ndarray) -> float:

@@ -4,9 +4,9 @@ from onward.artifacts import Layout, read_table, write_json, write_table, write_
 from onward.delay.boosting import Boosting
 from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
-from onward.delay.estimators import choose_estimator
 from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
+from onward.delay.plan import plan_correction
 from onward.delay.summary import positives_per_day, summarise
 from onward.params import Params
 from onward.stages.door import main
@@ -28,10 +28,11 @@ def run(layout: Layout, params: Params) -> str:
     fitting = ((split == "train") & (shown_at >= clock.history_start)).to_numpy(bool)
     holding = ((split == "selection") & (shown_at >= clock.history_start)).to_numpy(bool)
     lessons = learn(evidence, fitting, holding, delay.counterfactual_clocks, boosting)
-    estimator = choose_estimator(delay.estimator, delay.max_weight)
     in_window = (shown_at >= clock.training_start).to_numpy(bool)
-    correction = correct(evidence, lessons, in_window, fitting | holding, estimator)
-    summary = summarise(correction, lessons, delay.estimator, delay.max_weight)
+    learners = fitting | holding
+    plan = plan_correction(delay.estimator, int((outcomes.converted & in_window & learners).sum()))
+    correction = correct(evidence, lessons, in_window, learners, plan, delay.max_weight)
+    summary = summarise(correction, lessons, delay.max_weight)
     curve = lessons.curve.table(clock.attribution_days)
 
     write_table(layout.delay / "outcomes.parquet", correction.outcomes.drop(columns="shown_at"))

@@ -1,0 +1,118 @@
+"""The guard for shifting delays, the recalibration on fresh data, and the rule that picks between estimators."""
+
+import numpy as np
+import pytest
+
+from onward.delay.contract import Snapshot
+from onward.delay.plan import MANY_POSITIVES, plan_correction
+from onward.delay.recalibration import UNCHANGED, apply_recalibration, fit_recalibration
+from onward.delay.tilt import NO_TILT, DelayGap, apply_tilt, fit_tilt, measure_gap
+
+W = 10.0
+
+
+def uniform_delays(seed: int, n: int, exponent: float) -> tuple[np.ndarray, np.ndarray]:
+    """G at age and at delay of n conversions seen by their age, when G(d) = d / W and delays follow G^exponent."""
+    draw = np.random.default_rng(seed)
+    age = draw.uniform(0.5, W, n)
+    delay = age * draw.random(n) ** (1 / exponent)
+    return age / W, delay / W
+
+
+@pytest.mark.parametrize("exponent", [0.6, 1.4, 2.0])
+def test_a_plain_shift_of_delays_is_found(exponent: float) -> None:
+    history = measure_gap(*uniform_delays(0, 20_000, 1.0), 20_000)
+    assert history.mean == pytest.approx(1.0, abs=0.03)
+    tilt = fit_tilt(history, measure_gap(*uniform_delays(1, 5000, exponent), 5000))
+    assert abs(np.log(tilt.fitted / exponent)) < 4 * tilt.log_error
+    assert abs(np.log(tilt.exponent / exponent)) < 0.06
+
+
+def test_the_guard_leaves_steady_delays_alone() -> None:
+    exponents = []
+    for seed in range(60):
+        history = measure_gap(*uniform_delays(seed, 4000, 1.0), 4000)
+        exponents.append(fit_tilt(history, measure_gap(*uniform_delays(1000 + seed, 1000, 1.0), 1000)).exponent)
+    assert np.mean(np.equal(exponents, 1.0)) > 0.85
+    assert np.abs(np.log(exponents)).max() < 0.1
+
+
+def test_what_g_misses_itself_is_not_taken_for_a_shift() -> None:
+    # G is off by a power, in history and now alike.
+    history, fresh = uniform_delays(0, 20_000, 1.0), uniform_delays(1, 20_000, 1.0)
+    tilt = fit_tilt(
+        measure_gap(history[0] ** 1.5, history[1] ** 1.5, 20_000), measure_gap(*np.power(fresh, 1.5), 20_000)
+    )
+    assert tilt.exponent == 1.0
+
+
+def test_without_conversions_there_is_no_tilt_and_no_tilt_goes_beyond_belief() -> None:
+    nothing, plenty = measure_gap(np.zeros(0), np.zeros(0), 0), DelayGap(10_000, 1.0)
+    assert fit_tilt(nothing, plenty) == fit_tilt(plenty, nothing) == NO_TILT
+    assert fit_tilt(plenty, DelayGap(10_000, 0.05)).exponent == pytest.approx(3.0)
+    assert fit_tilt(plenty, DelayGap(10_000, 20.0)).exponent == pytest.approx(1 / 3)
+
+
+def young(rate: np.ndarray, arrival: np.ndarray, seed: int, matured: np.ndarray | None = None) -> Snapshot:
+    """A snapshot drawn from q and G, with z as they imply."""
+    draw = np.random.default_rng(seed)
+    matured = np.zeros(len(rate), bool) if matured is None else matured
+    arrival = np.where(matured, 1.0, arrival)
+    observed = draw.random(len(rate)) < rate * arrival
+    z = rate * (1 - arrival) / (1 - rate * arrival)
+    return Snapshot(observed, matured, z, z, arrival)
+
+
+def test_a_tilt_moves_z_as_g_implies_and_leaves_settled_examples() -> None:
+    draw = np.random.default_rng(0)
+    rate, arrival, matured = draw.uniform(0.01, 0.4, 50), draw.uniform(0.1, 0.9, 50), draw.random(50) < 0.3
+    before = young(rate, arrival, 1, matured)
+    after = apply_tilt(before, 1.7)
+    np.testing.assert_allclose(after.arrival[~matured], arrival[~matured] ** 1.7)
+    assert np.all(after.arrival[matured] == 1.0)
+    expected = rate * (1 - arrival**1.7) / (1 - rate * arrival**1.7)
+    np.testing.assert_allclose(after.unfinished[~matured], expected[~matured])
+    np.testing.assert_allclose(after.blind[~matured], expected[~matured])
+    assert apply_tilt(before, 1.0) is before
+
+
+@pytest.mark.parametrize(("offset", "slope"), [(0.5, 1.0), (-0.4, 0.8), (0.0, 1.2)])
+def test_a_rate_that_moved_is_recovered_from_fresh_examples(offset: float, slope: float) -> None:
+    draw = np.random.default_rng(3)
+    n = 200_000
+    old, arrival = draw.normal(-2.5, 0.8, n), draw.uniform(0.05, 0.95, n)
+    history = 1 / (1 + np.exp(-old))
+    centre = np.average(old, weights=arrival * history)
+    now = 1 / (1 + np.exp(-(centre + offset + slope * (old - centre))))
+    seen = young(now, arrival, 4)
+    stale = Snapshot(seen.observed, seen.matured, *[young(history, arrival, 5).unfinished] * 2, arrival)
+    found = fit_recalibration(stale, history)
+    assert found.offset == pytest.approx(offset, abs=0.05)
+    assert found.slope == pytest.approx(slope, abs=0.05)
+    mended = apply_recalibration(stale, history, found)
+    pending = seen.pending
+    assert np.abs(mended.unfinished[pending] / seen.unfinished[pending] - 1).mean() < 0.05
+    assert mended.unfinished[pending].mean() == pytest.approx(seen.unfinished[pending].mean(), rel=0.03)
+    np.testing.assert_array_equal(mended.arrival, stale.arrival)
+    np.testing.assert_array_equal(mended.unfinished[~pending], stale.unfinished[~pending])
+
+
+def test_few_fresh_examples_hardly_move_z_and_none_leave_it() -> None:
+    rate, arrival = np.full(20, 0.05), np.full(20, 0.3)
+    few = fit_recalibration(young(rate * 2, arrival, 0), rate)
+    assert abs(few.offset) < 0.3
+    assert abs(few.slope - 1) < 0.1
+    settled = young(rate, arrival, 0, np.ones(20, bool))
+    assert fit_recalibration(settled, rate) == UNCHANGED
+    assert apply_recalibration(settled, rate, UNCHANGED) is settled
+
+
+def test_the_default_picks_itself_by_the_number_of_conversions_and_says_why() -> None:
+    few, many = plan_correction("auto", MANY_POSITIVES - 1), plan_correction("auto", MANY_POSITIVES)
+    assert (few.estimator, few.guards_delay, few.recalibrates) == ("soft_label", True, True)
+    assert (many.estimator, many.guards_delay, many.recalibrates) == ("importance_weight", True, False)
+    for plan in (few, many):
+        assert str(MANY_POSITIVES) in plan.reason
+    named = plan_correction("fsiw", 10**6)
+    assert (named.estimator, named.guards_delay, named.recalibrates) == ("fsiw", False, False)
+    assert "params.yaml" in named.reason
