@@ -6,6 +6,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, build_grid
+from onward.thresholds.target import Target
 
 
 def mist_frontier(grid: Grid) -> Frontier:
@@ -34,14 +35,15 @@ def search_mist(
     score: npt.ArrayLike,
     level: npt.ArrayLike,
     expected: npt.ArrayLike,
-    precision_target: float,
+    target: float | Target,
     *,
     levels: int,
     bins_per_level: int,
+    weight: npt.ArrayLike | None = None,
 ) -> SearchResult:
     """Find one cut per level by isotonic rates; see `build_grid` for the arguments."""
-    grid = build_grid(score, level, expected, levels, bins_per_level)
-    return conclude("mist", grid, mist_frontier(grid), precision_target)
+    grid = build_grid(score, level, expected, levels, bins_per_level, weight)
+    return conclude("mist", grid, mist_frontier(grid), target)
 
 
 def _blocks(level: Prefixes) -> tuple[Floats, Ints]:
