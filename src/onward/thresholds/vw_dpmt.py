@@ -10,7 +10,7 @@ from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, Volumes, build_common_grid
 from onward.thresholds.target import Target
 
-# Sums that one level may cost, about half a second; beyond it the states are thinned.
+# Sums that one level may cost, under a second; beyond it the states are thinned.
 _WORK = 4_000_000
 
 
