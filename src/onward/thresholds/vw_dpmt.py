@@ -10,8 +10,8 @@ from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, Volumes, build_common_grid
 from onward.thresholds.target import Target
 
-# Sums that one level may cost, under a second; beyond it the states are thinned.
-_WORK = 4_000_000
+# Sums that one level may cost, a fraction of a second; beyond it the states are thinned.
+_WORK = 1_000_000
 
 
 @dataclass(frozen=True)
