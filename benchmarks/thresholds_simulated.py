@@ -67,7 +67,8 @@ def draw_pairs(world: str, count: int, seed: int) -> Pairs:
         misses = rng.binomial(misses, KEPT_NEGATIVES)
         rate = rate_behind_sample(hits, misses)
     evidence = hits + misses + alpha + beta
-    return Pairs((hits + alpha) / evidence, 1.0 / evidence, rate, (rng.random(count) < rate).astype(np.float64))
+    score, label = (hits + alpha) / evidence, rng.random(count) < rate
+    return Pairs(score, 1.0 / evidence, np.asarray(rate, np.float64), label.astype(np.float64))
 
 
 def rate_behind_sample(hits: Ints, misses: Ints) -> Floats:
@@ -147,7 +148,8 @@ def summarise(world: str, fitted: int, drawn: list[list[dict[str, float | str]]]
         gain, low, high = interval(column["gain"])
         possible = float(np.mean(column["possible"]))
         rows.append({
-            "world": world, "fitted on": fitted, "asked": float(np.mean(column["asked"])), "method": str(first["method"]),
+            "world": world, "fitted on": fitted, "asked": float(np.mean(column["asked"])),
+            "method": str(first["method"]),
             "precision": float(np.nanmean(column["precision"])), "recall": float(np.mean(column["recall"])),
             "gain": gain, "low": low, "high": high,
             "share of optimum": gain / possible if world != WORLDS[0] else None,
