@@ -46,11 +46,14 @@ def test_the_policy_that_shows_most_among_the_certified_is_kept():
     assert certificate.shown == (score >= 0.6).sum()
 
 
-def test_more_looks_ask_for_more():
+def test_the_walk_ends_at_the_first_policy_that_fails():
     score, level, label, customer = two_halves()
-    policy = Policy("single", 0.4, (0.6,))
-    bounds = [certify([policy] * looks, score, level, label, customer, 0.1, 0.1)[1].lower_bound for looks in (1, 3, 9)]
-    assert bounds[0] > bounds[1] > bounds[2]
+    # The strict one shows too little to promise anything, so that the good one behind it is never looked at.
+    policies = [Policy("single", 0.4, (0.6,)), Policy("single", 0.9, (0.9999,))]
+    kept, certificate = certify(policies, score, level, label, customer, 0.36, 0.1)
+    assert kept is None
+    assert certificate.looks == 1
+    assert certify(policies[:1], score, level, label, customer, 0.36, 0.1)[0] is policies[0]
 
 
 def test_a_promise_nobody_can_keep_is_a_named_result():
@@ -58,7 +61,9 @@ def test_a_promise_nobody_can_keep_is_a_named_result():
     kept, certificate = certify([Policy("single", 0.6, (0.5,))], score, level, label, customer, 0.6, 0.1)
     assert kept is None
     assert not certificate.to_dict()["certified"]
-    with pytest.raises(InfeasibleTargetError, match=r"precision_target = 0.6: none of 1 boundaries .*best lower bound"):
+    with pytest.raises(
+        InfeasibleTargetError, match=r"precision_target = 0.6: no boundary can be certified .*lower bound"
+    ):
         certificate.require_certified()
 
 
@@ -111,3 +116,4 @@ def test_what_does_not_fit_together_is_refused():
 
 def test_asking_for_more_never_asks_for_certainty():
     assert stricter(0.99) == (0.99,)
+    assert max(stricter(0.7)) < 1.0
