@@ -68,7 +68,7 @@ def draw_pairs(world: str, count: int, seed: int) -> Pairs:
         rate = rate_behind_sample(hits, misses)
     evidence = hits + misses + alpha + beta
     score, label = (hits + alpha) / evidence, rng.random(count) < rate
-    return Pairs(np.asarray(score, np.float64), 1.0 / evidence, np.asarray(rate, np.float64), label.astype(np.float64))
+    return Pairs(*(np.asarray(each, np.float64) for each in (score, 1.0 / evidence, rate, label)))
 
 
 def rate_behind_sample(hits: Ints, misses: Ints) -> Floats:

@@ -205,8 +205,9 @@ class Scorer(_Section):
 
 
 class Uncertainty(_Section):
-    """How many uncertainty levels decisions may differ by."""
+    """How scores become probabilities, and how many uncertainty levels decisions may differ by."""
 
+    calibrator: Literal["isotonic", "platt", "beta", "histogram"]
     levels: Annotated[int, Field(ge=1, le=100)]
 
 
