@@ -88,16 +88,16 @@ def main() -> None:
         rows += lines(f"{name}, crosswise, matured by as_of", data, window, probability, cut)
     found = find_groups(
         data.label[window & test], own[window & test], data.customer[window & test],
-        {column: data.slices[column].to_numpy()[window & test] for column in data.slices}, seed=SEED,
+        {str(column): data.slices[column].to_numpy()[window & test] for column in data.slices}, seed=SEED,
     )  # fmt: skip
 
-    def enough(what: str) -> list[dict[str, Cell]]:
-        return [
-            row for row in rows
-            if str(row["measured"]).startswith(what) and row["level"] != "all" and int(str(row["conversions"])) >= ENOUGH
-        ]  # fmt: skip
-
-    levels = enough("isotonic")
+    levels = [
+        row
+        for row in rows
+        if str(row["measured"]).startswith("isotonic")
+        and row["level"] != "all"
+        and int(str(row["conversions"])) >= ENOUGH
+    ]
     claims = {
         "test_ece": float(str(rows[0]["ECE"])),
         "test_pcoc": float(str(rows[0]["PCOC"])),

@@ -32,7 +32,7 @@ from onward.thresholds.single import search_single
 from onward.thresholds.vw_dpmt import search_vw_dpmt
 from onward.uncertainty.evidential import EvidentialBeta
 from onward.uncertainty.levels import UncertaintyLevels
-from onward.uncertainty.sources import DropoutPasses, HeadEnsemble, SpreadSource
+from onward.uncertainty.sources import DropoutPasses, HeadEnsemble, Scored, Spread, SpreadSource
 from onward.uncertainty.venn_abers import VennAbersWidth
 
 SEED = 20171120
@@ -48,12 +48,13 @@ CONTROL = "random u"
 
 @dataclass(frozen=True)
 class Setting:
-    """A score to cut, the rows to cut it on, and the precision that is asked of it."""
+    """A score to cut, the rows to cut it on, how, and by which spread: learnt fold by fold, or known beforehand."""
 
     name: str
     score: Floats
     rows: np.ndarray
     sources: Mapping[str, "SpreadSource | Floats"]
+    searches: tuple[str, ...]
 
 
 @dataclass
@@ -77,28 +78,32 @@ class Cost:
     a_million: list[float]
 
 
-def settings_of(data: HeldOut) -> list[Setting]:
+def settings_of(data: HeldOut, costs: dict[str, Cost]) -> list[Setting]:
     """Return every score with the rows and the spread sources it is cut with."""
-    dropout = data.training.train_dropout(SEED)
+    started = time.process_time()
+    dropout = DropoutPasses(data.training.train_dropout(SEED))
+    trained = time.process_time() - started
     sources: dict[str, SpreadSource | Floats] = {
-        "head ensemble": HeadEnsemble(),
+        # These two learn nothing from the fitting households: their spread is the same in every fold.
+        "head ensemble": _ask(HeadEnsemble(), data.scored, costs.setdefault("head ensemble", Cost([], []))),
+        "dropout": _ask(dropout, data.scored, costs.setdefault("dropout", Cost([trained], []))),
         "evidential, counts": EvidentialBeta("counts", SEED),
         "evidential, density": EvidentialBeta("density", SEED),
         "Venn-Abers": VennAbersWidth(1),
         "Venn-Abers by evidence": VennAbersWidth(8),
-        "dropout": DropoutPasses(dropout),
     }
     everything = np.ones(len(data.customer), np.bool_)
     evidence, sales = data.scored.evidence, data.slices["sales of the target"].to_numpy()
     hits, shown = data.history.T
     short = {name: sources[name] for name in ("head ensemble", "evidential, counts")}
+    few = ("mist", "ew_dpmt")
     return [
-        Setting("pipeline, all rows", data.scored.score, everything, sources),
-        Setting("pipeline, little-known pairs", data.scored.score, evidence <= np.median(evidence), short),
-        Setting("pipeline, slow-selling targets", data.scored.score, sales == "0", short),
+        Setting("pipeline, all rows", data.scored.score, everything, sources, tuple(SEARCHES)),
+        Setting("pipeline, little-known pairs", data.scored.score, evidence <= np.median(evidence), short, few),
+        Setting("pipeline, slow-selling targets", data.scored.score, sales == "0", short, few),
         Setting(
             "history with a mis-set prior, all rows", (hits + 1.0) / (shown + 2.0), everything,
-            {"evidence": 1.0 / (shown + 2.0), **short},
+            {"evidence": 1.0 / (shown + 2.0), **short}, few,
         ),
     ]  # fmt: skip
 
@@ -112,7 +117,11 @@ def deal(customer: Ints) -> Ints:
 def measure(setting: Setting, data: HeldOut, folds: Ints, costs: dict[str, Cost]) -> dict[tuple[str, str], Decided]:
     """Fit and decide every source and search, fold by fold."""
     n, score = len(folds), setting.score
-    keys = [("–", "single"), (CONTROL, "ew_dpmt"), *((name, search) for name in setting.sources for search in SEARCHES)]
+    keys = [
+        ("–", "single"),
+        (CONTROL, "ew_dpmt"),
+        *((name, search) for name in setting.sources for search in setting.searches),
+    ]
     decided = {key: Decided(np.zeros(n), np.zeros(n)) for key in keys}
     for fold in track(range(FOLDS), description=setting.name):
         rest = setting.rows & (folds != fold) & ~data.backtest
@@ -126,7 +135,7 @@ def measure(setting: Setting, data: HeldOut, folds: Ints, costs: dict[str, Cost]
             spread = _spread(source, data, first, second | test, cost)
             levels = UncertaintyLevels.fit(spread[first], LEVELS)
             level, asked = levels.assign(spread[second]), levels.assign(spread[test])
-            for search in SEARCHES:
+            for search in setting.searches:
                 cuts = _cuts(search, score[second], level, data.expected[second], levels.count)
                 decided[name, search].note(test, score[test] >= cuts[asked], score)
         random = np.random.default_rng([SEED, 2, fold]).integers(0, LEVELS, n)
@@ -147,11 +156,15 @@ def _spread(source: "SpreadSource | Floats", data: HeldOut, seen: np.ndarray, as
     started = time.process_time()
     fitted = source.fit(data.scored.take(seen), data.expected[seen])
     cost.fit.append(time.process_time() - started)
-    spread = np.full(len(seen), np.nan)
-    wanted = seen | asked
+    spread, wanted = np.full(len(seen), np.nan), seen | asked
+    spread[wanted] = _ask(fitted, data.scored.take(wanted), cost)
+    return spread
+
+
+def _ask(fitted: Spread, rows: Scored, cost: Cost) -> Floats:
     started = time.process_time()
-    spread[wanted] = fitted.uncertainty(data.scored.take(wanted))
-    cost.a_million.append((time.process_time() - started) * 1e6 / float(wanted.sum()))
+    spread = fitted.uncertainty(rows)
+    cost.a_million.append((time.process_time() - started) * 1e6 / len(rows.score))
     return spread
 
 
@@ -219,7 +232,7 @@ def main() -> None:
     data = read_held_out()
     folds, rows = deal(data.customer), list[dict[str, Cell]]()
     costs: dict[str, Cost] = {}
-    for setting in settings_of(data):
+    for setting in settings_of(data, costs):
         rows += summarise(setting, data, measure(setting, data, folds, costs), costs)
     publish(Finding("thresholds_complete_journey", [SEED], rows, claims_of(rows, data)))
 

@@ -19,6 +19,7 @@ from sklearn.mixture import GaussianMixture
 from onward.uncertainty.sources import Floats, Scored
 
 _EDGE = 1e-6
+_SAMPLE = 20_000  # places that a density is fitted on
 _LARGEST = 12.0  # log N beyond which pairs of one score cannot be told apart
 
 
@@ -31,7 +32,9 @@ class Density:
 
     @classmethod
     def fit(cls, place: npt.NDArray[np.float32], dimensions: int, components: int, seed: int) -> "Density":
-        """Fit on the places [n, d] of seen pairs."""
+        """Fit on the places [n, d] of seen pairs; a sample of them where they are many."""
+        if len(place) > _SAMPLE:
+            place = place[np.random.default_rng([seed, 8]).choice(len(place), _SAMPLE, replace=False)]
         directions = PCA(min(dimensions, place.shape[1], len(place)), random_state=seed).fit(place)
         mixture = GaussianMixture(min(components, len(place)), reg_covar=1e-4, random_state=seed, max_iter=50)
         return cls(directions, mixture.fit(directions.transform(place)))
