@@ -26,7 +26,7 @@ from onward.uncertainty.spread import summarise_heads
 
 SEED = 20171120
 FOLDS = 6
-LEVELS = 5
+LEVELS, FEWER_LEVELS = 5, 3
 SAMPLES = 500
 ENOUGH = 500  # conversions from which a level's figures are held to the promise
 
@@ -57,7 +57,7 @@ def lines(what: str, data: HeldOut, rows: np.ndarray, probability: Floats, level
     ]
 
 
-def crosswise(name: str, data: HeldOut, uncertainty: Floats, tested: np.ndarray) -> tuple[Floats, Ints]:
+def crosswise(name: str, data: HeldOut, uncertainty: Floats, tested: np.ndarray, count: int) -> tuple[Floats, Ints]:
     """Return probability and level of every row, from a calibrator and levels fitted on other households."""
     known, code = np.unique(data.customer, return_inverse=True)
     fold = np.random.default_rng([SEED, 1]).permutation(len(known))[code] % FOLDS
@@ -65,7 +65,7 @@ def crosswise(name: str, data: HeldOut, uncertainty: Floats, tested: np.ndarray)
     for number in range(FOLDS):
         others, test = (fold != number) & ~data.backtest, (fold == number) & tested
         calibrator = FITS[name](data.scored.score[others], data.expected[others])
-        levels = UncertaintyLevels.fit(uncertainty[others], LEVELS)
+        levels = UncertaintyLevels.fit(uncertainty[others], count)
         probability[test] = calibrator.apply(data.scored.score[test])
         level[test] = levels.assign(uncertainty[test])
     return probability, level
@@ -84,8 +84,11 @@ def main() -> None:
     rows = lines("the pipeline, test households, matured by as_of", data, window & test, own, level)
     rows += lines("the pipeline, test households, backtest", data, backtest & test, own, level)
     for name in FITS:
-        probability, cut = crosswise(name, data, uncertainty, window)
+        probability, cut = crosswise(name, data, uncertainty, window, LEVELS)
         rows += lines(f"{name}, crosswise, matured by as_of", data, window, probability, cut)
+    # Fewer levels, so that some hold enough conversions to be judged.
+    probability, cut = crosswise("isotonic", data, uncertainty, window, FEWER_LEVELS)
+    rows += lines(f"isotonic, crosswise, {FEWER_LEVELS} levels", data, window, probability, cut)
     found = find_groups(
         data.label[window & test], own[window & test], data.customer[window & test],
         {str(column): data.slices[column].to_numpy()[window & test] for column in data.slices}, seed=SEED,
@@ -102,6 +105,8 @@ def main() -> None:
         "test_ece": float(str(rows[0]["ECE"])),
         "test_pcoc": float(str(rows[0]["PCOC"])),
         "backtest_pcoc": float(str(rows[LEVELS + 1]["PCOC"])),
+        "crosswise_ece": float(str(rows[2 * (LEVELS + 1)]["ECE"])),
+        "crosswise_pcoc": float(str(rows[2 * (LEVELS + 1)]["PCOC"])),
         "levels_with_500_conversions_crosswise": float(len(levels)),
         "groups_named": float(len(found)),
         "groups_confirmed": float(sum(group.confirmed for group in found)),
