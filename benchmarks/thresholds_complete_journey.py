@@ -9,7 +9,8 @@ Scores: `pipeline` is the deployed ensemble; `history` the share of conversions 
 households, smoothed by two imaginary impressions towards one half (a prior that is mis-set, so that pairs seen rarely
 score too high) or by twenty towards the rate of all; its uncertainty is one over the evidence. History alone cannot
 reach the precision that is asked of the pipeline, so it is asked for less. Rows: all, or only those where little is
-known of the pair or of the product.
+known of the pair or of the product. The products were all on sale half a year before, so none is new: slow sellers
+stand in for them. Costs leave out the ensemble's heads, which the score needs anyway.
 """
 
 import argparse
