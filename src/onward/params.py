@@ -209,17 +209,32 @@ class Scorer(_Section):
 
 
 class Uncertainty(_Section):
-    """How many uncertainty levels decisions may differ by."""
+    """How scores become probabilities, and how many uncertainty levels decisions may differ by."""
 
+    calibrator: Literal["isotonic", "platt", "beta", "histogram"]
     levels: Annotated[int, Field(ge=1, le=100)]
 
 
 class Thresholds(_Section):
-    """The search for one score threshold per uncertainty level."""
+    """The search for one score threshold per uncertainty level.
 
-    search: Literal["single", "mist", "ew_dpmt"]
+    `target` says which of the three targets counts; the other two are left alone.
+    """
+
+    search: Literal["single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
+    target: Literal["precision", "recall", "cost_ratio"]
     precision_target: OpenShare
+    recall_target: OpenShare
+    cost_ratio: Positive
+    abstain_precision: OpenShare | None
+    certificate_alpha: OpenShare | None
     bins_per_level: Annotated[int, Field(ge=2, le=10_000)]
+
+    @property
+    def asked(self) -> tuple[Literal["precision", "recall", "cost_ratio"], float]:
+        """The target that counts, and its value."""
+        values = {"precision": self.precision_target, "recall": self.recall_target, "cost_ratio": self.cost_ratio}
+        return self.target, values[self.target]
 
 
 class Evaluation(_Section):

@@ -225,3 +225,11 @@ def test_boundary_table_names_every_cut():
     mine = table[table["search"] == "ew_dpmt"]
     assert mine["cut"].tolist()[0] == 0.9
     assert np.isnan(mine["cut"].tolist()[1])
+
+
+def test_mist_enters_a_block_that_luck_made_long():
+    # One level, ten bins pooled into one block of rate 0.45: as a whole it breaks the target, its first bins do not.
+    score, level = np.linspace(1.0, 0.1, 10), np.zeros(10, int)
+    expected = np.array([0.5, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4, 0.5])
+    result = search_mist(score, level, expected, 0.46, levels=1, bins_per_level=10)
+    assert result.shown == search_ew_dpmt(score, level, expected, 0.46, levels=1, bins_per_level=10).shown == 6

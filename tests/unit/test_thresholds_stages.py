@@ -18,6 +18,7 @@ from onward.model.scorer import PairScorer, feature_matrix
 from onward.params import read_params
 from onward.stages import calibrate_uncertainty, fit_thresholds
 from onward.thresholds.policy import Policy
+from onward.uncertainty.calibration import IsotonicCalibrator
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = read_params(ROOT / "params.yaml")
@@ -116,7 +117,7 @@ def test_calibration_is_reported_on_customers_it_was_not_fitted_to(shop):
     assert set(table["level"].astype(str)) == {"all", "0", "1", "2", "3", "4"}
 
 
-@pytest.mark.parametrize("search", ["single", "mist", "ew_dpmt"])
+@pytest.mark.parametrize("search", ["single", "mist", "ew_dpmt", "vw_dpmt", "gmt"])
 def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
     line = fit_thresholds.run(shop, params(search=search))
     assert line.startswith(f"{search} shows ")
@@ -124,7 +125,7 @@ def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
     policy = Policy.from_dict(values)
     assert values["feasible"] is True
     assert values["cuts"] == searches[search]["cuts"]
-    assert set(searches) == {"single", "mist", "ew_dpmt", "ew_dpmt_random_levels"}
+    assert set(searches) == {"single", "mist", "ew_dpmt", "ew_dpmt_random_levels", search}
     scores = read_table(shop.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(shop.delay / "outcomes.parquet")
     rows = scores.merge(outcomes, on="impression")
@@ -135,6 +136,36 @@ def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
     assert metrics["searches"][search]["recall"] == searches[search]["recall"]
     assert set(pd.read_csv(shop.plots / "boundary.csv")["search"]) == set(searches)
     assert set(pd.read_csv(shop.plots / "operating_points.csv")["search"]) == set(searches)
+
+
+def test_other_targets_a_band_and_a_certificate_reach_the_policy(shop):
+    fit_thresholds.run(shop, params(target="recall", recall_target=0.5))
+    values = read_json(shop.thresholds / "policy.json")
+    assert values["recall"] >= 0.5
+    assert values["asked"] == {"kind": "recall", "value": 0.5}
+    fit_thresholds.run(shop, params(precision_target=0.3, certificate_alpha=0.2, abstain_precision=0.2))
+    values = read_json(shop.thresholds / "policy.json")
+    assert values["precision_target"] == 0.3
+    assert values["certificate"]["lower_bound"] >= 0.3
+    assert read_json(shop.metrics / "thresholds.json")["certificate"] == values["certificate"]
+    assert values["cuts"] == read_json(shop.thresholds / "searches.json")["ew_dpmt"]["cuts"]
+    policy = Policy.from_dict(values)
+    assert set(policy.answer([0.0, 0.9], [0, 0])) <= {"show", "abstain", "dismiss"}
+    assert len(policy.abstain_cuts) == len(policy.cuts)
+
+
+@pytest.mark.parametrize("calibrator", ["platt", "beta", "histogram"])
+def test_every_calibrator_is_read_back_as_one_map(shop, tmp_path, calibrator):
+    other = replace(shop, root=tmp_path)
+    for folder in ("serving", "delay", "model"):
+        (tmp_path / "artifacts").mkdir(exist_ok=True)
+        (tmp_path / "artifacts" / folder).symlink_to(shop.root / "artifacts" / folder)
+    settings = PARAMS.uncertainty.model_copy(update={"calibrator": calibrator})
+    calibrate_uncertainty.run(other, params().model_copy(update={"uncertainty": settings}))
+    read = IsotonicCalibrator.from_dict(read_json(other.uncertainty / "calibrator.json"))
+    scores = read_table(other.uncertainty / "scores.parquet")
+    assert read.apply(scores["score"]) == pytest.approx(scores["probability"].to_numpy())
+    assert read_json(other.metrics / "calibration.json")["threshold_split"]["all"]["pcoc"] == pytest.approx(1, abs=0.3)
 
 
 def test_an_infeasible_target_stops_the_stage_and_leaves_the_old_policy(shop):

@@ -18,6 +18,8 @@ SEARCHES = {
     "single": "single cut",
     "mist": "MIST",
     "ew_dpmt": "EW-DPMT",
+    "vw_dpmt": "VW-DPMT",
+    "gmt": "GMT",
     "ew_dpmt_random_levels": "EW-DPMT, levels at random",
 }
 """What the report calls each boundary search."""

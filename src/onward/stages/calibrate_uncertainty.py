@@ -9,7 +9,7 @@ from onward.model.pair_features import scorer_frame
 from onward.params import Params
 from onward.stages.door import main
 from onward.stages.trained_model import read_trained_model
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.reliability import calibration_by_level, summarise_calibration
@@ -33,7 +33,7 @@ def run(layout: Layout, params: Params) -> str:
     score, uncertainty = summarise_heads(model.scorer.predict(frame, threads=params.run.threads))
 
     calibrate, report = ((rows["split"] == name).to_numpy(bool) for name in ("calibrate", "threshold"))
-    calibrator = IsotonicCalibrator.fit(score[calibrate], expected[calibrate])
+    calibrator = FITS[params.uncertainty.calibrator](score[calibrate], expected[calibrate])
     levels = UncertaintyLevels.fit(uncertainty[calibrate], params.uncertainty.levels)
     probability, level = calibrator.apply(score), levels.assign(uncertainty)
     held_out, table = calibration_by_level(probability[report], expected[report], level[report], levels.count)

@@ -5,31 +5,34 @@ import numpy as np
 from onward.artifacts import Layout, read_json, read_table, write_json, write_text
 from onward.params import Params
 from onward.stages.door import main
-from onward.thresholds.comparison import boundary_table, compare_searches
-from onward.thresholds.policy import Policy
+from onward.thresholds.comparison import boundary_table
+from onward.thresholds.fitting import fit_policy
+from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
     """Run every search on the threshold split and keep the boundary of the chosen one."""
-    scores = read_table(layout.uncertainty / "scores.parquet", ["impression", "split", "score", "level"])
-    scores = scores[scores["split"] == "threshold"]
+    scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
     settings = params.thresholds
-    comparison = compare_searches(
+    fitted = fit_policy(
         scores["score"].to_numpy(np.float64),
         scores["level"].to_numpy(np.int64),
         look_up_expected(scores["impression"], outcomes),
-        settings.precision_target,
+        scores["customer"].to_numpy(np.int64),
+        Target(*settings.asked),
+        search=settings.search,
         levels=UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count,
         bins_per_level=settings.bins_per_level,
+        abstain_precision=settings.abstain_precision,
+        certificate_alpha=settings.certificate_alpha,
         seed=params.run.seed,
     )
-    chosen = comparison.results[settings.search]
-    chosen.require_feasible()
-    policy = Policy(chosen.search, chosen.precision_target, chosen.cuts)
-    write_json(layout.thresholds / "policy.json", {**chosen.to_dict(), **policy.to_dict()})
+    chosen, comparison = fitted.result, fitted.comparison
+    certificate = {"certificate": fitted.certificate.to_dict()} if fitted.certificate else {}
+    write_json(layout.thresholds / "policy.json", {**chosen.to_dict(), **fitted.policy.to_dict(), **certificate})
     searches = comparison.to_dict()
     write_json(layout.thresholds / "searches.json", searches)
     for name, table in (
@@ -44,6 +47,7 @@ def run(layout: Layout, params: Params) -> str:
         "precision_target": chosen.precision_target,
         "impressions": len(scores),
         "searches": {name: {key: values[key] for key in figures} for name, values in searches.items()},
+        **certificate,
     }
     write_json(layout.metrics / "thresholds.json", metrics)
     return (

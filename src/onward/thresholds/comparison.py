@@ -8,9 +8,12 @@ import pandas as pd
 
 from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.grid import Grid, build_grid
+from onward.thresholds.gmt import gmt_frontier
+from onward.thresholds.grid import Grid, build_common_grid, build_grid
 from onward.thresholds.mist import mist_frontier
 from onward.thresholds.single import single_frontier, single_grid
+from onward.thresholds.target import Target
+from onward.thresholds.vw_dpmt import vw_dpmt_frontier
 
 # Levels shuffled among the examples: any gain this search shows is what many cuts gain by chance.
 CONTROL = "ew_dpmt_random_levels"
@@ -43,13 +46,17 @@ def compare_searches(
     score: npt.ArrayLike,
     level: npt.ArrayLike,
     expected: npt.ArrayLike,
-    precision_target: float,
+    target: float | Target,
     *,
     levels: int,
     bins_per_level: int,
     seed: int,
+    extra: tuple[str, ...] = (),
 ) -> Comparison:
-    """Run single, mist, ew_dpmt and the control; see `build_grid` for the arguments."""
+    """Run single, mist, ew_dpmt and the control; see `build_grid` for the arguments.
+
+    `extra` names further searches to run: of `vw_dpmt` and `gmt`; what is run anyway may be named too.
+    """
     shuffled = np.random.default_rng([seed, _PURPOSE]).permutation(np.asarray(level))
     by_score = single_grid(score, expected)
     by_level = build_grid(score, level, expected, levels, bins_per_level)
@@ -61,8 +68,13 @@ def compare_searches(
         "ew_dpmt": (by_level, dpmt_frontier(by_level)),
         CONTROL: (by_chance, dpmt_frontier(by_chance)),
     }
+    if "vw_dpmt" in extra:
+        common = build_common_grid(score, level, expected, levels, bins_per_level)
+        searches["vw_dpmt"] = (common, vw_dpmt_frontier(common))
+    if "gmt" in extra:
+        searches["gmt"] = (by_level, gmt_frontier(by_level))
     results = {
-        name: conclude(name, grid, frontier, precision_target, levels // len(grid.levels))
+        name: conclude(name, grid, frontier, target, levels // len(grid.levels))
         for name, (grid, frontier) in searches.items()
     }
     points = [operating_points(frontier, grid).assign(search=name) for name, (grid, frontier) in searches.items()]

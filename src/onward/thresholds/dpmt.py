@@ -3,8 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from onward.errors import DataError
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Floats, Grid, Prefixes, build_grid
+from onward.thresholds.target import Target
 
 # Additions that a search may cost, about half a second. Beyond it examples are counted in units of several.
 _WORK = 1_000_000_000
@@ -15,12 +17,17 @@ def dpmt_frontier(grid: Grid, work: int = _WORK) -> Frontier:
 
     R'[m + n_j] = max(R[m] + c_j) over the prefixes j of the next level, which show n_j examples with c_j positives.
     The paper counts m in bins, which is exact only while all bins weigh the same; levels frozen on other customers,
-    remainders and ties make them differ. Here m counts examples, so the answer is exact for any weights. Where
+    remainders and ties make them differ. Here m counts what divides every bin: whole bins where all weigh the same,
+    O(K²L²), single examples at worst, so the answer is exact for bins of any size. Where
     that would cost more than `work` additions, m counts units of several examples and n_j is rounded *up*:
     the answer may then fall short of the best by less than one unit a level, but never misses its target unseen.
+
+    Raises:
+        DataError: examples carry weights of their own, which VW-DPMT takes.
     """
-    prefixes = sum(len(level.shown) for level in grid.levels)
-    unit = max(1, -(-grid.examples * prefixes // work))
+    if not grid.counted:
+        raise DataError("ew_dpmt counts examples and cannot weigh them; set thresholds.search: vw_dpmt")
+    unit = _unit(grid, work)
     reached = [np.zeros(1)]
     for level in grid.levels:
         reached.append(_add_level(reached[-1], level, unit))
@@ -44,14 +51,20 @@ def search_ew_dpmt(
     score: npt.ArrayLike,
     level: npt.ArrayLike,
     expected: npt.ArrayLike,
-    precision_target: float,
+    target: float | Target,
     *,
     levels: int,
     bins_per_level: int,
 ) -> SearchResult:
-    """Find the cuts with most positives at precision ≥ target; see `build_grid` for the arguments."""
+    """Find the cuts with most positives at the target; see `build_grid` for the arguments."""
     grid = build_grid(score, level, expected, levels, bins_per_level)
-    return conclude("ew_dpmt", grid, dpmt_frontier(grid), precision_target)
+    return conclude("ew_dpmt", grid, dpmt_frontier(grid), target)
+
+
+def _unit(grid: Grid, work: int) -> int:
+    divisor = max(1, int(np.gcd.reduce(np.concatenate([level.shown for level in grid.levels]))))
+    prefixes = sum(len(level.shown) for level in grid.levels)
+    return divisor * max(1, -(-int(grid.examples) * prefixes // (divisor * work)))
 
 
 def _add_level(before: Floats, level: Prefixes, unit: int) -> Floats:
@@ -66,4 +79,4 @@ def _add_level(before: Floats, level: Prefixes, unit: int) -> Floats:
 
 
 def _units(level: Prefixes, unit: int) -> npt.NDArray[np.int64]:
-    return -(-level.shown // unit)
+    return np.asarray(-(-level.shown // unit), np.int64)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from onward.errors import InfeasibleTargetError
-from onward.thresholds.grid import Floats, Grid, Ints
+from onward.thresholds.grid import Floats, Grid, Volumes
+from onward.thresholds.target import Target
 
 
 @dataclass(frozen=True)
@@ -14,12 +15,12 @@ class Frontier:
     """The operating points of one search; they do not depend on the target.
 
     Attributes:
-        shown: [m], examples shown at each point (never understated).
+        shown: [m], examples shown at each point, or their weight (never understated), increasing.
         positives: [m], expected positives among them; -inf where no boundary leads to the point.
         choice: for a point, how many prefixes of each level of the grid lie above the cut.
     """
 
-    shown: Ints
+    shown: Volumes
     positives: Floats
     choice: Callable[[int], tuple[int, ...]]
 
@@ -30,11 +31,6 @@ class Frontier:
         np.divide(self.positives, self.shown, out=precision, where=self.shown > 0)
         return precision
 
-    def best(self, precision_target: float) -> int | None:
-        """Return the point with most positives that keeps the target, the smallest such; None where there is none."""
-        kept = np.flatnonzero(self.precision >= precision_target)
-        return int(kept[np.argmax(self.positives[kept])]) if len(kept) else None
-
 
 @dataclass(frozen=True)
 class SearchResult:
@@ -42,11 +38,12 @@ class SearchResult:
 
     Attributes:
         search: name of the search.
-        precision_target: what was asked.
+        asked: the target.
+        precision_target: the precision that the target demands; for a recall target the precision that was reached.
         feasible: whether a non-empty boundary reaches the target.
         cuts: show an example if its score is at least the cut of its level; inf never shows.
         examples: examples searched.
-        shown: examples shown.
+        shown: examples shown, or their weight.
         positives: expected positives among them.
         precision: positives / shown; None where nothing is shown.
         recall: share of all expected positives that are shown.
@@ -54,11 +51,12 @@ class SearchResult:
     """
 
     search: str
+    asked: Target
     precision_target: float
     feasible: bool
     cuts: tuple[float, ...]
-    examples: int
-    shown: int
+    examples: float
+    shown: float
     positives: float
     precision: float | None
     recall: float
@@ -72,40 +70,47 @@ class SearchResult:
         """
         if not self.feasible:
             raise InfeasibleTargetError(
-                f"thresholds.precision_target = {self.precision_target:g}: {self.search} reaches at most "
-                f"{self.reachable_precision:.4f} on {self.examples} impressions of the threshold split; "
+                f"{self.asked}: {self.search} reaches at most "
+                f"{self.reachable_precision:.4f} on {self.examples:g} impressions of the threshold split; "
                 "lower the target, raise thresholds.bins_per_level or train on more data"
             )
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, ready for JSON; an infinite cut becomes None."""
-        return {**vars(self), "cuts": [cut if np.isfinite(cut) else None for cut in self.cuts]}
+        values = {name: value for name, value in vars(self).items() if name != "asked"}
+        if self.asked.kind != "precision":
+            values["asked"] = vars(self.asked)
+        return {**values, "cuts": [cut if np.isfinite(cut) else None for cut in self.cuts]}
 
 
-def conclude(search: str, grid: Grid, frontier: Frontier, precision_target: float, copies: int = 1) -> SearchResult:
+def conclude(search: str, grid: Grid, frontier: Frontier, target: float | Target, copies: int = 1) -> SearchResult:
     """Choose a point of the frontier and count again, on the grid's true counts, what its cuts show.
 
     Args:
         search: name of the search.
         grid: what the frontier was made of.
         frontier: the operating points.
-        precision_target: what is asked.
+        target: what is asked; a bare number is a precision.
         copies: how often the cuts are repeated; a grid that ignores levels gives one cut for all of them.
     """
-    point = frontier.best(precision_target)
+    asked = target if isinstance(target, Target) else Target("precision", target)
+    point = asked.choose(frontier.shown, frontier.positives, grid.positives)
     choice = (0,) * len(grid.levels) if point is None else frontier.choice(point)
     chosen = list(zip(grid.levels, choice, strict=True))
-    shown = sum(int(level.shown[j]) for level, j in chosen)
+    shown = sum(level.shown[j].item() for level, j in chosen)
     positives = sum(float(level.positives[j]) for level, j in chosen)
+    precision = positives / shown if shown else None
+    demanded = asked.break_even
     return SearchResult(
         search=search,
-        precision_target=precision_target,
-        feasible=shown > 0 and positives / shown >= precision_target,
+        asked=asked,
+        precision_target=(precision or 0.0) if demanded is None else demanded,
+        feasible=bool(asked.keeps(np.array([shown]), np.array([positives]), grid.positives)[0]),
         cuts=tuple(float(level.cuts[j]) for level, j in chosen) * copies,
         examples=grid.examples,
         shown=shown,
         positives=positives,
-        precision=positives / shown if shown else None,
+        precision=precision,
         recall=positives / grid.positives if grid.positives > 0.0 else 0.0,
         reachable_precision=float(frontier.precision.max()),
     )

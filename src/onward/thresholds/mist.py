@@ -6,20 +6,23 @@ from sklearn.isotonic import IsotonicRegression
 
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, build_grid
+from onward.thresholds.target import Target
 
 
 def mist_frontier(grid: Grid) -> Frontier:
     """Walk down the isotonic rates of all levels at once, O(KL log KL).
 
     Within a level, bins that break the order are pooled into blocks; a block's rate is its true rate, so the counts
-    stay exact. Blocks of equal rate, in whatever level, are shown together or not at all. The points are the
-    corners of the concave hull of what EW-DPMT can reach on the same grid: never more positives than EW-DPMT.
+    stay exact. A block that no other level ties with is entered bin by bin, since a block that luck has made long
+    would otherwise be taken or left as a whole; blocks of equal rate in several levels are shown together or not at
+    all. Every point is one that EW-DPMT can reach on the same grid: never more positives than EW-DPMT.
     (arXiv 2311.11723.)
     """
     blocks = [_blocks(level) for level in grid.levels]
     rates = np.unique(np.concatenate([rate for rate, _ in blocks]))[::-1]
     # [points, levels]: prefixes of each level whose rate is at least the point's.
     choices = np.stack([np.r_[0, ends][np.searchsorted(-rate, -rates, side="right")] for rate, ends in blocks], axis=1)
+    choices = _enter_blocks(choices)
     reached = [
         (level.shown[column], level.positives[column]) for level, column in zip(grid.levels, choices.T, strict=True)
     ]
@@ -30,18 +33,32 @@ def mist_frontier(grid: Grid) -> Frontier:
     )
 
 
+def _enter_blocks(choices: Ints) -> Ints:
+    """Put the bins of a block between its start and its end, where only one level moves; [more points, levels]."""
+    before = np.vstack([np.zeros((1, choices.shape[1]), np.int64), choices])
+    step = np.diff(before, axis=0)
+    moved = (step > 0).sum(axis=1)
+    # How many points each step becomes; the last of them is the step itself.
+    size = np.where(moved == 1, step.max(axis=1, initial=0), np.ones(len(step), np.int64))
+    row = np.repeat(np.arange(len(choices)), size)
+    left = np.repeat(np.cumsum(size), size) - 1 - np.arange(len(row))
+    entered: Ints = choices[row] - np.where(step[row] > 0, left[:, None], 0)
+    return entered
+
+
 def search_mist(
     score: npt.ArrayLike,
     level: npt.ArrayLike,
     expected: npt.ArrayLike,
-    precision_target: float,
+    target: float | Target,
     *,
     levels: int,
     bins_per_level: int,
+    weight: npt.ArrayLike | None = None,
 ) -> SearchResult:
     """Find one cut per level by isotonic rates; see `build_grid` for the arguments."""
-    grid = build_grid(score, level, expected, levels, bins_per_level)
-    return conclude("mist", grid, mist_frontier(grid), precision_target)
+    grid = build_grid(score, level, expected, levels, bins_per_level, weight)
+    return conclude("mist", grid, mist_frontier(grid), target)
 
 
 def _blocks(level: Prefixes) -> tuple[Floats, Ints]:

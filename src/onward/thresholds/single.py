@@ -5,11 +5,12 @@ import numpy.typing as npt
 
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Grid, build_grid
+from onward.thresholds.target import Target
 
 
-def single_grid(score: npt.ArrayLike, expected: npt.ArrayLike) -> Grid:
+def single_grid(score: npt.ArrayLike, expected: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> Grid:
     """Return the finest grid over scores alone: a cut after every different score; see `build_grid`."""
-    return build_grid(score, np.zeros(np.shape(score), np.int64), expected, 1, None)
+    return build_grid(score, np.zeros(np.shape(score), np.int64), expected, 1, None, weight)
 
 
 def single_frontier(grid: Grid) -> Frontier:
@@ -19,11 +20,16 @@ def single_frontier(grid: Grid) -> Frontier:
 
 
 def search_single(
-    score: npt.ArrayLike, expected: npt.ArrayLike, precision_target: float, *, levels: int
+    score: npt.ArrayLike,
+    expected: npt.ArrayLike,
+    target: float | Target,
+    *,
+    levels: int,
+    weight: npt.ArrayLike | None = None,
 ) -> SearchResult:
-    """Find the one score threshold with most positives at precision ≥ target, and give it to every level.
+    """Find the one score threshold that keeps the target best, and give it to every level.
 
     See `build_grid` for the arguments; which level an example belongs to plays no part.
     """
-    grid = single_grid(score, expected)
-    return conclude("single", grid, single_frontier(grid), precision_target, copies=levels)
+    grid = single_grid(score, expected, weight)
+    return conclude("single", grid, single_frontier(grid), target, copies=levels)

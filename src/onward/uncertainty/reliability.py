@@ -105,6 +105,36 @@ def wilson_interval(positives: npt.ArrayLike, n: npt.ArrayLike, confidence: floa
     return np.clip(centre - reach, 0.0, rate), np.clip(centre + reach, rate, 1.0)
 
 
+def debiased_ece(probability: Floats, expected_label: Floats, bins: int = 20) -> float:
+    """Root mean squared calibration error over bins, less what chance alone adds to it.
+
+    Even a perfect probability has an ECE above 0, since observed rates scatter. The squared gap of a bin is too large
+    by the variance of its observed rate, r (1 − r) / (n − 1) without bias (Kumar, Liang and Ma, NeurIPS 2019). The
+    root of what remains is no smaller than the mean absolute gap, so it bounds the ECE that is there; below 0 (the
+    root of the negative part) it means no error that can be told from chance.
+
+    Args:
+        probability: [n] in (0, 1).
+        expected_label: [n] in [0, 1].
+        bins: bins of equal mass.
+
+    Examples:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> p = rng.uniform(0.05, 0.3, 5000)
+        >>> y = (rng.random(5000) < p) * 1.0
+        >>> bool(abs(debiased_ece(p, y)) < summarise_calibration(p, y).ece)
+        True
+    """
+    n, predicted, observed = _bin_sums(probability, expected_label, bins)
+    if not len(n):
+        return 0.0
+    rate = observed / n
+    chance = rate * (1.0 - rate) / np.maximum(n - 1, 1)
+    squared = float((n * ((predicted / n - rate) ** 2 - chance)).sum() / n.sum())
+    return float(np.copysign(np.sqrt(abs(squared)), squared))
+
+
 def _bin_sums(probability: Floats, expected_label: Floats, bins: int) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
     if not len(probability):
         return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)

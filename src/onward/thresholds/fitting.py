@@ -1,0 +1,151 @@
+"""From scored examples to the policy that is deployed: search, abstain band, certificate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.errors import DataError
+from onward.thresholds.certificate import MARGINS, Certificate, certify
+from onward.thresholds.comparison import Comparison, compare_searches
+from onward.thresholds.dpmt import search_ew_dpmt
+from onward.thresholds.frontier import SearchResult
+from onward.thresholds.gmt import search_gmt
+from onward.thresholds.mist import search_mist
+from onward.thresholds.policy import Policy
+from onward.thresholds.single import search_single
+from onward.thresholds.target import Target
+from onward.thresholds.vw_dpmt import search_vw_dpmt
+
+Search = Callable[[Target], SearchResult]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The policy and how it came about.
+
+    Attributes:
+        comparison: every search on the searched examples, for the precision that could be certified where asked.
+        result: the chosen search's boundary, the certified one where a certificate was asked.
+        policy: what is deployed.
+        certificate: None where none was asked.
+    """
+
+    comparison: Comparison
+    result: SearchResult
+    policy: Policy
+    certificate: Certificate | None
+
+
+def fit_policy(
+    score: npt.NDArray[np.float64],
+    level: npt.NDArray[np.int64],
+    expected: npt.NDArray[np.float64],
+    customer: npt.NDArray[np.int64],
+    target: Target,
+    *,
+    search: str,
+    levels: int,
+    bins_per_level: int,
+    abstain_precision: float | None,
+    certificate_alpha: float | None,
+    seed: int,
+) -> Fitted:
+    """Search the boundary; where a certificate is asked, on one half of the customers, and certify on the other.
+
+    Args:
+        score: [n].
+        level: [n] uncertainty level, 0 .. levels - 1.
+        expected: [n] expected label in [0, 1].
+        customer: [n]; a customer is never on both sides of a certificate.
+        target: what is asked.
+        search: `single`, `mist`, `ew_dpmt`, `vw_dpmt` or `gmt`.
+        levels: number of levels.
+        bins_per_level: how finely a level may be cut.
+        abstain_precision: a lower precision; what only its boundary would show is abstained from. None: no band.
+        certificate_alpha: chance of a wrong certificate; None asks for none.
+        seed: of the control and of the halves.
+
+    Raises:
+        InfeasibleTargetError: no boundary keeps the target, or none can be certified.
+        DataError: a certificate or a band is asked that the target does not allow.
+    """
+    if certificate_alpha is not None and target.kind != "precision":
+        raise DataError(f"certificate: it promises a precision, not {target}; set thresholds.target: precision")
+    certifying = _second_half(customer, seed) if certificate_alpha is not None else np.zeros(len(score), np.bool_)
+    searched = ~certifying
+    one = _searcher(search, score[searched], level[searched], expected[searched], levels, bins_per_level)
+    asked, certificate = target, None
+    if certificate_alpha is not None:
+        one(target).require_feasible()
+        held_out = (score[certifying], level[certifying], expected[certifying], customer[certifying])
+        certificate = _certificate(one, target.value, *held_out, certificate_alpha)
+        asked = Target("precision", certificate.fitted_precision or target.value)
+    comparison = compare_searches(
+        score[searched], level[searched], expected[searched], asked,
+        levels=levels, bins_per_level=bins_per_level, seed=seed, extra=(search,),
+    )  # fmt: skip
+    result = comparison.results[search]
+    result.require_feasible()
+    promised = result.precision_target if certificate is None else certificate.promised
+    policy = Policy(result.search, promised, result.cuts)
+    if abstain_precision is not None:
+        if not abstain_precision < promised:
+            raise DataError(
+                f"thresholds.abstain_precision = {abstain_precision:g}: the band lies below the boundary, whose "
+                f"precision is {promised:g}; ask for less"
+            )
+        policy = Policy.with_band(policy, _policy(one(Target("precision", abstain_precision))))
+    return Fitted(comparison, result, policy, certificate)
+
+
+def _certificate(
+    one: Search,
+    promised: float,
+    score: npt.NDArray[np.float64],
+    level: npt.NDArray[np.int64],
+    expected: npt.NDArray[np.float64],
+    customer: npt.NDArray[np.int64],
+    alpha: float,
+) -> Certificate:
+    tried = [one(Target("precision", asked)) for asked in stricter(promised)]
+    policies = [_policy(result) for result in tried if result.feasible]
+    _, certificate = certify(policies, score, level, expected, customer, promised, alpha)
+    certificate.require_certified()
+    return certificate
+
+
+def stricter(promised: float) -> tuple[float, ...]:
+    """Return the precisions to search for, so that one of them may be certified for what is promised.
+
+    Examples:
+        >>> stricter(0.8)[:3], len(stricter(0.8))
+        ((0.8, 0.816, 0.832), 10)
+    """
+    return tuple(round(promised * margin, 12) for margin in MARGINS if promised * margin < 1.0)
+
+
+def _policy(result: SearchResult) -> Policy:
+    return Policy(result.search, result.precision_target, result.cuts)
+
+
+def _second_half(customer: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
+    known, code = np.unique(customer, return_inverse=True)
+    order = np.random.default_rng([seed, 4]).permutation(len(known))
+    return np.asarray(order[code] >= (len(known) + 1) // 2, dtype=np.bool_)
+
+
+def _searcher(
+    search: str,
+    score: npt.NDArray[np.float64],
+    level: npt.NDArray[np.int64],
+    expected: npt.NDArray[np.float64],
+    levels: int,
+    bins: int,
+) -> Search:
+    by_level = {"mist": search_mist, "ew_dpmt": search_ew_dpmt, "vw_dpmt": search_vw_dpmt, "gmt": search_gmt}
+    if search == "single":
+        return lambda target: search_single(score, expected, target, levels=levels)
+    chosen = by_level[search]
+    return lambda target: chosen(score, level, expected, target, levels=levels, bins_per_level=bins)
