@@ -13,12 +13,19 @@ import numpy.typing as npt
 from numba import njit
 
 from onward.errors import DataError
-from onward.graph.product_graph import IntArray, ProductGraph
+from onward.graph.budgets import Budget
+from onward.graph.picking import BoolArray, State, pick_one, pick_uniform, pick_weighted
+from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
 SOURCE_ROLE = 0
 TARGET_ROLE = 1
 
-BoolArray = npt.NDArray[np.bool_]
+# What a walked neighbour bears in place of an edge's number.
+NO_EDGE = -1
+
+_WALKS_PER_WANTED = 2
+
+SlotArray = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -30,9 +37,9 @@ class Neighbourhood:
         seed_sources: new numbers of the given sources, in their order.
         seed_targets: new numbers of the given targets, in their order.
         out_edges: [2, m] (source, target) in new numbers, of edges sampled from their source.
-        out_numbers: [m] numbers of these edges in the graph.
+        out_numbers: [m] numbers of these edges in the graph, NO_EDGE where the target was reached by a walk.
         in_edges: [2, k] (source, target) in new numbers, of edges sampled from their target.
-        in_numbers: [k] numbers of these edges in the graph.
+        in_numbers: [k] numbers of these edges in the graph, NO_EDGE where the source was reached by a walk.
     """
 
     nodes: IntArray
@@ -45,40 +52,44 @@ class Neighbourhood:
 
 
 class NeighbourhoodSampler:
-    """Samples around products with a fan-out of its own for every product, hop and role.
+    """Samples around products within a budget of its own for every product, hop and role.
 
     It keeps scratch memory of the graph's size between calls, so one instance serves one thread.
     """
 
-    def __init__(self, graph: ProductGraph, out_fan: IntArray, in_fan: IntArray) -> None:
+    def __init__(self, graph: ProductGraph, budget: Budget) -> None:
         """Prepare to sample.
 
-        Args:
-            graph: the directed product graph.
-            out_fan: [hops, P] how many out-edges a product in the source role may keep at each hop.
-            in_fan: [hops, P] the same for in-edges and the target role.
-
         Raises:
-            DataError: a fan has another shape.
+            DataError: the budget was made for another graph.
         """
-        for name, fan in (("out_fan", out_fan), ("in_fan", in_fan)):
-            if fan.ndim != 2 or fan.shape[1] != graph.products or len(fan) != len(out_fan):
-                raise DataError(
-                    f"sampler: {name} has shape {fan.shape}, expected (hops, {graph.products}); see fan_out"
-                )
+        if budget.out_fan.shape[1] != graph.products:
+            raise DataError(
+                f"sampler: a budget for {budget.out_fan.shape[1]} products, but the graph has {graph.products}; "
+                "make it from this graph"
+            )
         self._graph = graph
-        self._fans = (np.ascontiguousarray(out_fan, np.int64), np.ascontiguousarray(in_fan, np.int64))
+        self._fans = (budget.out_fan, budget.in_fan)
+        strolls = max(int(walks.max(initial=0)) for walks in (budget.out_walks, budget.in_walks))
+        nothing = np.empty((0, 0), np.int64)
+        self._walks = (budget.out_walks, budget.in_walks) if strolls > 0 else (nothing, nothing)
+        self._cumulative = tuple(
+            np.empty(0) if weight is None else np.concatenate(([0.0], np.cumsum(weight)))
+            for weight in (budget.out_weight, budget.in_weight)
+        )
         self._edge_numbers = (np.arange(graph.edges, dtype=np.int64), graph.in_edges)
         self._left_out = np.zeros(graph.edges, dtype=np.bool_)
-        self._place = np.full(graph.products, -1, dtype=np.int64)
-        self._met = np.zeros((2, graph.products), dtype=np.bool_)
-        self._picked = np.empty(int(max(out_fan.max(initial=0), in_fan.max(initial=0))), dtype=np.int64)
+        self._barred = np.zeros((2, graph.products), dtype=np.int32)
+        # [P, 3] new number or -1, then whether the product was met in each role: one place in memory a product.
+        self._slots = np.tile(np.array([-1, 0, 0], dtype=np.int32), (graph.products, 1))
+        widest = max(int(fan.max(initial=0)) for fan in self._fans)
+        self._picked = np.empty(widest + strolls, dtype=np.int64)
 
     def sample(self, sources: IntArray, targets: IntArray, excluded: IntArray, seed: int) -> Neighbourhood:
-        """Sample uniformly and without replacement around the seeds.
+        """Sample without replacement around the seeds.
 
         Every (product, role) is expanded once, at the hop on which it is first met, and keeps min(fan, degree)
-        distinct edges. Excluded edges take no part, in either relation.
+        distinct edges; see `picking` for the law. Excluded edges take no part, in either relation or any walk.
 
         Args:
             sources: products whose s is wanted; a product may come more than once.
@@ -88,32 +99,37 @@ class NeighbourhoodSampler:
         """
         graph = self._graph
         seeds = (np.ascontiguousarray(sources, dtype=np.int64), np.ascontiguousarray(targets, dtype=np.int64))
+        excluded = np.unique(excluded)
         self._left_out[excluded] = True
-        nodes, near, far, number, role = _walk(
+        ends = (graph.sources_of(excluded), graph.out_targets[excluded])
+        for role in (SOURCE_ROLE, TARGET_ROLE):
+            np.add.at(self._barred[role], ends[role], 1)
+        nodes, seed_numbers, edges, numbers = _walk(
             (graph.out_offsets, graph.in_offsets),
             (graph.out_targets, graph.in_sources),
             self._edge_numbers,
+            self._cumulative,
             seeds,
             self._fans,
+            self._walks,
             self._left_out,
-            self._place,
-            self._met,
+            len(excluded) > 0,
+            self._barred,
+            self._slots,
             self._picked,
             np.array([seed], dtype=np.uint64),
         )
         self._left_out[excluded] = False
-        self._met[:, nodes] = False
-        seed_sources, seed_targets = self._place[seeds[SOURCE_ROLE]], self._place[seeds[TARGET_ROLE]]
-        self._place[nodes] = -1
-        forwards, backwards = role == SOURCE_ROLE, role == TARGET_ROLE
+        for role in (SOURCE_ROLE, TARGET_ROLE):
+            self._barred[role, ends[role]] = 0
         return Neighbourhood(
             nodes=nodes,
-            seed_sources=seed_sources,
-            seed_targets=seed_targets,
-            out_edges=np.stack([near[forwards], far[forwards]]),
-            out_numbers=number[forwards],
-            in_edges=np.stack([far[backwards], near[backwards]]),
-            in_numbers=number[backwards],
+            seed_sources=seed_numbers[: len(sources)],
+            seed_targets=seed_numbers[len(sources) :],
+            out_edges=edges[SOURCE_ROLE],
+            out_numbers=numbers[SOURCE_ROLE],
+            in_edges=edges[TARGET_ROLE],
+            in_numbers=numbers[TARGET_ROLE],
         )
 
 
@@ -122,129 +138,152 @@ def _walk(
     offsets: tuple[IntArray, IntArray],
     neighbours: tuple[IntArray, IntArray],
     edge_numbers: tuple[IntArray, IntArray],
+    cumulative: tuple[FloatArray, FloatArray],
     seeds: tuple[IntArray, IntArray],
     fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
     left_out: BoolArray,
-    place: IntArray,
-    met: BoolArray,
+    barring: bool,
+    barred: npt.NDArray[np.int32],
+    slots: SlotArray,
     picked: IntArray,
-    state: npt.NDArray[np.uint64],
-) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
-    """Breadth first over (product, role); `place` and `met` are scratch that the caller clears again."""
-    nodes, front, front_role = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.int64)
-    near, far = np.empty(4096, np.int64), np.empty(4096, np.int64)
-    number, role_of = np.empty(4096, np.int64), np.empty(4096, np.int64)
-    found, waiting, edges = 0, 0, 0
+    state: State,
+) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    """Breadth first over (product, role); `slots` is scratch, left as it was found."""
+    room = len(seeds[0]) + len(seeds[1])
+    nodes, front, front_role = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int8)
+    found, waiting = 0, 0
     for role in range(2):
         for product in seeds[role]:
-            if place[product] < 0:
-                nodes = _with_room(nodes, found)
-                place[product] = found
+            if slots[product, 0] < 0:
+                slots[product, 0] = found
                 nodes[found] = product
                 found += 1
-            if not met[role, product]:
-                front, front_role = _with_room(front, waiting), _with_room(front_role, waiting)
-                met[role, product] = True
+            if slots[product, 1 + role] == 0:
+                slots[product, 1 + role] = 1
                 front[waiting] = product
                 front_role[waiting] = role
                 waiting += 1
-    first = 0
+    ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
+    numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
+    kept = np.zeros(2, np.int64)
+    strolling, first = len(walks[0]) > 0, 0
     for hop in range(fans[0].shape[0]):
         last = waiting
+        # One pass to see how much this hop may find, so that the arrays grow once a hop and not edge by edge.
+        most = np.zeros(2, np.int64)
         for i in range(first, last):
             product, role = front[i], front_role[i]
+            fan = fans[role][hop, product]
+            most[role] += min(fan, offsets[role][product + 1] - offsets[role][product])
+            if strolling and fan > 0:
+                most[role] += walks[role][hop, product]
+        ends = (_wider(ends[0], kept[0], most[0]), _wider(ends[1], kept[1], most[1]))
+        numbers = (_longer(numbers[0], kept[0], most[0]), _longer(numbers[1], kept[1], most[1]))
+        nodes = _longer(nodes, found, most.sum())
+        front, front_role = _longer(front, waiting, most.sum()), _longer(front_role, waiting, most.sum())
+        for i in range(first, last):
+            product, role = front[i], front_role[i]
+            near, other_role, fan = slots[product, 0], 1 - role, fans[role][hop, product]
             begin, end = offsets[role][product], offsets[role][product + 1]
-            count = _pick(begin, end, edge_numbers[role], left_out, fans[role][hop, product], picked, state)
+            bars = barred[role, product] if barring else 0
+            if len(cumulative[role]) == 0:
+                count = pick_uniform(begin, end, edge_numbers[role], left_out, bars, fan, picked, state)
+            else:
+                count = pick_weighted(
+                    begin, end, edge_numbers[role], left_out, bars, fan, cumulative[role], picked, state
+                )
             for j in range(count):
-                other, other_role = neighbours[role][picked[j]], 1 - role
-                if place[other] < 0:
-                    nodes = _with_room(nodes, found)
-                    place[other] = found
+                numbers[role][kept[role] + j] = edge_numbers[role][picked[j]]
+                picked[j] = neighbours[role][picked[j]]
+            if strolling and count > 0 and walks[role][hop, product] > 0:
+                direct = count
+                count = _stroll(
+                    product, role, direct, walks[role][hop, product], offsets, neighbours, edge_numbers, cumulative, left_out,
+                    picked, state,
+                )
+                numbers[role][kept[role] + direct : kept[role] + count] = NO_EDGE
+            for j in range(count):
+                other = picked[j]
+                if slots[other, 0] < 0:
+                    slots[other, 0] = found
                     nodes[found] = other
                     found += 1
-                if not met[other_role, other]:
-                    front, front_role = _with_room(front, waiting), _with_room(front_role, waiting)
-                    met[other_role, other] = True
+                if slots[other, 1 + other_role] == 0:
+                    slots[other, 1 + other_role] = 1
                     front[waiting] = other
                     front_role[waiting] = other_role
                     waiting += 1
-                near, far = _with_room(near, edges), _with_room(far, edges)
-                number, role_of = _with_room(number, edges), _with_room(role_of, edges)
-                near[edges] = place[product]
-                far[edges] = place[other]
-                number[edges] = edge_numbers[role][picked[j]]
-                role_of[edges] = role
-                edges += 1
+                ends[role][role, kept[role]] = near
+                ends[role][other_role, kept[role]] = slots[other, 0]
+                kept[role] += 1
         first = last
-    return nodes[:found].copy(), near[:edges].copy(), far[:edges].copy(), number[:edges].copy(), role_of[:edges].copy()
+    seed_numbers = np.empty(room, np.int64)
+    for i in range(room):
+        half = len(seeds[0])
+        seed_numbers[i] = slots[seeds[0][i], 0] if i < half else slots[seeds[1][i - half], 0]
+    for i in range(found):
+        slots[nodes[i], 0], slots[nodes[i], 1], slots[nodes[i], 2] = -1, 0, 0
+    edges = (ends[0][:, : kept[0]], ends[1][:, : kept[1]])
+    return nodes[:found], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _pick(
-    begin: int,
-    end: int,
-    edge_numbers: IntArray,
+def _stroll(
+    product: int,
+    role: int,
+    direct: int,
+    wanted: int,
+    offsets: tuple[IntArray, IntArray],
+    neighbours: tuple[IntArray, IntArray],
+    edge_numbers: tuple[IntArray, IntArray],
+    cumulative: tuple[FloatArray, FloatArray],
     left_out: BoolArray,
-    fan: int,
     picked: IntArray,
-    state: npt.NDArray[np.uint64],
+    state: State,
 ) -> int:
-    """Write up to `fan` distinct allowed positions of begin..end-1 into `picked`; return how many."""
-    if end - begin > 8 * fan and _draw(begin, end, edge_numbers, left_out, fan, picked, state):
-        return fan
-    allowed = 0
-    for position in range(begin, end):
-        allowed += not left_out[edge_numbers[position]]
-    wanted = min(fan, allowed)
-    count = 0
-    for position in range(begin, end):
-        if left_out[edge_numbers[position]]:
-            continue
-        # Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S).
-        if wanted - count == allowed or _random_below(state, allowed) < wanted - count:
-            picked[count] = position
+    """Append to the `direct` neighbours in `picked` up to `wanted` products three alternating steps away; how many now.
+
+    Three steps (u -> v <- w -> x for a source) end in the role that the product is fed by, as one step does.
+    """
+    count = direct
+    for _attempt in range(_WALKS_PER_WANTED * wanted):
+        here, way = product, role
+        for _step in range(3):
+            position = pick_one(
+                offsets[way][here], offsets[way][here + 1], edge_numbers[way], left_out, cumulative[way], state
+            )
+            if position < 0:
+                here = product
+                break
+            here = neighbours[way][position]
+            way = 1 - way
+        known = here == product
+        for i in range(count):
+            known = known or picked[i] == here
+        if not known:
+            picked[count] = here
             count += 1
-        allowed -= 1
+            if count == direct + wanted:
+                break
     return count
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _draw(
-    begin: int,
-    end: int,
-    edge_numbers: IntArray,
-    left_out: BoolArray,
-    fan: int,
-    picked: IntArray,
-    state: npt.NDArray[np.uint64],
-) -> bool:
-    """Fill `picked` from a hub without walking its edges; False, and no promise, when most are left out."""
-    count = 0
-    for _attempt in range(16 * fan):
-        if count == fan:
-            break
-        position = begin + _random_below(state, end - begin)
-        fresh = not left_out[edge_numbers[position]]
-        for earlier in range(count):
-            fresh = fresh and picked[earlier] != position
-        if fresh:
-            picked[count] = position
-            count += 1
-    return count == fan
+def _longer(values: IntArray, used: int, more: int) -> IntArray:
+    """A copy of what is used with room for `more`, or the array itself where there is room."""
+    if used + more <= len(values):
+        return values
+    grown = np.empty(max(2 * len(values), used + more), values.dtype)
+    grown[:used] = values[:used]
+    return grown
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _random_below(state: npt.NDArray[np.uint64], bound: int) -> int:
-    """Next integer in [0, bound) of splitmix64 (Steele, Lea and Flood 2014); its bias is below bound / 2^53."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    bits = state[0]
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return int(float(bits >> np.uint64(11)) / 9007199254740992.0 * bound)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _with_room(values: IntArray, used: int) -> IntArray:
-    """The array itself, or a copy twice as long when it is full."""
-    return values if used < len(values) else np.concatenate((values, np.empty(len(values), np.int64)))
+def _wider(values: IntArray, used: int, more: int) -> IntArray:
+    """Like `_longer`, for the two rows of edges."""
+    if used + more <= values.shape[1]:
+        return values
+    grown = np.empty((2, max(2 * values.shape[1], used + more)), values.dtype)
+    grown[:, :used] = values[:, :used]
+    return grown

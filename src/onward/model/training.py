@@ -15,8 +15,9 @@ from torch_geometric.loader import LinkLoader
 from torch_geometric.sampler import NegativeSampling
 
 from onward.errors import DataError
+from onward.graph.budgets import uniform_budget
 from onward.graph.product_graph import IntArray, ProductGraph
-from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
+from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 from onward.model.embeddings import Embeddings
 from onward.model.encoder import DualEncoder
 from onward.model.link_ranking import RankingQuality, ranking_quality
@@ -157,12 +158,11 @@ class _Objective:
 
 
 def _loader(graph: ProductGraph, settings: EncoderSettings, seed: int) -> LinkLoader:
-    fan = uniform_fan(graph, settings.fan_out)
     # Products without edges are no negatives: being never a positive, they would only teach that they are unwanted.
     negatives = NegativeSampling("triplet", dst_weight=torch.from_numpy(graph.connected))
     return LinkLoader(
         graph_data(graph),
-        DirectedSampler(graph, fan, fan, seed, settings.uniform_negatives),
+        DirectedSampler(graph, uniform_budget(graph, settings.fan_out), seed, settings.uniform_negatives),
         edge_label_index=(LEADS_TO, torch.from_numpy(np.stack([graph.sources, graph.out_targets]))),
         neg_sampling=negatives,
         batch_size=settings.batch_edges,
