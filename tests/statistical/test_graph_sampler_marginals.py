@@ -98,22 +98,19 @@ def test_weighted_inclusion_is_that_of_successive_sampling_by_repeated_draws():
     assert chi2.sf(distance(counts, share + second, draws), 60) > 1e-4
 
 
-def test_walks_end_where_three_alternating_steps_lead():
-    """0 -> {1, 2}; 1 <- {3, 4}; 2 <- 5; 3 -> 6, 4 -> {7, 8}, 5 -> 9, and the ways back."""
-    graph = make_graph(10, [(0, 1), (0, 2), (3, 1), (4, 1), (5, 2), (3, 6), (4, 7), (4, 8), (5, 9)])
+def test_walks_end_where_two_steps_lead():
+    """0 -> {1, 2}, 1 -> {3, 4}, 2 -> 5; 6 -> {0, 7}: half of the walks go on from a follower, half to a sibling."""
+    graph = make_graph(8, [(0, 1), (0, 2), (1, 3), (1, 4), (2, 5), (6, 0), (6, 7)])
     sampler = make_sampler(graph, 9, walks=1)
     draws = 40_000
-    ends = np.zeros(10)
+    ends = np.zeros(8)
     for seed in range(draws):
         found = sampler.sample(np.array([0]), NOTHING, NOTHING, seed=seed * 104_729)
         walked = found.out_numbers == NO_EDGE
         assert walked.sum() <= 1
         ends[found.nodes[found.out_edges[1][walked]]] += 1
-    # By chance of one walk: 1 -> one of {0, 3, 4}, 2 -> one of {0, 5}; then an out-edge of that source.
-    one = np.zeros(10)
-    one[6] = 1 / 2 * 1 / 3 * 1 / 2
-    one[7] = one[8] = 1 / 2 * 1 / 3 * 1 / 3
-    one[9] = 1 / 2 * 1 / 2 * 1 / 2
-    chances = one * (1 + (1 - one.sum()))  # a second walk follows one that ended at home or at a neighbour
-    assert ends[:6].sum() == 0
-    assert chi2.sf(distance(ends[6:], chances[6:], draws), 4) > 1e-4
+    one = np.array([0, 0, 0, 1 / 8, 1 / 8, 1 / 4, 0, 1 / 4])
+    chances = one * (1 + (1 - one.sum()))  # a second walk follows one that came home
+    assert ends[[0, 1, 2, 6]].sum() == 0
+    reached = [3, 4, 5, 7]
+    assert chi2.sf(distance(ends[reached], chances[reached], draws), 4) > 1e-4

@@ -10,6 +10,7 @@ import numpy as np
 
 from onward.errors import DataError
 from onward.graph.degree_law import DegreeLaw
+from onward.graph.picking import BoolArray
 from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
 
@@ -20,7 +21,7 @@ class Budget:
     Attributes:
         out_fan: [hops, P] how many out-edges a product in the source role keeps at most.
         in_fan: [hops, P] the same for in-edges and the target role.
-        out_walks: [hops, P] how many targets three alternating steps away are added for a product in the source role.
+        out_walks: [hops, P] how many targets two steps away are added for a product in the source role.
         in_walks: [hops, P] the same for sources and the target role.
         out_weight: [E] preference among out-edges, in the graph's order; None prefers none.
         in_weight: [E] preference among in-edges, in the order of the reverse relation.
@@ -78,7 +79,10 @@ def adaptive_budget(
     fans, walks = [], []
     for degrees, law in ((graph.out_degrees, out_law), (graph.in_degrees, in_law)):
         chance = law.survival(np.maximum(degrees, 1))
-        by_hop = [_shared_out(chance, degrees, int(np.minimum(degrees, fan).sum()), most_walks) for fan in fan_out]
+        by_hop = [
+            _shared_out(chance, degrees, graph.connected, int(np.minimum(degrees, fan).sum()), most_walks)
+            for fan in fan_out
+        ]
         fans.append(np.stack([fan for fan, _ in by_hop]))
         walks.append(np.stack([walk for _, walk in by_hop]))
     if preference == 0:
@@ -94,13 +98,14 @@ def neighbours_allowed(graph: ProductGraph, budget: Budget) -> IntArray:
     return np.stack([(np.minimum(fan, degrees) + walks).sum(axis=1) for fan, walks, degrees in pairs], axis=1)
 
 
-def _shared_out(chance: FloatArray, degrees: IntArray, total: int, most_walks: int) -> tuple[IntArray, IntArray]:
+def _shared_out(
+    chance: FloatArray, degrees: IntArray, connected: BoolArray, total: int, most_walks: int
+) -> tuple[IntArray, IntArray]:
     """Fan and walks of each product for the largest c whose total is not exceeded, by bisection."""
 
     def spend(c: float) -> tuple[IntArray, IntArray]:
         allowed = np.maximum(np.rint(c * chance), 1).astype(np.int64)
-        # A product without edges has nowhere to walk from.
-        walks = np.where(degrees > 0, np.clip(allowed - degrees, 0, most_walks), 0)
+        walks = np.where(connected, np.clip(allowed - degrees, 0, most_walks), 0)
         return allowed, walks
 
     low, high = 0.0, float(degrees.max(initial=1)) / max(float(chance.min(initial=1.0)), 1e-9)

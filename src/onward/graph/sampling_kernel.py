@@ -14,7 +14,7 @@ from numba import njit
 
 from onward.errors import DataError
 from onward.graph.budgets import Budget
-from onward.graph.picking import BoolArray, State, pick_one, pick_uniform, pick_weighted
+from onward.graph.picking import BoolArray, State, pick_one, pick_uniform, pick_weighted, random_below
 from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
 SOURCE_ROLE = 0
@@ -196,7 +196,7 @@ def _walk(
             for j in range(count):
                 numbers[role][kept[role] + j] = edge_numbers[role][picked[j]]
                 picked[j] = neighbours[role][picked[j]]
-            if strolling and count > 0 and walks[role][hop, product] > 0:
+            if strolling and walks[role][hop, product] > 0:
                 direct = count
                 count = _stroll(
                     product, role, direct, walks[role][hop, product], offsets, neighbours, edge_numbers, cumulative, left_out,
@@ -242,14 +242,17 @@ def _stroll(
     picked: IntArray,
     state: State,
 ) -> int:
-    """Append to the `direct` neighbours in `picked` up to `wanted` products three alternating steps away; how many now.
+    """Append to the `direct` neighbours in `picked` up to `wanted` products two steps away; how many are there now.
 
-    Three steps (u -> v <- w -> x for a source) end in the role that the product is fed by, as one step does.
+    For a source u a walk is u -> v -> x or u <- w -> x, either first step with the same chance, so that a product
+    without out-edges finds its siblings; for a target it is the mirror image. What it ends at is a product that u
+    could well lead to, and is heard in the role in which the end of an edge would be.
     """
     count = direct
     for _attempt in range(_WALKS_PER_WANTED * wanted):
-        here, way = product, role
-        for _step in range(3):
+        here = product
+        for step in range(2):
+            way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
             position = pick_one(
                 offsets[way][here], offsets[way][here + 1], edge_numbers[way], left_out, cumulative[way], state
             )
@@ -257,7 +260,6 @@ def _stroll(
                 here = product
                 break
             here = neighbours[way][position]
-            way = 1 - way
         known = here == product
         for i in range(count):
             known = known or picked[i] == here
