@@ -72,7 +72,9 @@ def test_fan_out_is_kept_product_by_product_and_hop_by_hop(graph):
     rng = np.random.default_rng(0)
     out_fan, in_fan = rng.integers(0, 6, (2, 64)), rng.integers(0, 6, (2, 64))
     seeds = np.arange(8)
-    found = NeighbourhoodSampler(graph, Budget(out_fan, in_fan, *np.zeros((2, 2, 64), np.int64))).sample(seeds, seeds, NONE, seed=5)
+    found = NeighbourhoodSampler(graph, Budget(out_fan, in_fan, *np.zeros((2, 2, 64), np.int64))).sample(
+        seeds, seeds, NONE, seed=5
+    )
     kept = np.bincount(graph.sources[found.out_numbers], minlength=64)
     assert (kept[seeds] == np.minimum(out_fan[0], graph.out_degrees)[seeds]).all()
     assert (kept[8:] <= np.minimum(out_fan[1], graph.out_degrees)[8:]).all()
@@ -170,9 +172,7 @@ def test_a_batch_is_the_same_whoever_loads_it_and_when(graph):
 
 
 def test_negatives_follow_their_weights_and_number(graph):
-    sampler = DirectedSampler(
-        graph, uniform_budget(graph, (3,)), seed=1, negatives_per_batch=100
-    )
+    sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1, negatives_per_batch=100)
     weight = torch.zeros(64, dtype=torch.bool)
     weight[[0, 5]] = True
     wanted = EdgeSamplerInput(None, torch.tensor([1, 2]), torch.tensor([3, 4]))

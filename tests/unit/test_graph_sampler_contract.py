@@ -92,7 +92,7 @@ class SamplerContract:
         uniform = neighbours_allowed(graph, uniform_budget(graph, FAN_OUT))
         ours = neighbours_allowed(graph, self.budget(graph))
         assert (ours <= uniform).all()
-        assert (ours > 0.9 * uniform).all()
+        assert (ours > 0.97 * uniform).all()
 
     def test_seeds_come_first_and_are_found_again(self, graph):
         sources, targets = np.array([7, 3, 7]), np.array([3, 9, 299])
@@ -160,7 +160,9 @@ class SamplerContract:
 
     def test_node_loader_holds_both_relations(self, graph):
         nodes = torch.arange(20, 30)
-        batch = next(iter(NodeLoader(graph_data(graph), self.sampler(graph), input_nodes=(PRODUCT, nodes), batch_size=10)))
+        batch = next(
+            iter(NodeLoader(graph_data(graph), self.sampler(graph), input_nodes=(PRODUCT, nodes), batch_size=10))
+        )
         assert batch[PRODUCT].n_id[:10].tolist() == nodes.tolist()
         assert batch[LEADS_TO].edge_index.shape[1] > 0
         assert batch[LED_FROM].edge_index.shape[1] > 0
@@ -189,7 +191,7 @@ def test_adaptive_gives_more_where_there_is_less(graph):
     ):
         heard = np.minimum(fan, degrees) + walks
         order = np.argsort(degrees, kind="stable")
-        assert (np.diff(fan[order]) <= 0).all()
+        assert (np.diff(fan[order]) <= 1).all(), "but for rounding by turns"
         lowest, hubs = (degrees > 0) & (degrees <= 2), degrees >= np.quantile(degrees, 0.95)
         assert (heard[lowest] > np.minimum(even, degrees)[lowest]).all(), "a further hop fills what edges cannot"
         assert (heard[hubs] < even[hubs]).all()
@@ -208,7 +210,7 @@ def test_adaptive_prefers_neighbours_of_high_degree(graph):
 
 
 def test_a_walk_never_uses_an_edge_that_is_left_out():
-    """0 -> 1 -> 2 and 3 -> 0, 3 -> 4: from source 0 walks end at 2 (onwards) and 4 (a sibling), by these edges alone."""
+    """0 -> 1 -> 2 and 3 -> 0, 3 -> 4: from source 0 walks end at 2 (onwards) and 4 (a sibling)."""
     chain = make_graph(5, [(0, 1), (1, 2), (3, 0), (3, 4)])
     one, walks = np.ones((1, 5), np.int64), np.full((1, 5), 3)
     kernel = NeighbourhoodSampler(chain, Budget(one, one, walks, walks))

@@ -66,7 +66,7 @@ def adaptive_budget(
     edges cannot fill is filled from a further hop. Where an allowance is smaller than the degree, neighbours whose
     own degree (in the role in which they are heard) is high are preferred, since they carry more information. For
     each hop and role, c is chosen so that the neighbours of all products together are as many as in the uniform
-    budget, or fewer by less than one step of c. After BLADE (Virinchi and Saladi, WSDM 2023), whose text leaves the form open.
+    budget, or hardly fewer. After BLADE (Virinchi and Saladi, WSDM 2023); the form is ours.
 
     Args:
         graph: the directed product graph.
@@ -87,8 +87,8 @@ def adaptive_budget(
         walks.append(np.stack([walk for _, walk in by_hop]))
     if preference == 0:
         return Budget(fans[0], fans[1], walks[0], walks[1])
-    out_weight = (1.0 + graph.in_degrees[graph.out_targets]) ** preference
-    in_weight = (1.0 + graph.out_degrees[graph.in_sources]) ** preference
+    out_weight = np.power(1.0 + graph.in_degrees[graph.out_targets], preference, dtype=np.float64)
+    in_weight = np.power(1.0 + graph.out_degrees[graph.in_sources], preference, dtype=np.float64)
     return Budget(fans[0], fans[1], walks[0], walks[1], out_weight, in_weight)
 
 
@@ -102,9 +102,11 @@ def _shared_out(
     chance: FloatArray, degrees: IntArray, connected: BoolArray, total: int, most_walks: int
 ) -> tuple[IntArray, IntArray]:
     """Fan and walks of each product for the largest c whose total is not exceeded, by bisection."""
+    # Products of one degree are rounded up or down by turns (the golden ratio spreads them), or totals would leap.
+    rounding = np.arange(len(degrees)) * 0.6180339887498949 % 1.0
 
     def spend(c: float) -> tuple[IntArray, IntArray]:
-        allowed = np.maximum(np.rint(c * chance), 1).astype(np.int64)
+        allowed = np.maximum(np.floor(c * chance + rounding), 1).astype(np.int64)
         walks = np.where(connected, np.clip(allowed - degrees, 0, most_walks), 0)
         return allowed, walks
 

@@ -115,7 +115,9 @@ def _fit_from(tail: IntArray, start: int) -> tuple[float, float, float]:
     mean_log = float(np.log(tail).mean())
     exponent = float(
         minimize_scalar(
-            lambda alpha: alpha * mean_log + np.log(zeta(alpha, start)), bounds=(1.0001, _LARGEST_EXPONENT), method="bounded"
+            lambda alpha: alpha * mean_log + np.log(zeta(alpha, start)),
+            bounds=(1.0001, _LARGEST_EXPONENT),
+            method="bounded",
         ).x
     )
     step = 1e-3

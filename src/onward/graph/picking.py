@@ -1,7 +1,7 @@
 """How a few of a product's edges are picked: compiled draws without replacement.
 
-Uniform picks are simple random samples of fixed size. Weighted picks are successive samples: edges are drawn one by one,
-each with probability in proportion to its weight among those not yet drawn. That is the scheme of Efraimidis and
+Uniform picks are simple random samples of fixed size. Weighted picks are successive samples: edges are drawn one by
+one, each with probability in proportion to its weight among those not yet drawn. That is the scheme of Efraimidis and
 Spirakis (2006), whose exponential keys are used where a row is short; where it is long, draws that repeat are drawn
 again, which is the same law. Its chance of holding an edge is not in proportion to the weight, except for one draw.
 """
@@ -73,7 +73,7 @@ def pick_weighted(
     """Like `pick_uniform`, by weight: `cumulative` [E + 1] holds the running sum of the weights by position."""
     wanted = min(fan, end - begin - barred)
     if wanted == end - begin - barred:
-        return pick_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state)
+        return int(pick_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state))
     drawn = 0
     if end - begin > _LONG_ROW * fan:
         drawn = _draw_weighted(begin, end, edge_numbers, left_out, barred, wanted, cumulative, picked, state)
@@ -112,7 +112,7 @@ def pick_one(
         if len(cumulative) > 0:
             position = _by_weight(begin, end, cumulative, state)
         if not left_out[edge_numbers[position]]:
-            return position
+            return int(position)
     return -1
 
 
@@ -167,7 +167,7 @@ def _draw_weighted(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _holds(picked: IntArray, count: int, position: int) -> bool:
-    for i in range(count):
+    for i in range(count):  # noqa: SIM110 - numba compiles no generator
         if picked[i] == position:
             return True
     return False

@@ -17,8 +17,8 @@ from torch_geometric.sampler import (
     NodeSamplerInput,
 )
 
-from onward.graph.product_graph import IntArray, ProductGraph
 from onward.graph.budgets import Budget
+from onward.graph.product_graph import IntArray, ProductGraph
 from onward.graph.sampling_kernel import Neighbourhood, NeighbourhoodSampler
 
 PRODUCT = "product"

@@ -25,7 +25,9 @@ NO_EDGE = -1
 
 _WALKS_PER_WANTED = 2
 
-SlotArray = npt.NDArray[np.int32]
+CountArray = npt.NDArray[np.int32]
+# offsets [P + 1], neighbours [E], edge numbers [E] and running weights [E + 1] (or none) of each role.
+Rows = tuple[tuple[IntArray, IntArray, IntArray, FloatArray], tuple[IntArray, IntArray, IntArray, FloatArray]]
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,10 @@ class NeighbourhoodSampler:
         strolls = max(int(walks.max(initial=0)) for walks in (budget.out_walks, budget.in_walks))
         nothing = np.empty((0, 0), np.int64)
         self._walks = (budget.out_walks, budget.in_walks) if strolls > 0 else (nothing, nothing)
-        self._cumulative = tuple(
-            np.empty(0) if weight is None else np.concatenate(([0.0], np.cumsum(weight)))
-            for weight in (budget.out_weight, budget.in_weight)
+        self._rows = (
+            (graph.out_offsets, graph.out_targets, np.arange(graph.edges), _running(budget.out_weight)),
+            (graph.in_offsets, graph.in_sources, graph.in_edges, _running(budget.in_weight)),
         )
-        self._edge_numbers = (np.arange(graph.edges, dtype=np.int64), graph.in_edges)
         self._left_out = np.zeros(graph.edges, dtype=np.bool_)
         self._barred = np.zeros((2, graph.products), dtype=np.int32)
         # [P, 3] new number or -1, then whether the product was met in each role: one place in memory a product.
@@ -105,16 +106,12 @@ class NeighbourhoodSampler:
         for role in (SOURCE_ROLE, TARGET_ROLE):
             np.add.at(self._barred[role], ends[role], 1)
         nodes, seed_numbers, edges, numbers = _walk(
-            (graph.out_offsets, graph.in_offsets),
-            (graph.out_targets, graph.in_sources),
-            self._edge_numbers,
-            self._cumulative,
+            self._rows,
             seeds,
             self._fans,
             self._walks,
             self._left_out,
-            len(excluded) > 0,
-            self._barred,
+            self._barred if len(excluded) > 0 else self._barred[:, :0],
             self._slots,
             self._picked,
             np.array([seed], dtype=np.uint64),
@@ -133,111 +130,138 @@ class NeighbourhoodSampler:
         )
 
 
+def _running(weight: FloatArray | None) -> FloatArray:
+    return np.empty(0) if weight is None else np.concatenate(([0.0], np.cumsum(weight)))
+
+
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _walk(
-    offsets: tuple[IntArray, IntArray],
-    neighbours: tuple[IntArray, IntArray],
-    edge_numbers: tuple[IntArray, IntArray],
-    cumulative: tuple[FloatArray, FloatArray],
+    rows: Rows,
     seeds: tuple[IntArray, IntArray],
     fans: tuple[IntArray, IntArray],
     walks: tuple[IntArray, IntArray],
     left_out: BoolArray,
-    barring: bool,
-    barred: npt.NDArray[np.int32],
-    slots: SlotArray,
+    barred: CountArray,
+    slots: CountArray,
     picked: IntArray,
     state: State,
 ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
     """Breadth first over (product, role); `slots` is scratch, left as it was found."""
     room = len(seeds[0]) + len(seeds[1])
     nodes, front, front_role = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int8)
-    found, waiting = 0, 0
-    for role in range(2):
-        for product in seeds[role]:
-            if slots[product, 0] < 0:
-                slots[product, 0] = found
-                nodes[found] = product
-                found += 1
-            if slots[product, 1 + role] == 0:
-                slots[product, 1 + role] = 1
-                front[waiting] = product
-                front_role[waiting] = role
-                waiting += 1
-    ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
-    numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
-    kept = np.zeros(2, np.int64)
-    strolling, first = len(walks[0]) > 0, 0
-    for hop in range(fans[0].shape[0]):
-        last = waiting
-        # One pass to see how much this hop may find, so that the arrays grow once a hop and not edge by edge.
-        most = np.zeros(2, np.int64)
-        for i in range(first, last):
-            product, role = front[i], front_role[i]
-            fan = fans[role][hop, product]
-            most[role] += min(fan, offsets[role][product + 1] - offsets[role][product])
-            if strolling and fan > 0:
-                most[role] += walks[role][hop, product]
-        ends = (_wider(ends[0], kept[0], most[0]), _wider(ends[1], kept[1], most[1]))
-        numbers = (_longer(numbers[0], kept[0], most[0]), _longer(numbers[1], kept[1], most[1]))
-        nodes = _longer(nodes, found, most.sum())
-        front, front_role = _longer(front, waiting, most.sum()), _longer(front_role, waiting, most.sum())
-        for i in range(first, last):
-            product, role = front[i], front_role[i]
-            near, other_role, fan = slots[product, 0], 1 - role, fans[role][hop, product]
-            begin, end = offsets[role][product], offsets[role][product + 1]
-            bars = barred[role, product] if barring else 0
-            if len(cumulative[role]) == 0:
-                count = pick_uniform(begin, end, edge_numbers[role], left_out, bars, fan, picked, state)
-            else:
-                count = pick_weighted(
-                    begin, end, edge_numbers[role], left_out, bars, fan, cumulative[role], picked, state
-                )
-            for j in range(count):
-                numbers[role][kept[role] + j] = edge_numbers[role][picked[j]]
-                picked[j] = neighbours[role][picked[j]]
-            if strolling and walks[role][hop, product] > 0:
-                direct = count
-                count = _stroll(
-                    product, role, direct, walks[role][hop, product], offsets, neighbours, edge_numbers, cumulative, left_out,
-                    picked, state,
-                )
-                numbers[role][kept[role] + direct : kept[role] + count] = NO_EDGE
-            for j in range(count):
-                other = picked[j]
-                if slots[other, 0] < 0:
-                    slots[other, 0] = found
-                    nodes[found] = other
-                    found += 1
-                if slots[other, 1 + other_role] == 0:
-                    slots[other, 1 + other_role] = 1
-                    front[waiting] = other
-                    front_role[waiting] = other_role
-                    waiting += 1
-                ends[role][role, kept[role]] = near
-                ends[role][other_role, kept[role]] = slots[other, 0]
-                kept[role] += 1
-        first = last
+    size = np.zeros(2, np.int64)  # products found, (product, role) to expand
     seed_numbers = np.empty(room, np.int64)
     for i in range(room):
-        half = len(seeds[0])
-        seed_numbers[i] = slots[seeds[0][i], 0] if i < half else slots[seeds[1][i - half], 0]
-    for i in range(found):
-        slots[nodes[i], 0], slots[nodes[i], 1], slots[nodes[i], 2] = -1, 0, 0
+        role = 0 if i < len(seeds[0]) else 1
+        product = seeds[role][i - role * len(seeds[0])]
+        seed_numbers[i] = _meet(product, role, slots, nodes, front, front_role, size)
+    ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
+    numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
+    kept, first = np.zeros(2, np.int64), 0
+    for hop in range(fans[0].shape[0]):
+        last = size[1]
+        most = _most(rows, front[first:last], front_role[first:last], hop, fans, walks)
+        ends = (_wider(ends[0], kept[0], most[0]), _wider(ends[1], kept[1], most[1]))
+        numbers = (_longer(numbers[0], kept[0], most[0]), _longer(numbers[1], kept[1], most[1]))
+        nodes = _longer(nodes, size[0], most.sum())
+        front, front_role = _longer(front, last, most.sum()), _longer(front_role, last, most.sum())
+        for i in range(first, last):
+            product, role = front[i], front_role[i]
+            place = kept[role]
+            count = _hear(rows, product, role, hop, fans, walks, left_out, barred, picked, numbers[role][place:], state)
+            for j in range(count):
+                ends[role][role, place + j] = slots[product, 0]
+                ends[role][1 - role, place + j] = _meet(picked[j], 1 - role, slots, nodes, front, front_role, size)
+            kept[role] += count
+        first = last
+    for product in nodes[: size[0]]:
+        slots[product, 0], slots[product, 1], slots[product, 2] = -1, 0, 0
     edges = (ends[0][:, : kept[0]], ends[1][:, : kept[1]])
-    return nodes[:found], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]])
+    return nodes[: size[0]], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _most(
+    rows: Rows,
+    front: IntArray,
+    front_role: npt.NDArray[np.int8],
+    hop: int,
+    fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
+) -> IntArray:
+    """[2] how many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
+    most = np.zeros(2, np.int64)
+    for i in range(len(front)):
+        product, role = front[i], front_role[i]
+        offsets = rows[role][0]
+        most[role] += min(fans[role][hop, product], offsets[product + 1] - offsets[product])
+        if len(walks[role]) > 0:
+            most[role] += walks[role][hop, product]
+    return most
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _meet(
+    product: int,
+    role: int,
+    slots: CountArray,
+    nodes: IntArray,
+    front: IntArray,
+    front_role: npt.NDArray[np.int8],
+    size: IntArray,
+) -> int:
+    """New number of a product; what is met for the first time is numbered, and put in line for its role."""
+    if slots[product, 0] < 0:
+        slots[product, 0] = size[0]
+        nodes[size[0]] = product
+        size[0] += 1
+    if slots[product, 1 + role] == 0:
+        slots[product, 1 + role] = 1
+        front[size[1]] = product
+        front_role[size[1]] = role
+        size[1] += 1
+    return int(slots[product, 0])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _hear(
+    rows: Rows,
+    product: int,
+    role: int,
+    hop: int,
+    fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
+    left_out: BoolArray,
+    barred: CountArray,
+    picked: IntArray,
+    numbers: IntArray,
+    state: State,
+) -> int:
+    """Write the neighbours that a product hears into `picked` and their edges into `numbers`; return how many."""
+    offsets, neighbours, edge_numbers, cumulative = rows[role]
+    begin, end, fan = offsets[product], offsets[product + 1], fans[role][hop, product]
+    bars = barred[role, product] if barred.shape[1] > 0 else 0
+    if len(cumulative) == 0:
+        count = pick_uniform(begin, end, edge_numbers, left_out, bars, fan, picked, state)
+    else:
+        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, cumulative, picked, state)
+    for j in range(count):
+        numbers[j] = edge_numbers[picked[j]]
+        picked[j] = neighbours[picked[j]]
+    if len(walks[role]) > 0 and walks[role][hop, product] > 0:
+        direct = count
+        count = _stroll(rows, product, role, direct, walks[role][hop, product], left_out, picked, state)
+        numbers[direct:count] = NO_EDGE
+    return int(count)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _stroll(
+    rows: Rows,
     product: int,
     role: int,
     direct: int,
     wanted: int,
-    offsets: tuple[IntArray, IntArray],
-    neighbours: tuple[IntArray, IntArray],
-    edge_numbers: tuple[IntArray, IntArray],
-    cumulative: tuple[FloatArray, FloatArray],
     left_out: BoolArray,
     picked: IntArray,
     state: State,
@@ -253,13 +277,12 @@ def _stroll(
         here = product
         for step in range(2):
             way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
-            position = pick_one(
-                offsets[way][here], offsets[way][here + 1], edge_numbers[way], left_out, cumulative[way], state
-            )
+            offsets, neighbours, edge_numbers, cumulative = rows[way]
+            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, cumulative, state)
             if position < 0:
                 here = product
                 break
-            here = neighbours[way][position]
+            here = neighbours[position]
         known = here == product
         for i in range(count):
             known = known or picked[i] == here
