@@ -10,10 +10,12 @@ from onward.evaluation.links import (
     matched_weights,
     one_way,
     rank_links,
+    rivals_of,
 )
 from onward.graph.directed_graph import DirectedGraph
 
 KNOWN = DirectedGraph.from_edges(np.array([[0, 1], [0, 2], [0, 3], [4, 0], [1, 0]]), 6)
+RIVALS = rivals_of(KNOWN)
 
 
 def fixed(table):
@@ -23,19 +25,19 @@ def fixed(table):
 def test_other_known_targets_and_the_source_itself_are_left_out_of_the_ranking():
     table = np.zeros((6, 6))
     table[0] = [9, 8, 7, 6, 6.5, 1]
-    ranks = rank_links(fixed(table), np.array([[0, 1], [0, 2], [0, 3]]), KNOWN)
+    ranks = rank_links(fixed(table), np.array([[0, 1], [0, 2], [0, 3]]), RIVALS)
     # Only 4 and 5 compete with each target of 0.
     assert ranks.rank.tolist() == [1, 1, 2]
 
 
 def test_ties_take_their_mean_rank():
-    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1], [4, 0]]), KNOWN)
+    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1], [4, 0]]), RIVALS)
     # 0 -> 1 ties with 4 and 5, 4 -> 0 with 1, 2, 3 and 5.
     assert ranks.rank.tolist() == [2.0, 3.0]
 
 
 def test_metrics_follow_the_rank():
-    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1]]), KNOWN)
+    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1]]), RIVALS)
     found = {name: float(values[0]) for name, values in ranks.metrics().items()}
     assert found == pytest.approx({
         "hr@5": 1, "hr@10": 1, "hr@20": 1, "hr@50": 1, "mrr@10": 0.5, "ndcg@10": 1 / np.log2(3)
@@ -49,7 +51,7 @@ def test_ranking_agrees_with_sorting_one_by_one():
     known = DirectedGraph.from_edges(edges, nodes)
     scores = np.round(generator.random((nodes, nodes)), 1)
     pairs = known.edges[generator.permutation(len(known.edges))[:60]]
-    ranks = rank_links(fixed(scores), pairs, known).rank
+    ranks = rank_links(fixed(scores), pairs, rivals_of(known)).rank
     for (source, target), rank in zip(pairs, ranks, strict=True):
         row = scores[source].copy()
         gone = known.adjacency[source].indices
@@ -60,12 +62,12 @@ def test_ranking_agrees_with_sorting_one_by_one():
 
 
 def test_a_gain_is_paired_and_refuses_other_pairs():
-    good = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, KNOWN)
-    poor = rank_links(fixed(-KNOWN.adjacency.toarray()), KNOWN.edges, KNOWN)
+    good = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
+    poor = rank_links(fixed(-KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
     gain = good.gain(poor, "mrr@10", 50, 0)
     assert gain.low > 0
     with pytest.raises(DataError, match="different pairs"):
-        good.gain(rank_links(fixed(np.zeros((6, 6))), KNOWN.edges[:2], KNOWN), "mrr@10", 50, 0)
+        good.gain(rank_links(fixed(np.zeros((6, 6))), KNOWN.edges[:2], RIVALS), "mrr@10", 50, 0)
 
 
 def test_hits_count_positives_strictly_above_the_kth_best_negative():
@@ -117,6 +119,6 @@ def test_direction_auc_of_degree_and_of_the_truth():
 
 
 def test_degree_buckets_hold_about_as_many_pairs_each():
-    ranks = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, KNOWN)
+    ranks = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
     found = by_degree(ranks, np.array([1, 2, 3, 4, 5]), "hr@10", 2)
     assert found == [(1, 2, 1.0), (3, 5, 1.0)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 
 from onward.errors import DataError
@@ -59,34 +60,37 @@ class PairRanks:
         return bootstrap.ratio_difference(self.metrics()[metric], ones, other.metrics()[metric], ones)
 
 
-def rank_links(method: Method, pairs: Ints, known: DirectedGraph) -> PairRanks:
-    """Rank the target of each of [r, 2] pairs among all nodes but its source and the source's other known targets.
+def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix) -> PairRanks:
+    """Rank the target of each of [r, 2] pairs (query, target) among all candidates that its query does not exclude.
 
     Args:
-        method: scores of all nodes after given sources.
-        pairs: edges to find again.
-        known: every edge of the data, the pairs' own included.
+        method: scores of all candidates for query numbers.
+        pairs: what is to be found; a pair is never its own rival, excluded or not.
+        excluded: [Q, N] candidates that do not compete for a query: see `rivals_of`.
     """
     order = np.argsort(pairs[:, 0], kind="stable")
     distinct, first = np.unique(pairs[order, 0], return_index=True)
     last = np.r_[first[1:], len(pairs)]
     rank = np.empty(len(pairs))
-    step = max(1, _BLOCK_CELLS // known.nodes)
+    step = max(1, _BLOCK_CELLS // excluded.shape[1])
     for start in range(0, len(distinct), step):
         block = distinct[start : start + step]
         scores = method(block)
-        for row, source in enumerate(block):
+        for row, query in enumerate(block):
             mine = order[first[start + row] : last[start + row]]
             wanted = scores[row, pairs[mine, 1]]
-            left = scores[row]
-            left[known.adjacency.indices[known.adjacency.indptr[source] : known.adjacency.indptr[source + 1]]] = -np.inf
-            left[source] = -np.inf
-            left[pairs[mine, 1]] = -np.inf
-            left = np.sort(left)
-            low, high = (np.searchsorted(left, wanted, side=side) for side in ("left", "right"))
+            scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
+            scores[row, pairs[mine, 1]] = -np.inf
+            rivals = np.sort(scores[row])
+            low, high = (np.searchsorted(rivals, wanted, side=side) for side in ("left", "right"))
             # Better ones, and half of the ties: the pair itself is in neither.
-            rank[mine] = 1.0 + (len(left) - high) + (high - low) / 2.0
+            rank[mine] = 1.0 + (len(rivals) - high) + (high - low) / 2.0
     return PairRanks(pairs[:, 0], rank)
+
+
+def rivals_of(known: DirectedGraph) -> sp.csr_matrix:
+    """[N, N] what does not compete after a node: itself, and every target it is known to have in any split."""
+    return sp.csr_matrix(known.adjacency + sp.eye_array(known.nodes, dtype=np.float32))
 
 
 def hits_at(positive: Floats, negative: Floats, k: int) -> float:
