@@ -107,10 +107,14 @@ def pick_all(graph: DirectedGraph, quality: Quality) -> dict[str, Pick]:
     return picks
 
 
+def untrained() -> dict[str, LinkScore]:
+    """Every setting of every baseline."""
+    return {f"{name} {number}": setting for name, grid in GRIDS.items() for number, setting in enumerate(grid)}
+
+
 def blended(picks: Mapping[str, Pick]) -> dict[str, LinkScore]:
     """What the blend reads: every setting of every baseline, and the encoder that validation picked."""
-    every = {f"{name} {number}": setting for name, grid in GRIDS.items() for number, setting in enumerate(grid)}
-    return {**every, "encoder": picks["encoder"][0]}
+    return {**untrained(), "encoder": picks["encoder"][0]}
 
 
 def existence(data: str, split: LinkSplit, rounds: int, table: Table, *, direction: bool) -> None:
@@ -126,7 +130,7 @@ def existence(data: str, split: LinkSplit, rounds: int, table: Table, *, directi
     scores = blended(picks)
     folds = cross_fit(split.graph, rounds, 0.12, ABSENT, seed=rounds)
     learnt = held_out_rows(scores, folds)
-    fitted = fit_scores(scores, split.graph)
+    fitted = {**fit_scores(untrained(), split.graph), "encoder": picks["encoder"][1]}
     validation = PairRows.of(fitted, split.graph, split.validation, split.validation_absent)
     settings = max(BLENDS.values(), key=lambda each: row_hits(Blend.fit(learnt, each), validation, split))
     blend = Blend.fit(PairRows.joined([learnt, validation]), settings)
@@ -157,16 +161,16 @@ def which_way(one_way: DirectionPairs, score: Callable[[Ints], Floats]) -> dict[
     return {f"direction AUC, {matching}": interval.value for matching, interval in found.items()}
 
 
-def question_of(graph: DirectedGraph, scores: Mapping[str, LinkScore], proposers: Sequence[str]) -> Question:
+def question_of(graph: DirectedGraph, fitted: Mapping[str, Method], proposers: Sequence[str]) -> Question:
     """What the ranker may see of a graph: scores, degrees, and no edge that is there already."""
     degrees = np.log1p(np.stack([graph.in_degrees, graph.out_degrees], axis=1)).astype(np.float32)
-    return Question(fit_scores(scores, graph), proposers, rivals_of(graph), degrees, degrees)
+    return Question(fitted, proposers, rivals_of(graph), degrees, degrees)
 
 
 def examples_of(fold: Fold, scores: Mapping[str, LinkScore], proposers: Sequence[str], share: float) -> Examples:
     """Short lists of the fold's graph, answered by its held-out edges."""
     answers = fold.graph.with_edges(fold.held_out).adjacency
-    return Examples.of(question_of(fold.graph, scores, proposers), answers, share, seed=0)
+    return Examples.of(question_of(fold.graph, fit_scores(scores, fold.graph), proposers), answers, share, seed=0)
 
 
 def catalogue(data: str, split: LinkSplit, rounds: int, table: Table) -> None:
@@ -183,7 +187,8 @@ def catalogue(data: str, split: LinkSplit, rounds: int, table: Table) -> None:
         examples_of(fold, scores, proposers, RANKERS[0].negative_share)
         for fold in cross_fit(split.graph, rounds, 0.12, 1, seed=rounds)
     ]
-    learnt, question = Examples.joined(parts), question_of(split.graph, scores, proposers)
+    fitted = {**fit_scores(untrained(), split.graph), "encoder": picks["encoder"][1]}
+    learnt, question = Examples.joined(parts), question_of(split.graph, fitted, proposers)
     found = [Ranker.fit(learnt, settings).method(question) for settings in RANKERS]
     best = max(found, key=quality)
     ranks = rank_links(best, split.test, rivals)

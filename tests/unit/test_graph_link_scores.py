@@ -15,6 +15,7 @@ from onward.graph.link_scores import (
     PropagatedAttributes,
     PropagatedEdges,
     ReversedEdges,
+    SmoothedEdges,
     Undirected,
     Walk,
 )
@@ -92,9 +93,22 @@ def test_propagated_attributes_take_the_step_next_to_the_attributes_first():
     assert found == pytest.approx(unit(P @ (P.T @ x)) @ unit(P.T @ x).T, abs=1e-5)
 
 
-def test_propagated_attributes_need_attributes():
+@pytest.mark.parametrize("score", [PropagatedAttributes(), SmoothedEdges()])
+def test_scores_of_attributes_need_attributes(score):
     with pytest.raises(DataError, match="no attributes"):
-        PropagatedAttributes().fit(DirectedGraph.from_edges(GRAPH.edges, NODES))
+        score.fit(DirectedGraph.from_edges(GRAPH.edges, NODES))
+
+
+def test_smoothed_edges_borrow_from_the_most_alike():
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, 1]], dtype=np.float32)
+    graph = DirectedGraph.from_edges(np.array([[1, 3]]), 4, vectors)
+    # 0 is most like 1, which leads to 3; nothing like 2 and 3 leads anywhere.
+    asked = SmoothedEdges("source", neighbours=1).fit(graph)(np.arange(4))
+    assert np.flatnonzero(asked[0]).tolist() == [3]
+    assert not asked[2].any()
+    # 2 is most like 3, so 1 leads to it as well.
+    answered = SmoothedEdges("target", neighbours=1).fit(graph)(np.array([1]))
+    assert answered[0, 2] > 0
 
 
 def test_ease_solves_the_ridge_regression_of_baskets_on_themselves():

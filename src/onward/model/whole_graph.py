@@ -6,9 +6,10 @@ how to read the hops afterwards (as SIGN does; Frasca et al. 2020, arXiv 2004.11
     s_0 = t_0 = x,   s_k+1 = P t_k,   t_k+1 = Pᵀ s_k,   P = D_o^-1/2 (A + I) D_i^-1/2
     s = norm(sum_k A_k norm(s_k)),   t = norm(sum_k B_k norm(t_k))
 
-once for the attributes x, and once for random coordinates, one draw a node, which stand for who a node is: their hops
-approximate the propagated edges (PPᵀ)^k P, and no weight ever belongs to one node. Hops without weights
-are computed once for many steps, so a graph of ten thousand nodes trains in a minute or two on one core.
+for the attributes x. Who a node is stands in random coordinates, one draw a node, whose walks (all of one and two
+steps, with or against the edges, and the alternating third) each role mixes by a few learnt numbers a head: products of
+walks approximate the propagated edges (PPᵀ)^k P, shared neighbours and the reversed edge, and no weight ever belongs to
+one node. Hops without weights are computed once for many steps, so a graph of ten thousand nodes trains on one core.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from onward.model.training import reproducible
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one graph shows of its nodes: hops of attributes and of coordinates by role, and log degrees [N, 2]."""
+    """What one graph shows of its nodes: hops of attributes by role, walks of coordinates, and log degrees [N, 2]."""
 
     attributes: tuple[list[Tensor], list[Tensor]]
     coordinates: tuple[list[Tensor], list[Tensor]]
@@ -41,8 +42,9 @@ class WholeGraphEncoder:
 
     Attributes:
         dimension: of the attribute part of an embedding.
-        coordinates: random coordinates a node, the other part.
-        hops: how far a node sees.
+        coordinates: random coordinates a node.
+        heads: mixtures of the coordinates' walks, each another part of an embedding.
+        hops: how far a node sees of the attributes.
         steps: of training.
         steps_per_mask: steps that share one draw of hidden edges.
         hidden: share of the edges that a draw hides, to be found again.
@@ -56,7 +58,8 @@ class WholeGraphEncoder:
     """
 
     dimension: int = 256
-    coordinates: int = 512
+    coordinates: int = 384
+    heads: int = 2
     hops: int = 3
     steps: int = 400
     steps_per_mask: int = 8
@@ -79,7 +82,7 @@ class WholeGraphEncoder:
             raise DataError("whole-graph encoder: it needs edges and attributes; leave it out for this graph")
         with reproducible(self.seed, self.threads):
             base = torch.randn(graph.nodes, self.coordinates) / self.coordinates**0.5
-            tower = _Tower(graph.attributes.shape[1], self.dimension, self.hops)
+            tower = _Tower(graph.attributes.shape[1], self.dimension, self.hops, self.heads)
             optimizer = torch.optim.AdamW(tower.parameters(), lr=self.learning_rate, weight_decay=1e-4)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps, eta_min=1e-4)
             generator = np.random.default_rng([self.seed, 0xE0C])
@@ -146,51 +149,56 @@ class WholeGraphEncoder:
 _GLOBAL_RIVALS = 500.0
 
 
+_SHORT = ("", "o", "i", "oo", "oi", "io", "ii")
+_WALKS = ((*_SHORT, "oio"), (*_SHORT, "ioi"))
+_ALTERNATING = (("o", "oi", "oio"), ("i", "io", "ioi"))
+
+
 class _Tower(nn.Module):
     """Reads hops into the two embeddings; a bias a role, from the degrees, rides in two more dimensions."""
 
-    def __init__(self, attributes: int, dimension: int, hops: int) -> None:
+    def __init__(self, attributes: int, dimension: int, hops: int, heads: int) -> None:
         super().__init__()
         self.attribute_dimension = attributes
         # Both roles and all hops start from one orthogonal map: the first score is a sum of cosines of hops.
         first = nn.init.orthogonal_(torch.empty(dimension, attributes)) / (hops + 1) ** 0.5
         self.maps = nn.ParameterList(nn.Parameter(first.repeat(hops + 1, 1, 1)) for _ in range(2))
-        # A node's own coordinates say nothing until they have been passed on.
-        weight = torch.full((hops + 1,), 0.5)
-        weight[0] = 0.0
-        self.weights = nn.ParameterList(nn.Parameter(weight.clone()) for _ in range(2))
+        # The first head begins with the alternating walks alone, the others with a little of everything.
+        mixtures = torch.randn(2, heads, len(_WALKS[0])) * 0.1
+        mixtures[:, 0] = torch.tensor(
+            [[0.5 * (walk in begin) for walk in role] for role, begin in zip(_WALKS, _ALTERNATING, strict=True)]
+        )
+        self.mixtures = nn.Parameter(mixtures)
         self.biases = nn.ModuleList(nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1)) for _ in range(2))
-        self.log_size = nn.Parameter(torch.tensor([2.0, 1.5]))
+        self.log_size = nn.Parameter(torch.tensor([2.0] + [1.5] * heads))
 
     def source(self, seen: _Seen, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[m, d + r + 2] of the given nodes; `keep` [F] says which attribute dimensions are shown."""
+        """[m, d + heads r + 2] of the given nodes; `keep` [F] says which attribute dimensions are shown."""
         known, own, bias = self._read(0, seen, nodes, keep)
-        size = self.log_size.exp()
-        return torch.cat([known * size[0], own * size[1], bias, torch.ones_like(bias)], 1)
+        parts = [part * size for part, size in zip([known, *own], self.log_size.exp(), strict=True)]
+        return torch.cat([*parts, bias, torch.ones_like(bias)], 1)
 
     def target(self, seen: _Seen, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
-        """[m, d + r + 2] of the given nodes."""
+        """[m, d + heads r + 2] of the given nodes."""
         known, own, bias = self._read(1, seen, nodes, keep)
-        return torch.cat([known, own, torch.ones_like(bias), bias], 1)
+        return torch.cat([known, *own, torch.ones_like(bias), bias], 1)
 
-    def _read(self, role: int, seen: _Seen, nodes: Tensor, keep: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _read(self, role: int, seen: _Seen, nodes: Tensor, keep: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
         known = torch.zeros(())
         for hop, weight in zip(seen.attributes[role], self.maps[role], strict=True):
             shown = hop[nodes] if keep is None else hop[nodes] * keep
             known = known + functional.normalize(shown, dim=1) @ weight.T
-        own = sum(
-            (weight * hop[nodes] for hop, weight in zip(seen.coordinates[role], self.weights[role], strict=True)),
-            start=torch.zeros(()),
-        )
+        walks = torch.stack([walk[nodes] for walk in seen.coordinates[role]])
+        own = list(torch.einsum("hw,wnr->hnr", self.mixtures[role], walks))
         bias = self.biases[role](seen.degrees[nodes])
-        return functional.normalize(known, dim=1), functional.normalize(own, dim=1), bias
+        return functional.normalize(known, dim=1), [functional.normalize(part, dim=1) for part in own], bias
 
 
 def _see(graph: DirectedGraph, base: Tensor, hops: int) -> _Seen:
     step = propagation(graph.adjacency)
     degrees = np.log1p(np.stack([graph.out_degrees, graph.in_degrees], axis=1)).astype(np.float32)
     attributes = graph.attributes if graph.attributes is not None else np.zeros((graph.nodes, 1), dtype=np.float32)
-    return _Seen(_hops(step, attributes, hops), _hops(step, base.numpy(), hops), torch.from_numpy(degrees))
+    return _Seen(_hops(step, attributes, hops), _walks(step, base.numpy()), torch.from_numpy(degrees))
 
 
 def _hops(step: sp.csr_matrix, start: np.ndarray, hops: int) -> tuple[list[Tensor], list[Tensor]]:
@@ -202,3 +210,15 @@ def _hops(step: sp.csr_matrix, start: np.ndarray, hops: int) -> tuple[list[Tenso
     by_role = ([torch.from_numpy(pair[role]) for pair in found] for role in (0, 1))
     source_hops, target_hops = ([functional.normalize(hop, dim=1) for hop in role] for role in by_role)
     return source_hops, target_hops
+
+
+def _walks(step: sp.csr_matrix, start: np.ndarray) -> tuple[list[Tensor], list[Tensor]]:
+    """Coordinates after each of `_WALKS`, by role; "oi" goes along the edges, then against them."""
+    one = {"o": step, "i": step.T.tocsr()}
+    found: dict[str, np.ndarray] = {"": start}
+    for walk in sorted({walk for role in _WALKS for walk in role} - {""}, key=len):
+        # From u over "oi" to w is P Pᵀ [u, w]: the last step is taken of the start first.
+        found[walk] = one[walk[0]] @ found[walk[1:]]
+    unit = {walk: functional.normalize(torch.from_numpy(rows), dim=1) for walk, rows in found.items()}
+    by_source, by_target = ([unit[walk] for walk in role] for role in _WALKS)
+    return by_source, by_target
