@@ -110,7 +110,7 @@ def train_encoder(
     """
     held_out, kept = _hold_out(graph, settings.held_out_edges, seed)
     source, target = graph.sources[held_out], graph.out_targets[held_out]
-    with _reproducible(seed, threads):
+    with reproducible(seed, threads):
         connected, together = torch.from_numpy(kept.connected), variant.together
         encoder = variant.encoder(inputs, connected, settings.dimension, settings.layers, together=together is not None)
         optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
@@ -253,7 +253,7 @@ def _rank_constant(popularity: np.ndarray, graph: ProductGraph, source: IntArray
 
 
 @contextmanager
-def _reproducible(seed: int, threads: int) -> Iterator[None]:
+def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Fixed seed, threads and algorithms inside; what was before, afterwards."""
     before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
