@@ -1,9 +1,9 @@
 """How fast neighbourhoods are sampled: Onward's compiled sampler against PyG's NeighborLoader on the same graph.
 
 200,000 products, 2,000,000 edges with heavy-tailed degrees, fan-outs 10 and 5, both relations; PyG's loader is measured
-on them and, since one relation is simpler for it, on the forward edges alone. Speeds are edges a second of processor time
-on one thread, so that other work on the machine does not matter. "In training" times the loader inside a loop that also
-trains the encoder, where caches are cold; "whole loop" counts the training step too, which no sampler can shorten.
+on them and, since one relation is simpler for it, on the forward edges alone. Speeds are edges a second of processor
+time on one thread, so that other work on the machine does not matter. "In training" times the loader inside a loop that
+also trains the encoder, where caches are cold; the whole loop counts the training step too, which no sampler shortens.
 """
 
 import argparse

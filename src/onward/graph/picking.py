@@ -15,8 +15,12 @@ from onward.graph.product_graph import FloatArray, IntArray
 BoolArray = npt.NDArray[np.bool_]
 State = npt.NDArray[np.uint64]
 
+# weight, share and alias of every edge by position, see `alias_table`; empty where no neighbour is preferred.
+Preference = tuple[FloatArray, FloatArray, IntArray]
+
 # A row that is longer than this many times the fan is drawn from, a shorter one is walked.
 _LONG_ROW = 8
+_LONG_WEIGHTED_ROW = 2
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
@@ -66,27 +70,29 @@ def pick_weighted(
     left_out: BoolArray,
     barred: int,
     fan: int,
-    cumulative: FloatArray,
+    preference: Preference,
     picked: IntArray,
     state: State,
 ) -> int:
-    """Like `pick_uniform`, by weight: `cumulative` [E + 1] holds the running sum of the weights by position."""
+    """Like `pick_uniform`, by weight."""
     wanted = min(fan, end - begin - barred)
     if wanted == end - begin - barred:
         return int(pick_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state))
     drawn = 0
-    if end - begin > _LONG_ROW * fan:
-        drawn = _draw_weighted(begin, end, edge_numbers, left_out, barred, wanted, cumulative, picked, state)
+    if end - begin > _LONG_WEIGHTED_ROW * fan:
+        drawn = _draw_weighted(begin, end, edge_numbers, left_out, barred, wanted, preference, picked, state)
+    if drawn == wanted:
+        return int(drawn)
     # What repeated draws did not find is found by keys among the rest, which leaves the law as it is.
     keys = np.empty(wanted)
     count = drawn
-    for position in range(begin, end if drawn < wanted else begin):
+    for position in range(begin, end):
         if barred > 0 and left_out[edge_numbers[position]]:
             continue
         if drawn > 0 and _holds(picked, drawn, position):
             continue
         # An exponential clock of the weight's rate: the first to ring are picked, kept in order by insertion.
-        key = -np.log(1.0 - random_unit(state)) / (cumulative[position + 1] - cumulative[position])
+        key = -np.log(1.0 - random_unit(state)) / preference[0][position]
         if count == wanted and key >= keys[count - 1]:
             continue
         place = min(count, wanted - 1)
@@ -101,16 +107,12 @@ def pick_weighted(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def pick_one(
-    begin: int, end: int, edge_numbers: IntArray, left_out: BoolArray, cumulative: FloatArray, state: State
-) -> int:
-    """One allowed position of begin..end-1, by weight where `cumulative` is not empty; -1 when luck finds none."""
+def pick_one(begin: int, end: int, edge_numbers: IntArray, left_out: BoolArray, state: State) -> int:
+    """One allowed position of begin..end-1, each equally likely; -1 when luck finds none."""
     if end == begin:
         return -1
     for _attempt in range(4):
         position = begin + random_below(state, end - begin)
-        if len(cumulative) > 0:
-            position = _by_weight(begin, end, cumulative, state)
         if not left_out[edge_numbers[position]]:
             return int(position)
     return -1
@@ -148,7 +150,7 @@ def _draw_weighted(
     left_out: BoolArray,
     barred: int,
     wanted: int,
-    cumulative: FloatArray,
+    preference: Preference,
     picked: IntArray,
     state: State,
 ) -> int:
@@ -157,7 +159,9 @@ def _draw_weighted(
     for _attempt in range(16 * wanted):
         if count == wanted:
             break
-        position = _by_weight(begin, end, cumulative, state)
+        position = begin + random_below(state, end - begin)
+        if random_unit(state) >= preference[1][position]:
+            position = preference[2][position]
         if (barred > 0 and left_out[edge_numbers[position]]) or _holds(picked, count, position):
             continue
         picked[count] = position
@@ -171,20 +175,6 @@ def _holds(picked: IntArray, count: int, position: int) -> bool:
         if picked[i] == position:
             return True
     return False
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _by_weight(begin: int, end: int, cumulative: FloatArray, state: State) -> int:
-    """One position of begin..end-1 with probability in proportion to its weight, by bisection."""
-    threshold = cumulative[begin] + random_unit(state) * (cumulative[end] - cumulative[begin])
-    low, high = begin, end - 1
-    while low < high:
-        middle = (low + high) // 2
-        if cumulative[middle + 1] > threshold:
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
@@ -202,3 +192,44 @@ def random_unit(state: State) -> float:
 def random_below(state: State, bound: int) -> int:
     """Next integer in [0, bound); its bias is below bound / 2^53."""
     return int(random_unit(state) * bound)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def alias_table(offsets: IntArray, weight: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Share and alias of each position, for draws by weight within a row in constant time (Vose 1991).
+
+    A position drawn uniformly from its row is kept with chance `share`, and else its alias is taken.
+
+    Args:
+        offsets: [P + 1] where the rows begin.
+        weight: [E] above 0, by position.
+    """
+    share, alias = np.ones(len(weight)), np.arange(len(weight))
+    line = np.empty(len(weight), np.int64)
+    for row in range(len(offsets) - 1):
+        begin, end = offsets[row], offsets[row + 1]
+        if begin == end:
+            continue
+        share[begin:end] = weight[begin:end] * ((end - begin) / weight[begin:end].sum())
+        # Those below the mean wait on the left of the line, the others on the right.
+        low, high = begin, end
+        for position in range(begin, end):
+            if share[position] < 1.0:
+                line[low] = position
+                low += 1
+            else:
+                high -= 1
+                line[high] = position
+        while low > begin and high < end:
+            small, large = line[low - 1], line[high]
+            alias[small] = large
+            share[large] -= 1.0 - share[small]
+            low -= 1
+            if share[large] < 1.0:
+                line[low] = large
+                low += 1
+                high += 1
+        # What rounding leaves over is all but 1.
+        for rest in range(begin, low):
+            share[line[rest]] = 1.0
+    return share, alias

@@ -14,7 +14,16 @@ from numba import njit
 
 from onward.errors import DataError
 from onward.graph.budgets import Budget
-from onward.graph.picking import BoolArray, State, pick_one, pick_uniform, pick_weighted, random_below
+from onward.graph.picking import (
+    BoolArray,
+    Preference,
+    State,
+    alias_table,
+    pick_one,
+    pick_uniform,
+    pick_weighted,
+    random_below,
+)
 from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
 SOURCE_ROLE = 0
@@ -26,8 +35,8 @@ NO_EDGE = -1
 _WALKS_PER_WANTED = 2
 
 CountArray = npt.NDArray[np.int32]
-# offsets [P + 1], neighbours [E], edge numbers [E] and running weights [E + 1] (or none) of each role.
-Rows = tuple[tuple[IntArray, IntArray, IntArray, FloatArray], tuple[IntArray, IntArray, IntArray, FloatArray]]
+# offsets [P + 1], neighbours [E], edge numbers [E] and preferences of each role.
+Rows = tuple[tuple[IntArray, IntArray, IntArray, Preference], tuple[IntArray, IntArray, IntArray, Preference]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,13 @@ class NeighbourhoodSampler:
         nothing = np.empty((0, 0), np.int64)
         self._walks = (budget.out_walks, budget.in_walks) if strolls > 0 else (nothing, nothing)
         self._rows = (
-            (graph.out_offsets, graph.out_targets, np.arange(graph.edges), _running(budget.out_weight)),
-            (graph.in_offsets, graph.in_sources, graph.in_edges, _running(budget.in_weight)),
+            (
+                graph.out_offsets,
+                graph.out_targets,
+                np.arange(graph.edges),
+                _preference(graph.out_offsets, budget.out_weight),
+            ),
+            (graph.in_offsets, graph.in_sources, graph.in_edges, _preference(graph.in_offsets, budget.in_weight)),
         )
         self._left_out = np.zeros(graph.edges, dtype=np.bool_)
         self._barred = np.zeros((2, graph.products), dtype=np.int32)
@@ -130,8 +144,10 @@ class NeighbourhoodSampler:
         )
 
 
-def _running(weight: FloatArray | None) -> FloatArray:
-    return np.empty(0) if weight is None else np.concatenate(([0.0], np.cumsum(weight)))
+def _preference(offsets: IntArray, weight: FloatArray | None) -> Preference:
+    if weight is None:
+        return np.empty(0), np.empty(0), np.empty(0, np.int64)
+    return weight, *alias_table(offsets, weight)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
@@ -238,13 +254,13 @@ def _hear(
     state: State,
 ) -> int:
     """Write the neighbours that a product hears into `picked` and their edges into `numbers`; return how many."""
-    offsets, neighbours, edge_numbers, cumulative = rows[role]
+    offsets, neighbours, edge_numbers, preference = rows[role]
     begin, end, fan = offsets[product], offsets[product + 1], fans[role][hop, product]
     bars = barred[role, product] if barred.shape[1] > 0 else 0
-    if len(cumulative) == 0:
+    if len(preference[0]) == 0:
         count = pick_uniform(begin, end, edge_numbers, left_out, bars, fan, picked, state)
     else:
-        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, cumulative, picked, state)
+        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, preference, picked, state)
     for j in range(count):
         numbers[j] = edge_numbers[picked[j]]
         picked[j] = neighbours[picked[j]]
@@ -277,8 +293,8 @@ def _stroll(
         here = product
         for step in range(2):
             way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
-            offsets, neighbours, edge_numbers, cumulative = rows[way]
-            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, cumulative, state)
+            offsets, neighbours, edge_numbers, _ = rows[way]
+            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, state)
             if position < 0:
                 here = product
                 break
