@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from onward.graph.together import pairs_within, together_counts, together_neighbours
+from onward.graph.counts import together_counts
+from onward.graph.together import pairs_within, together_neighbours
 
 DAY = datetime(2020, 1, 2)
 NEXT = datetime(2020, 1, 3)
