@@ -1,7 +1,7 @@
 """Does degree-adaptive sampling help products of low degree: the same encoder, as many neighbours in all, five seeds.
 
 The control hears at most `FAN_OUT` neighbours a product and hop, drawn uniformly. Adaptive budgets hear as many in all,
-but more around products of low degree (see onward/graph/budgets.py), in three ways; validation edges choose the way.
+but more around products of low degree (see onward/graph/budgets.py), in four ways; validation edges choose the way.
 Every encoder is trained with its budget and then embeds the catalogue over all edges, as the pipeline does; the rows
 "within the budget" embed it with one sampled neighbourhood a product instead. Low, middle and high are thirds of the
 test edges' sources by out-degree in training. An ablation changes one thing of the control.
@@ -28,6 +28,7 @@ from onward.graph.degree_law import fit_degree_law
 from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.product_graph import EDGE_COLUMNS, ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
+from onward.graph.together import pairs_within, together_neighbours
 from onward.model.embeddings import Embeddings
 from onward.model.encoder import DualEncoder
 from onward.model.product_inputs import ProductInputs
@@ -77,14 +78,18 @@ CONTROL = "uniform"
 WAYS: Mapping[str, Variant] = {
     "adaptive: budgets by degree": Variant(budget=partial(adaptive, 0, 0.0)),
     "adaptive: and neighbours of high degree preferred": Variant(budget=partial(adaptive, 0, 0.5)),
-    "adaptive: and a further hop where edges run out": Variant(budget=partial(adaptive, 8, 0.5)),
+    "adaptive: and a further hop where edges run out": Variant(budget=partial(adaptive, 8, 0.0)),
+    "adaptive: both": Variant(budget=partial(adaptive, 8, 0.5)),
 }
+# Its validation edges are in the relation, so that only its test edges say what it is worth.
+UNDIRECTED = "undirected relation added, of the training edges"
 ABLATIONS: Mapping[str, Variant] = {
     "single embedding": Variant(encoder=SingleEncoder),
     "no reversed negatives": Variant(reversed_negatives=False),
     "no logQ": Variant(log_q=False),
     "degree-matched negatives added": Variant(matched_negatives=True),
     "no features": DEFAULT,
+    UNDIRECTED: DEFAULT,
 }
 
 
@@ -94,6 +99,12 @@ def product_graph(graph: DirectedGraph) -> ProductGraph:
     table = pd.DataFrame({"source": found.row, "target": found.col, **dict.fromkeys(EDGE_COLUMNS[2:], 1.0)})
     nodes = pd.DataFrame({"product": range(graph.nodes), "customers": 1.0, "fresh_customers": 1.0})
     return ProductGraph.from_tables(graph.nodes, table, nodes)
+
+
+def undirected(graph: DirectedGraph) -> Ints:
+    """[P, k] neighbours of each product by training edges of either direction."""
+    found = (graph.adjacency + graph.transposed).tocoo()
+    return together_neighbours(graph.nodes, pd.DataFrame({"left": found.row, "right": found.col}))
 
 
 def product_inputs(graph: DirectedGraph, *, features: bool) -> ProductInputs:
@@ -106,7 +117,12 @@ def product_inputs(graph: DirectedGraph, *, features: bool) -> ProductInputs:
 
 
 def embed_within(
-    encoder: DualEncoder, graph: ProductGraph, budget: Budget, temperature: float, seed: int
+    encoder: DualEncoder,
+    graph: ProductGraph,
+    budget: Budget,
+    temperature: float,
+    seed: int,
+    together: Ints | None,
 ) -> Embeddings:
     """Embed every product by one sampled neighbourhood instead of all edges."""
     first = Budget(
@@ -119,10 +135,14 @@ def embed_within(
     )
     everything = np.arange(graph.products)
     found = NeighbourhoodSampler(graph, first).sample(everything, everything, np.empty(0, np.int64), seed)
+    pairs = None if together is None else torch.from_numpy(pairs_within(together, everything))
     encoder.eval()
     with torch.no_grad():
         source, target, bias = encoder(
-            torch.from_numpy(everything), torch.from_numpy(found.in_edges), torch.from_numpy(found.out_edges).flip(0)
+            torch.from_numpy(everything),
+            torch.from_numpy(found.in_edges),
+            torch.from_numpy(found.out_edges).flip(0),
+            pairs,
         )
     return Embeddings(source.numpy(), target.numpy(), bias.numpy(), temperature)
 
@@ -158,7 +178,7 @@ def train_and_judge(split: LinkSplit, name: str, variant: Variant, seed: int, *,
     trained = train_encoder(graph, product_inputs(split.graph, features=features), settings, seed, 1, variant)
     validation = trained.epochs[trained.best_epoch - 1].held_out.mrr
     budget = variant.budget(graph, FAN_OUT)
-    within = embed_within(trained.encoder, graph, budget, settings.temperature, seed)
+    within = embed_within(trained.encoder, graph, budget, settings.temperature, seed, variant.together)
     return judge(trained.embeddings, split, validation), judge(within, split, validation)
 
 
@@ -200,6 +220,8 @@ def compare(
             if kind in ABLATIONS and seed not in ABLATION_SEEDS:
                 continue
             console.print(f"{name}, seed {seed}: {kind}", highlight=False)
+            if kind == UNDIRECTED:
+                variant = Variant(together=undirected(split.graph))  # noqa: PLW2901 - made from this split's edges
             both = train_and_judge(split, name, variant, seed, features=kind != "no features")
             full[kind].append(both[0])
             within[kind].append(both[1])
