@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from onward.errors import DataError
+from onward.graph.budgets import Budget, uniform_budget
 from onward.graph.product_graph import ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
 
@@ -16,7 +17,7 @@ with warnings.catch_warnings():
     from torch_geometric.loader import LinkLoader, NodeLoader
     from torch_geometric.sampler import EdgeSamplerInput, NegativeSampling, NodeSamplerInput
 
-    from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
+    from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -37,8 +38,7 @@ def graph():
 
 
 def kernel(graph, fans=(5, 4)):
-    fan = uniform_fan(graph, fans)
-    return NeighbourhoodSampler(graph, fan, fan)
+    return NeighbourhoodSampler(graph, uniform_budget(graph, fans))
 
 
 def test_sampled_edges_exist_and_are_distinct(graph):
@@ -72,7 +72,9 @@ def test_fan_out_is_kept_product_by_product_and_hop_by_hop(graph):
     rng = np.random.default_rng(0)
     out_fan, in_fan = rng.integers(0, 6, (2, 64)), rng.integers(0, 6, (2, 64))
     seeds = np.arange(8)
-    found = NeighbourhoodSampler(graph, out_fan, in_fan).sample(seeds, seeds, NONE, seed=5)
+    found = NeighbourhoodSampler(graph, Budget(out_fan, in_fan, *np.zeros((2, 2, 64), np.int64))).sample(
+        seeds, seeds, NONE, seed=5
+    )
     kept = np.bincount(graph.sources[found.out_numbers], minlength=64)
     assert (kept[seeds] == np.minimum(out_fan[0], graph.out_degrees)[seeds]).all()
     assert (kept[8:] <= np.minimum(out_fan[1], graph.out_degrees)[8:]).all()
@@ -113,13 +115,16 @@ def test_a_large_walk_outgrows_its_first_arrays():
 
 
 def test_fans_of_another_shape_are_refused(graph):
+    two, one = uniform_budget(graph, (2, 2)), uniform_budget(graph, (2,))
     with pytest.raises(DataError, match="in_fan has shape"):
-        NeighbourhoodSampler(graph, uniform_fan(graph, (2, 2)), uniform_fan(graph, (2,)))
+        Budget(two.out_fan, one.in_fan, two.out_walks, two.in_walks)
+    with pytest.raises(DataError, match="a budget for 4 products"):
+        NeighbourhoodSampler(graph, uniform_budget(make_graph(4, [(0, 1)]), (2,)))
 
 
 def test_link_loader_batches_hold_both_relations_without_their_own_edges(graph):
     edges = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))
-    sampler = DirectedSampler(graph, uniform_fan(graph, (50, 50)), uniform_fan(graph, (50, 50)), seed=1)
+    sampler = DirectedSampler(graph, uniform_budget(graph, (50, 50)), seed=1)
     loader = LinkLoader(
         graph_data(graph), sampler, (LEADS_TO, edges), neg_sampling=NegativeSampling("triplet"), batch_size=32
     )
@@ -140,14 +145,14 @@ def test_link_loader_batches_hold_both_relations_without_their_own_edges(graph):
 
 
 def test_link_loader_without_negatives_gives_edge_labels(graph):
-    sampler = DirectedSampler(graph, uniform_fan(graph, (3,)), uniform_fan(graph, (3,)), seed=1)
+    sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1)
     edges = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))[:, :10]
     batch = next(iter(LinkLoader(graph_data(graph), sampler, (LEADS_TO, edges), batch_size=10)))
     assert batch[PRODUCT].n_id[batch[LEADS_TO].edge_label_index].tolist() == edges.tolist()
 
 
 def test_node_loader_puts_its_seeds_first(graph):
-    sampler = DirectedSampler(graph, uniform_fan(graph, (3, 3)), uniform_fan(graph, (3, 3)), seed=1)
+    sampler = DirectedSampler(graph, uniform_budget(graph, (3, 3)), seed=1)
     loader = NodeLoader(graph_data(graph), sampler, input_nodes=(PRODUCT, torch.arange(20, 30)), batch_size=10)
     batch = next(iter(loader))
     assert batch[PRODUCT].n_id[:10].tolist() == list(range(20, 30))
@@ -159,17 +164,15 @@ def test_a_batch_is_the_same_whoever_loads_it_and_when(graph):
     def draw(sampler, nodes):
         return sampler.sample_from_nodes(NodeSamplerInput(None, torch.tensor(nodes))).edge[LEADS_TO].tolist()
 
-    first, second = (DirectedSampler(graph, uniform_fan(graph, (3,)), uniform_fan(graph, (3,)), seed=1) for _ in "ab")
+    first, second = (DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1) for _ in "ab")
     draw(second, [9])
     assert draw(first, [1, 2]) == draw(second, [1, 2])
-    other = DirectedSampler(graph, uniform_fan(graph, (3,)), uniform_fan(graph, (3,)), seed=2)
+    other = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=2)
     assert draw(first, [1, 2, 3, 4]) != draw(other, [1, 2, 3, 4])
 
 
 def test_negatives_follow_their_weights_and_number(graph):
-    sampler = DirectedSampler(
-        graph, uniform_fan(graph, (3,)), uniform_fan(graph, (3,)), seed=1, negatives_per_batch=100
-    )
+    sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1, negatives_per_batch=100)
     weight = torch.zeros(64, dtype=torch.bool)
     weight[[0, 5]] = True
     wanted = EdgeSamplerInput(None, torch.tensor([1, 2]), torch.tensor([3, 4]))

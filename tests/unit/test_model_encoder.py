@@ -17,8 +17,8 @@ with warnings.catch_warnings():
     import torch
 
     from onward.model.encoder import DualEncoder
-    from onward.model.losses import log_expected_counts, sampled_softmax
-    from onward.model.training import EncoderSettings, infer, train_encoder
+    from onward.model.losses import degree_matched, log_expected_counts, sampled_softmax
+    from onward.model.training import EncoderSettings, Variant, infer, train_encoder
 
 PRODUCTS = 12
 
@@ -218,3 +218,60 @@ def test_training_is_repeatable_and_leaves_torch_as_it_was(trained, directed_wor
 def test_too_few_edges_is_one_clear_line():
     with pytest.raises(DataError, match=r"1 edges are too few .*min_support"):
         train_encoder(make_graph([(0, 1)]), make_inputs(), SETTINGS, seed=1, threads=1)
+
+
+def test_a_new_product_is_embedded_by_attributes_as_if_it_had_been_there():
+    inputs, graph = make_inputs(), make_graph([(0, 1), (1, 2)])
+    encoder = make_encoder(inputs, graph)
+    there = infer(encoder, graph, 0.1)
+    alone = np.array([7, 9])
+    source, target, bias = encoder.embed_new(
+        torch.from_numpy(inputs.codes[alone]), torch.from_numpy(inputs.numbers[alone])
+    )
+    np.testing.assert_allclose(source.numpy(), there.source[alone], atol=1e-6)
+    np.testing.assert_allclose(target.numpy(), there.target[alone], atol=1e-6)
+    np.testing.assert_allclose(bias.numpy(), there.bias[alone], atol=1e-6)
+
+
+def test_the_undirected_relation_feeds_each_role_by_itself():
+    inputs, graph = make_inputs(), make_graph([(0, 1), (1, 2)])
+    encoder = DualEncoder(inputs, torch.from_numpy(graph.connected), 8, 1, together=True)
+    neighbours = np.full((PRODUCTS, 2), -1)
+    without = infer(encoder, graph, 0.1, neighbours)
+    neighbours[5, 0], neighbours[6, 0] = 6, 5
+    with_it = infer(encoder, graph, 0.1, neighbours)
+    moved = [p for p in range(PRODUCTS) if not np.allclose(with_it.source[p], without.source[p])]
+    assert moved == [p for p in range(PRODUCTS) if not np.allclose(with_it.target[p], without.target[p])] == [5, 6]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"reversed_negatives": False},
+        {"matched_negatives": True},
+        {"log_q": False},
+        {"together": np.array([[(p + 1) % 84] for p in range(84)])},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_every_variant_learns_and_differs_from_the_default(changed, trained, directed_world):
+    variant = train_encoder(*directed_world, SETTINGS, seed=1, threads=1, variant=Variant(**changed))
+    assert not np.array_equal(variant.embeddings.source, trained.embeddings.source)
+    assert variant.epochs[variant.best_epoch - 1].held_out.mrr > 1.2 * trained.by_in_degree.mrr
+
+
+def test_degree_matched_candidates_are_as_popular_as_their_positives():
+    rng = np.random.default_rng(0)
+    candidates, wanted = (torch.from_numpy(np.sort(rng.zipf(2.0, size))) for size in (400, 100))
+    found = candidates[degree_matched(wanted, candidates)]
+    nearest = (candidates[None, :] - wanted[:, None]).abs().amin(1)
+    assert (nearest == 0).float().mean() > 0.8
+    assert ((found - wanted).abs()[nearest == 0] == 0).all()
+
+
+def test_a_matched_negative_is_one_more_term_of_the_softmax():
+    nothing = torch.zeros((1, 1))
+    loss = sampled_softmax(
+        torch.tensor([2.0]), nothing, torch.tensor([[True]]), torch.tensor([0.5]), torch.tensor([1.0])
+    )
+    assert loss.item() == pytest.approx(np.log1p(np.exp(0.5 - 2.0) + np.exp(1.0 - 2.0)), abs=1e-6)

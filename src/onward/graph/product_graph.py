@@ -78,6 +78,10 @@ class ProductGraph:
         """[E] source of each edge, ascending."""
         return np.repeat(np.arange(self.products, dtype=np.int64), self.out_degrees)
 
+    def sources_of(self, numbers: IntArray) -> IntArray:
+        """Source of each edge of the given numbers."""
+        return np.searchsorted(self.out_offsets, numbers, side="right") - 1
+
     @property
     def connected(self) -> npt.NDArray[np.bool_]:
         """[P] whether a product has any edge, in or out."""

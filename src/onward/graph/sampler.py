@@ -17,6 +17,7 @@ from torch_geometric.sampler import (
     NodeSamplerInput,
 )
 
+from onward.graph.budgets import Budget
 from onward.graph.product_graph import IntArray, ProductGraph
 from onward.graph.sampling_kernel import Neighbourhood, NeighbourhoodSampler
 
@@ -25,11 +26,6 @@ LEADS_TO = (PRODUCT, "leads_to", PRODUCT)
 LED_FROM = (PRODUCT, "led_from", PRODUCT)
 
 _NO_EDGES = np.empty(0, dtype=np.int64)
-
-
-def uniform_fan(graph: ProductGraph, fan_out: tuple[int, ...]) -> IntArray:
-    """[hops, P] the same fan-out for every product."""
-    return np.repeat(np.array(fan_out, dtype=np.int64)[:, None], graph.products, axis=1)
 
 
 def graph_data(graph: ProductGraph) -> HeteroData:
@@ -52,24 +48,22 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
     def __init__(
         self,
         graph: ProductGraph,
-        out_fan: IntArray,
-        in_fan: IntArray,
+        budget: Budget,
         seed: int,
         negatives_per_batch: int | None = None,
     ) -> None:
-        """Prepare to sample; see `NeighbourhoodSampler` for the fans.
+        """Prepare to sample.
 
         Args:
             graph: the directed product graph.
-            out_fan: [hops, P].
-            in_fan: [hops, P].
+            budget: how much is kept of each neighbourhood.
             seed: fixes every draw.
             negatives_per_batch: how many products triplet sampling draws for a whole batch; None leaves it at PyG's
                 `amount` an edge, which is more than a loss that shares them needs.
         """
         self._graph = graph
         self._negatives_per_batch = negatives_per_batch
-        self._sampler = NeighbourhoodSampler(graph, out_fan, in_fan)
+        self._sampler = NeighbourhoodSampler(graph, budget)
         self._seed = seed
 
     def sample_from_nodes(self, index: NodeSamplerInput, **_: object) -> HeteroSamplerOutput:

@@ -13,12 +13,30 @@ import numpy.typing as npt
 from numba import njit
 
 from onward.errors import DataError
-from onward.graph.product_graph import IntArray, ProductGraph
+from onward.graph.budgets import Budget
+from onward.graph.picking import (
+    BoolArray,
+    Preference,
+    State,
+    alias_table,
+    pick_one,
+    pick_uniform,
+    pick_weighted,
+    random_below,
+)
+from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
 SOURCE_ROLE = 0
 TARGET_ROLE = 1
 
-BoolArray = npt.NDArray[np.bool_]
+# What a walked neighbour bears in place of an edge's number.
+NO_EDGE = -1
+
+_WALKS_PER_WANTED = 2
+
+CountArray = npt.NDArray[np.int32]
+# offsets [P + 1], neighbours [E], edge numbers [E] and preferences of each role.
+Rows = tuple[tuple[IntArray, IntArray, IntArray, Preference], tuple[IntArray, IntArray, IntArray, Preference]]
 
 
 @dataclass(frozen=True)
@@ -30,9 +48,9 @@ class Neighbourhood:
         seed_sources: new numbers of the given sources, in their order.
         seed_targets: new numbers of the given targets, in their order.
         out_edges: [2, m] (source, target) in new numbers, of edges sampled from their source.
-        out_numbers: [m] numbers of these edges in the graph.
+        out_numbers: [m] numbers of these edges in the graph, NO_EDGE where the target was reached by a walk.
         in_edges: [2, k] (source, target) in new numbers, of edges sampled from their target.
-        in_numbers: [k] numbers of these edges in the graph.
+        in_numbers: [k] numbers of these edges in the graph, NO_EDGE where the source was reached by a walk.
     """
 
     nodes: IntArray
@@ -45,40 +63,48 @@ class Neighbourhood:
 
 
 class NeighbourhoodSampler:
-    """Samples around products with a fan-out of its own for every product, hop and role.
+    """Samples around products within a budget of its own for every product, hop and role.
 
     It keeps scratch memory of the graph's size between calls, so one instance serves one thread.
     """
 
-    def __init__(self, graph: ProductGraph, out_fan: IntArray, in_fan: IntArray) -> None:
+    def __init__(self, graph: ProductGraph, budget: Budget) -> None:
         """Prepare to sample.
 
-        Args:
-            graph: the directed product graph.
-            out_fan: [hops, P] how many out-edges a product in the source role may keep at each hop.
-            in_fan: [hops, P] the same for in-edges and the target role.
-
         Raises:
-            DataError: a fan has another shape.
+            DataError: the budget was made for another graph.
         """
-        for name, fan in (("out_fan", out_fan), ("in_fan", in_fan)):
-            if fan.ndim != 2 or fan.shape[1] != graph.products or len(fan) != len(out_fan):
-                raise DataError(
-                    f"sampler: {name} has shape {fan.shape}, expected (hops, {graph.products}); see fan_out"
-                )
+        if budget.out_fan.shape[1] != graph.products:
+            raise DataError(
+                f"sampler: a budget for {budget.out_fan.shape[1]} products, but the graph has {graph.products}; "
+                "make it from this graph"
+            )
         self._graph = graph
-        self._fans = (np.ascontiguousarray(out_fan, np.int64), np.ascontiguousarray(in_fan, np.int64))
-        self._edge_numbers = (np.arange(graph.edges, dtype=np.int64), graph.in_edges)
+        self._fans = (budget.out_fan, budget.in_fan)
+        strolls = max(int(walks.max(initial=0)) for walks in (budget.out_walks, budget.in_walks))
+        nothing = np.empty((0, 0), np.int64)
+        self._walks = (budget.out_walks, budget.in_walks) if strolls > 0 else (nothing, nothing)
+        self._rows = (
+            (
+                graph.out_offsets,
+                graph.out_targets,
+                np.arange(graph.edges),
+                _preference(graph.out_offsets, budget.out_weight),
+            ),
+            (graph.in_offsets, graph.in_sources, graph.in_edges, _preference(graph.in_offsets, budget.in_weight)),
+        )
         self._left_out = np.zeros(graph.edges, dtype=np.bool_)
-        self._place = np.full(graph.products, -1, dtype=np.int64)
-        self._met = np.zeros((2, graph.products), dtype=np.bool_)
-        self._picked = np.empty(int(max(out_fan.max(initial=0), in_fan.max(initial=0))), dtype=np.int64)
+        self._barred = np.zeros((2, graph.products), dtype=np.int32)
+        # [P, 3] new number or -1, then whether the product was met in each role: one place in memory a product.
+        self._slots = np.tile(np.array([-1, 0, 0], dtype=np.int32), (graph.products, 1))
+        widest = max(int(fan.max(initial=0)) for fan in self._fans)
+        self._picked = np.empty(widest + strolls, dtype=np.int64)
 
     def sample(self, sources: IntArray, targets: IntArray, excluded: IntArray, seed: int) -> Neighbourhood:
-        """Sample uniformly and without replacement around the seeds.
+        """Sample without replacement around the seeds.
 
         Every (product, role) is expanded once, at the hop on which it is first met, and keeps min(fan, degree)
-        distinct edges. Excluded edges take no part, in either relation.
+        distinct edges; see `picking` for the law. Excluded edges take no part, in either relation or any walk.
 
         Args:
             sources: products whose s is wanted; a product may come more than once.
@@ -88,163 +114,217 @@ class NeighbourhoodSampler:
         """
         graph = self._graph
         seeds = (np.ascontiguousarray(sources, dtype=np.int64), np.ascontiguousarray(targets, dtype=np.int64))
+        excluded = np.unique(excluded)
         self._left_out[excluded] = True
-        nodes, near, far, number, role = _walk(
-            (graph.out_offsets, graph.in_offsets),
-            (graph.out_targets, graph.in_sources),
-            self._edge_numbers,
+        ends = (graph.sources_of(excluded), graph.out_targets[excluded])
+        for role in (SOURCE_ROLE, TARGET_ROLE):
+            np.add.at(self._barred[role], ends[role], 1)
+        nodes, seed_numbers, edges, numbers = _walk(
+            self._rows,
             seeds,
             self._fans,
+            self._walks,
             self._left_out,
-            self._place,
-            self._met,
+            self._barred if len(excluded) > 0 else self._barred[:, :0],
+            self._slots,
             self._picked,
             np.array([seed], dtype=np.uint64),
         )
         self._left_out[excluded] = False
-        self._met[:, nodes] = False
-        seed_sources, seed_targets = self._place[seeds[SOURCE_ROLE]], self._place[seeds[TARGET_ROLE]]
-        self._place[nodes] = -1
-        forwards, backwards = role == SOURCE_ROLE, role == TARGET_ROLE
+        for role in (SOURCE_ROLE, TARGET_ROLE):
+            self._barred[role, ends[role]] = 0
         return Neighbourhood(
             nodes=nodes,
-            seed_sources=seed_sources,
-            seed_targets=seed_targets,
-            out_edges=np.stack([near[forwards], far[forwards]]),
-            out_numbers=number[forwards],
-            in_edges=np.stack([far[backwards], near[backwards]]),
-            in_numbers=number[backwards],
+            seed_sources=seed_numbers[: len(sources)],
+            seed_targets=seed_numbers[len(sources) :],
+            out_edges=edges[SOURCE_ROLE],
+            out_numbers=numbers[SOURCE_ROLE],
+            in_edges=edges[TARGET_ROLE],
+            in_numbers=numbers[TARGET_ROLE],
         )
+
+
+def _preference(offsets: IntArray, weight: FloatArray | None) -> Preference:
+    if weight is None:
+        return np.empty(0), np.empty(0), np.empty(0, np.int64)
+    return weight, *alias_table(offsets, weight)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _walk(
-    offsets: tuple[IntArray, IntArray],
-    neighbours: tuple[IntArray, IntArray],
-    edge_numbers: tuple[IntArray, IntArray],
+    rows: Rows,
     seeds: tuple[IntArray, IntArray],
     fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
     left_out: BoolArray,
-    place: IntArray,
-    met: BoolArray,
+    barred: CountArray,
+    slots: CountArray,
     picked: IntArray,
-    state: npt.NDArray[np.uint64],
-) -> tuple[IntArray, IntArray, IntArray, IntArray, IntArray]:
-    """Breadth first over (product, role); `place` and `met` are scratch that the caller clears again."""
-    nodes, front, front_role = np.empty(1024, np.int64), np.empty(1024, np.int64), np.empty(1024, np.int64)
-    near, far = np.empty(4096, np.int64), np.empty(4096, np.int64)
-    number, role_of = np.empty(4096, np.int64), np.empty(4096, np.int64)
-    found, waiting, edges = 0, 0, 0
-    for role in range(2):
-        for product in seeds[role]:
-            if place[product] < 0:
-                nodes = _with_room(nodes, found)
-                place[product] = found
-                nodes[found] = product
-                found += 1
-            if not met[role, product]:
-                front, front_role = _with_room(front, waiting), _with_room(front_role, waiting)
-                met[role, product] = True
-                front[waiting] = product
-                front_role[waiting] = role
-                waiting += 1
-    first = 0
+    state: State,
+) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
+    """Breadth first over (product, role); `slots` is scratch, left as it was found."""
+    room = len(seeds[0]) + len(seeds[1])
+    nodes, front, front_role = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int8)
+    size = np.zeros(2, np.int64)  # products found, (product, role) to expand
+    seed_numbers = np.empty(room, np.int64)
+    for i in range(room):
+        role = 0 if i < len(seeds[0]) else 1
+        product = seeds[role][i - role * len(seeds[0])]
+        seed_numbers[i] = _meet(product, role, slots, nodes, front, front_role, size)
+    ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
+    numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
+    kept, first = np.zeros(2, np.int64), 0
     for hop in range(fans[0].shape[0]):
-        last = waiting
+        last = size[1]
+        most = _most(rows, front[first:last], front_role[first:last], hop, fans, walks)
+        ends = (_wider(ends[0], kept[0], most[0]), _wider(ends[1], kept[1], most[1]))
+        numbers = (_longer(numbers[0], kept[0], most[0]), _longer(numbers[1], kept[1], most[1]))
+        nodes = _longer(nodes, size[0], most.sum())
+        front, front_role = _longer(front, last, most.sum()), _longer(front_role, last, most.sum())
         for i in range(first, last):
             product, role = front[i], front_role[i]
-            begin, end = offsets[role][product], offsets[role][product + 1]
-            count = _pick(begin, end, edge_numbers[role], left_out, fans[role][hop, product], picked, state)
+            place = kept[role]
+            count = _hear(rows, product, role, hop, fans, walks, left_out, barred, picked, numbers[role][place:], state)
             for j in range(count):
-                other, other_role = neighbours[role][picked[j]], 1 - role
-                if place[other] < 0:
-                    nodes = _with_room(nodes, found)
-                    place[other] = found
-                    nodes[found] = other
-                    found += 1
-                if not met[other_role, other]:
-                    front, front_role = _with_room(front, waiting), _with_room(front_role, waiting)
-                    met[other_role, other] = True
-                    front[waiting] = other
-                    front_role[waiting] = other_role
-                    waiting += 1
-                near, far = _with_room(near, edges), _with_room(far, edges)
-                number, role_of = _with_room(number, edges), _with_room(role_of, edges)
-                near[edges] = place[product]
-                far[edges] = place[other]
-                number[edges] = edge_numbers[role][picked[j]]
-                role_of[edges] = role
-                edges += 1
+                ends[role][role, place + j] = slots[product, 0]
+                ends[role][1 - role, place + j] = _meet(picked[j], 1 - role, slots, nodes, front, front_role, size)
+            kept[role] += count
         first = last
-    return nodes[:found].copy(), near[:edges].copy(), far[:edges].copy(), number[:edges].copy(), role_of[:edges].copy()
+    for product in nodes[: size[0]]:
+        slots[product, 0], slots[product, 1], slots[product, 2] = -1, 0, 0
+    edges = (ends[0][:, : kept[0]], ends[1][:, : kept[1]])
+    return nodes[: size[0]], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]])
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _pick(
-    begin: int,
-    end: int,
-    edge_numbers: IntArray,
-    left_out: BoolArray,
-    fan: int,
-    picked: IntArray,
-    state: npt.NDArray[np.uint64],
+def _most(
+    rows: Rows,
+    front: IntArray,
+    front_role: npt.NDArray[np.int8],
+    hop: int,
+    fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
+) -> IntArray:
+    """[2] how many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
+    most = np.zeros(2, np.int64)
+    for i in range(len(front)):
+        product, role = front[i], front_role[i]
+        offsets = rows[role][0]
+        most[role] += min(fans[role][hop, product], offsets[product + 1] - offsets[product])
+        if len(walks[role]) > 0:
+            most[role] += walks[role][hop, product]
+    return most
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _meet(
+    product: int,
+    role: int,
+    slots: CountArray,
+    nodes: IntArray,
+    front: IntArray,
+    front_role: npt.NDArray[np.int8],
+    size: IntArray,
 ) -> int:
-    """Write up to `fan` distinct allowed positions of begin..end-1 into `picked`; return how many."""
-    if end - begin > 8 * fan and _draw(begin, end, edge_numbers, left_out, fan, picked, state):
-        return fan
-    allowed = 0
-    for position in range(begin, end):
-        allowed += not left_out[edge_numbers[position]]
-    wanted = min(fan, allowed)
-    count = 0
-    for position in range(begin, end):
-        if left_out[edge_numbers[position]]:
-            continue
-        # Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S).
-        if wanted - count == allowed or _random_below(state, allowed) < wanted - count:
-            picked[count] = position
+    """New number of a product; what is met for the first time is numbered, and put in line for its role."""
+    if slots[product, 0] < 0:
+        slots[product, 0] = size[0]
+        nodes[size[0]] = product
+        size[0] += 1
+    if slots[product, 1 + role] == 0:
+        slots[product, 1 + role] = 1
+        front[size[1]] = product
+        front_role[size[1]] = role
+        size[1] += 1
+    return int(slots[product, 0])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _hear(
+    rows: Rows,
+    product: int,
+    role: int,
+    hop: int,
+    fans: tuple[IntArray, IntArray],
+    walks: tuple[IntArray, IntArray],
+    left_out: BoolArray,
+    barred: CountArray,
+    picked: IntArray,
+    numbers: IntArray,
+    state: State,
+) -> int:
+    """Write the neighbours that a product hears into `picked` and their edges into `numbers`; return how many."""
+    offsets, neighbours, edge_numbers, preference = rows[role]
+    begin, end, fan = offsets[product], offsets[product + 1], fans[role][hop, product]
+    bars = barred[role, product] if barred.shape[1] > 0 else 0
+    if len(preference[0]) == 0:
+        count = pick_uniform(begin, end, edge_numbers, left_out, bars, fan, picked, state)
+    else:
+        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, preference, picked, state)
+    for j in range(count):
+        numbers[j] = edge_numbers[picked[j]]
+        picked[j] = neighbours[picked[j]]
+    if len(walks[role]) > 0 and walks[role][hop, product] > 0:
+        direct = count
+        count = _stroll(rows, product, role, direct, walks[role][hop, product], left_out, picked, state)
+        numbers[direct:count] = NO_EDGE
+    return int(count)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _stroll(
+    rows: Rows,
+    product: int,
+    role: int,
+    direct: int,
+    wanted: int,
+    left_out: BoolArray,
+    picked: IntArray,
+    state: State,
+) -> int:
+    """Append to the `direct` neighbours in `picked` up to `wanted` products two steps away; how many are there now.
+
+    For a source u a walk is u -> v -> x or u <- w -> x, either first step with the same chance, so that a product
+    without out-edges finds its siblings; for a target it is the mirror image. What it ends at is a product that u
+    could well lead to, and is heard in the role in which the end of an edge would be.
+    """
+    count = direct
+    for _attempt in range(_WALKS_PER_WANTED * wanted):
+        here = product
+        for step in range(2):
+            way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
+            offsets, neighbours, edge_numbers, _ = rows[way]
+            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, state)
+            if position < 0:
+                here = product
+                break
+            here = neighbours[position]
+        known = here == product
+        for i in range(count):
+            known = known or picked[i] == here
+        if not known:
+            picked[count] = here
             count += 1
-        allowed -= 1
+            if count == direct + wanted:
+                break
     return count
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _draw(
-    begin: int,
-    end: int,
-    edge_numbers: IntArray,
-    left_out: BoolArray,
-    fan: int,
-    picked: IntArray,
-    state: npt.NDArray[np.uint64],
-) -> bool:
-    """Fill `picked` from a hub without walking its edges; False, and no promise, when most are left out."""
-    count = 0
-    for _attempt in range(16 * fan):
-        if count == fan:
-            break
-        position = begin + _random_below(state, end - begin)
-        fresh = not left_out[edge_numbers[position]]
-        for earlier in range(count):
-            fresh = fresh and picked[earlier] != position
-        if fresh:
-            picked[count] = position
-            count += 1
-    return count == fan
+def _longer(values: IntArray, used: int, more: int) -> IntArray:
+    """A copy of what is used with room for `more`, or the array itself where there is room."""
+    if used + more <= len(values):
+        return values
+    grown = np.empty(max(2 * len(values), used + more), values.dtype)
+    grown[:used] = values[:used]
+    return grown
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _random_below(state: npt.NDArray[np.uint64], bound: int) -> int:
-    """Next integer in [0, bound) of splitmix64 (Steele, Lea and Flood 2014); its bias is below bound / 2^53."""
-    state[0] += np.uint64(0x9E3779B97F4A7C15)
-    bits = state[0]
-    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    bits = bits ^ (bits >> np.uint64(31))
-    return int(float(bits >> np.uint64(11)) / 9007199254740992.0 * bound)
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _with_room(values: IntArray, used: int) -> IntArray:
-    """The array itself, or a copy twice as long when it is full."""
-    return values if used < len(values) else np.concatenate((values, np.empty(len(values), np.int64)))
+def _wider(values: IntArray, used: int, more: int) -> IntArray:
+    """Like `_longer`, for the two rows of edges."""
+    if used + more <= values.shape[1]:
+        return values
+    grown = np.empty((2, max(2 * values.shape[1], used + more)), values.dtype)
+    grown[:, :used] = values[:, :used]
+    return grown

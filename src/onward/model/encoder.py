@@ -46,12 +46,16 @@ class ProductTower(nn.Module):
         # From zero: what attributes explain, free vectors need not; what they do not, free vectors learn.
         nn.init.zeros_(self.free.weight)
 
-    def forward(self, nodes: Tensor) -> Tensor:
-        """[n, d] for the given products."""
-        codes = self.codes[nodes]
-        known = self.linear(self.numbers[nodes])
+    def described(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """[n, d] by attributes alone: codes [n, F] and numbers [n, K] as in `ProductInputs`."""
+        known: Tensor = self.linear(numbers)
         for column, table in enumerate(self.tables):
             known = known + table(codes[:, column])
+        return known
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """[n, d] for the given products."""
+        known = self.described(self.codes[nodes], self.numbers[nodes])
         # No rescaling of what is kept: inference shows free vectors as they are, like most training steps.
         kept = torch.rand(len(nodes), 1) >= self.id_dropout if self.training else 1.0
         vectors: Tensor = known + self.free(self.free_rows[nodes]) * kept
@@ -61,16 +65,21 @@ class ProductTower(nn.Module):
 class DualLayer(nn.Module):
     """One exchange of messages between the two roles."""
 
-    def __init__(self, dimension: int) -> None:
-        """Both roles keep `dimension` numbers a product."""
+    def __init__(self, dimension: int, *, together: bool = False) -> None:
+        """Both roles keep `dimension` numbers a product; `together` adds weights for the undirected relation."""
         super().__init__()
         self.mean = SimpleConv(aggr="mean")
         self.source_self = nn.Linear(dimension, dimension)
         self.source_message = nn.Linear(dimension, dimension, bias=False)
         self.target_self = nn.Linear(dimension, dimension)
         self.target_message = nn.Linear(dimension, dimension, bias=False)
+        if together:
+            self.source_together = nn.Linear(dimension, dimension, bias=False)
+            self.target_together = nn.Linear(dimension, dimension, bias=False)
 
-    def forward(self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """New (source, target), before activation and norm.
 
         Args:
@@ -78,9 +87,13 @@ class DualLayer(nn.Module):
             target: [n, d].
             leads_to: [2, m] edges u -> v, along which targets are fed by sources.
             led_from: [2, k] reversed edges v -> u, along which sources are fed by targets.
+            together: [2, j] undirected pairs, both ways, along which each role is fed by itself.
         """
         new_source = self.source_self(source) + self.source_message(self.mean(target, led_from))
         new_target = self.target_self(target) + self.target_message(self.mean(source, leads_to))
+        if together is not None:
+            new_source = new_source + self.source_together(self.mean(source, together))
+            new_target = new_target + self.target_together(self.mean(target, together))
         return new_source, new_target
 
 
@@ -88,33 +101,61 @@ class DualEncoder(nn.Module):
     """Tower, then layers, then unit length; see the module's docstring."""
 
     def __init__(
-        self, inputs: ProductInputs, connected: Tensor, dimension: int, layers: int, id_dropout: float = 0.1
+        self,
+        inputs: ProductInputs,
+        connected: Tensor,
+        dimension: int,
+        layers: int,
+        id_dropout: float = 0.1,
+        *,
+        together: bool = False,
     ) -> None:
-        """See `ProductTower` for the arguments."""
+        """See `ProductTower` for the arguments; `together` prepares for the undirected relation."""
         super().__init__()
         self.tower = ProductTower(inputs, connected, dimension, id_dropout)
         self.as_source = nn.Linear(dimension, dimension)
         self.as_target = nn.Linear(dimension, dimension)
-        self.layers = nn.ModuleList(DualLayer(dimension) for _ in range(layers))
+        self.layers = nn.ModuleList(DualLayer(dimension, together=together) for _ in range(layers))
         self.bias = nn.Linear(dimension, 1)
         nn.init.zeros_(self.bias.weight)
         nn.init.zeros_(self.bias.bias)
 
-    def forward(self, nodes: Tensor, leads_to: Tensor, led_from: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, nodes: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Embed the given products: s [n, d], t [n, d] of unit length and the bias b [n].
 
         Args:
             nodes: [n] products.
             leads_to: [2, m] edges u -> v by position in `nodes`.
             led_from: [2, k] reversed edges v -> u by position in `nodes`.
+            together: [2, j] undirected pairs, both ways, by position; only for an encoder prepared for them.
         """
-        vectors = self.tower(nodes)
+        return self.exchange(self.tower(nodes), leads_to, led_from, together)
+
+    def exchange(
+        self, vectors: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Like `forward`, from the tower's vectors [n, d]."""
         source, target = self.as_source(vectors), self.as_target(vectors)
         for number, layer in enumerate(self.layers):
             if number > 0:
                 source, target = functional.leaky_relu(source), functional.leaky_relu(target)
             source, target = layer(
-                functional.normalize(source, dim=1), functional.normalize(target, dim=1), leads_to, led_from
+                functional.normalize(source, dim=1), functional.normalize(target, dim=1), leads_to, led_from, together
             )
         bias = self.bias(vectors).squeeze(1)
         return functional.normalize(source, dim=1), functional.normalize(target, dim=1), bias
+
+    @torch.no_grad()
+    def embed_new(self, codes: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Embed products that were not there when the encoder was trained, by their attributes alone.
+
+        The catalogue's embeddings stay as they are: a product without edges sends no message.
+
+        Args:
+            codes: [n, F] as in `ProductInputs`.
+            numbers: [n, K] as in `ProductInputs`.
+        """
+        nothing = torch.empty((2, 0), dtype=torch.int64)
+        return self.exchange(self.tower.described(codes, numbers), nothing, nothing)

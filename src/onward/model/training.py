@@ -1,6 +1,6 @@
 """Train the dual encoder on the edges of the product graph: one plain loop."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -15,12 +15,14 @@ from torch_geometric.loader import LinkLoader
 from torch_geometric.sampler import NegativeSampling
 
 from onward.errors import DataError
+from onward.graph.budgets import Budget, uniform_budget
 from onward.graph.product_graph import IntArray, ProductGraph
-from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data, uniform_fan
+from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
+from onward.graph.together import pairs_within
 from onward.model.embeddings import Embeddings
 from onward.model.encoder import DualEncoder
 from onward.model.link_ranking import RankingQuality, ranking_quality
-from onward.model.losses import log_expected_counts, sampled_softmax
+from onward.model.losses import degree_matched, log_expected_counts, sampled_softmax
 from onward.model.product_inputs import ProductInputs
 
 # Enough to tell epochs apart (standard error of the hit rate below .007); ranking more only costs time.
@@ -43,6 +45,30 @@ class EncoderSettings:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """What the default leaves as it is; every other choice is there to be compared with it.
+
+    Attributes:
+        encoder: which encoder is trained.
+        budget: how much of each neighbourhood a batch hears, given the graph and the fan-out of the settings.
+        reversed_negatives: whether u <- v of a one-way edge u -> v is a negative.
+        matched_negatives: whether each edge meets a target as popular as its own.
+        log_q: whether logits are corrected for how candidates were drawn.
+        together: [P, k] undirected neighbours as a second relation, -1 where there are fewer; None leaves it out.
+    """
+
+    encoder: type[DualEncoder] = DualEncoder
+    budget: Callable[[ProductGraph, tuple[int, ...]], Budget] = uniform_budget
+    reversed_negatives: bool = True
+    matched_negatives: bool = False
+    log_q: bool = True
+    together: IntArray | None = None
+
+
+DEFAULT = Variant()
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One pass over the edges: mean loss, and how the held-out edges rank after it."""
 
@@ -53,11 +79,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainedEncoder:
-    """Embeddings of the best epoch, the story of all epochs, and what ranking by popularity reaches.
+    """The encoder and embeddings of the best epoch, the story of all epochs, and what ranking by popularity reaches.
 
     `by_fresh_customers` ranks targets by customers who bought them new, `by_in_degree` by edges that lead to them.
     """
 
+    encoder: DualEncoder
     embeddings: Embeddings
     epochs: tuple[Epoch, ...]
     best_epoch: int
@@ -67,7 +94,12 @@ class TrainedEncoder:
 
 
 def train_encoder(
-    graph: ProductGraph, inputs: ProductInputs, settings: EncoderSettings, seed: int, threads: int
+    graph: ProductGraph,
+    inputs: ProductInputs,
+    settings: EncoderSettings,
+    seed: int,
+    threads: int,
+    variant: Variant = DEFAULT,
 ) -> TrainedEncoder:
     """Learn embeddings that rank held-out edges; the epoch that ranks them best is kept.
 
@@ -78,11 +110,12 @@ def train_encoder(
     """
     held_out, kept = _hold_out(graph, settings.held_out_edges, seed)
     source, target = graph.sources[held_out], graph.out_targets[held_out]
-    with _reproducible(seed, threads):
-        encoder = DualEncoder(inputs, torch.from_numpy(kept.connected), settings.dimension, settings.layers)
+    with reproducible(seed, threads):
+        connected, together = torch.from_numpy(kept.connected), variant.together
+        encoder = variant.encoder(inputs, connected, settings.dimension, settings.layers, together=together is not None)
         optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
-        objective = _Objective(kept, settings.temperature, settings.uniform_negatives)
-        loader = _loader(kept, settings, seed)
+        objective = _Objective(kept, settings.temperature, settings.uniform_negatives, variant)
+        loader = _loader(kept, settings, seed, variant)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs * len(loader))
         console = Console(stderr=True)
         epochs: list[Epoch] = []
@@ -98,14 +131,16 @@ def train_encoder(
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.item())
-            quality = ranking_quality(infer(encoder, kept, settings.temperature).relevance_matrix, kept, source, target)
+            found = infer(encoder, kept, settings.temperature, together)
+            quality = ranking_quality(found.relevance_matrix, kept, source, target)
             if not epochs or quality.mrr > max(epoch.held_out.mrr for epoch in epochs):
                 best_state = {name: value.clone() for name, value in encoder.state_dict().items()}
             epochs.append(Epoch(number, float(np.mean(losses)), quality))
             console.print(f"{name}: loss {epochs[-1].loss:.4f}, held-out MRR {quality.mrr:.4f}", highlight=False)
         encoder.load_state_dict(best_state)
-        embeddings = infer(encoder, graph, settings.temperature)
+        embeddings = infer(encoder, graph, settings.temperature, together)
     return TrainedEncoder(
+        encoder=encoder,
         embeddings=embeddings,
         epochs=tuple(epochs),
         best_epoch=max(epochs, key=lambda epoch: (epoch.held_out.mrr, -epoch.number)).number,
@@ -115,30 +150,37 @@ def train_encoder(
     )
 
 
-def infer(encoder: DualEncoder, graph: ProductGraph, temperature: float) -> Embeddings:
+def infer(
+    encoder: DualEncoder, graph: ProductGraph, temperature: float, together: IntArray | None = None
+) -> Embeddings:
     """Embeddings of the whole catalogue, layer by layer over all edges, without sampling or dropout."""
     encoder.eval()
     edges = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))
+    everything = np.arange(graph.products)
+    pairs = None if together is None else torch.from_numpy(pairs_within(together, everything))
     with torch.no_grad():
-        source, target, bias = encoder(torch.arange(graph.products), edges, edges.flip(0))
+        source, target, bias = encoder(torch.from_numpy(everything), edges, edges.flip(0), pairs)
     return Embeddings(source.numpy(), target.numpy(), bias.numpy(), temperature)
 
 
 class _Objective:
     """The loss of a batch of edges: targets of other edges and drawn products are everybody's negatives."""
 
-    def __init__(self, graph: ProductGraph, temperature: float, negatives: int) -> None:
+    def __init__(self, graph: ProductGraph, temperature: float, negatives: int, variant: Variant) -> None:
         self._graph = graph
         self._temperature = temperature
         self._negatives = negatives
+        self._variant = variant
+        self._in_degrees = torch.from_numpy(graph.in_degrees)
         self._in_batch_share = torch.from_numpy(graph.in_degrees / max(graph.edges, 1)).float()
         self._uniform_share = torch.from_numpy(graph.connected / max(int(graph.connected.sum()), 1)).float()
 
     def __call__(self, encoder: DualEncoder, batch: HeteroData) -> Tensor:
         nodes = batch[PRODUCT].n_id
-        source, target, bias = encoder(nodes, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index)
-        source = source / self._temperature
         u, v, drawn = batch[PRODUCT].src_index, batch[PRODUCT].dst_pos_index, batch[PRODUCT].dst_neg_index
+        together = self._together(nodes, u, v)
+        source, target, bias = encoder(nodes, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index, together)
+        source = source / self._temperature
         # Batches are shuffled: the first targets are as good a sample as all, and the matrix stays small.
         in_batch = v[: self._negatives]
         candidates = torch.cat([in_batch, drawn])
@@ -146,23 +188,47 @@ class _Objective:
         log_expected = log_expected_counts(
             self._in_batch_share[products], self._uniform_share[products], len(in_batch), len(drawn)
         )
-        backward = (source[v] * target[u]).sum(1) + bias[u]
-        exists = torch.from_numpy(self._graph.find_edges(nodes[v].numpy(), nodes[u].numpy()) >= 0)
+        if not self._variant.log_q:
+            log_expected = torch.zeros_like(log_expected)
+
+        def unless_an_edge(ends: Tensor, to: Tensor) -> Tensor:
+            exists = torch.from_numpy(self._graph.find_edges(nodes[ends].numpy(), nodes[to].numpy()) >= 0)
+            logits: Tensor = (source[ends] * target[to]).sum(1) + bias[to]
+            return logits.masked_fill(exists | (ends == to), -torch.inf)
+
+        backward = unless_an_edge(v, u)
+        if not self._variant.reversed_negatives:
+            backward = torch.full_like(backward, -torch.inf)
+        matched = None
+        if self._variant.matched_negatives:
+            alike = degree_matched(self._in_degrees[nodes[v]], self._in_degrees[products])
+            matched = unless_an_edge(u, candidates[alike])
         return sampled_softmax(
             positive=(source[u] * target[v]).sum(1) + bias[v],
             candidates=torch.addmm(bias[candidates] - log_expected, source[u], target[candidates].T),
             accidental=v[:, None] == candidates,
-            reversed_pair=backward.masked_fill(exists, -torch.inf),
+            reversed_pair=backward,
+            matched=matched,
         )
 
+    def _together(self, nodes: Tensor, u: Tensor, v: Tensor) -> Tensor | None:
+        """Undirected pairs within the batch, but for those that the batch is asked about."""
+        if self._variant.together is None:
+            return None
+        products = nodes.numpy()
+        pairs = pairs_within(self._variant.together, products)
+        ends = products[pairs]
+        keys = np.minimum(*ends) * self._graph.products + np.maximum(*ends)
+        asked = np.minimum(products[u], products[v]) * self._graph.products + np.maximum(products[u], products[v])
+        return torch.from_numpy(pairs[:, ~np.isin(keys, asked)])
 
-def _loader(graph: ProductGraph, settings: EncoderSettings, seed: int) -> LinkLoader:
-    fan = uniform_fan(graph, settings.fan_out)
+
+def _loader(graph: ProductGraph, settings: EncoderSettings, seed: int, variant: Variant) -> LinkLoader:
     # Products without edges are no negatives: being never a positive, they would only teach that they are unwanted.
     negatives = NegativeSampling("triplet", dst_weight=torch.from_numpy(graph.connected))
     return LinkLoader(
         graph_data(graph),
-        DirectedSampler(graph, fan, fan, seed, settings.uniform_negatives),
+        DirectedSampler(graph, variant.budget(graph, settings.fan_out), seed, settings.uniform_negatives),
         edge_label_index=(LEADS_TO, torch.from_numpy(np.stack([graph.sources, graph.out_targets]))),
         neg_sampling=negatives,
         batch_size=settings.batch_edges,
@@ -187,7 +253,7 @@ def _rank_constant(popularity: np.ndarray, graph: ProductGraph, source: IntArray
 
 
 @contextmanager
-def _reproducible(seed: int, threads: int) -> Iterator[None]:
+def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Fixed seed, threads and algorithms inside; what was before, afterwards."""
     before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):

@@ -1,0 +1,175 @@
+"""Readers of the public sets that direction is judged on: two directed graphs with attributes, and shopping sequences.
+
+The files are not part of the project; whoever lacks one is told which, and where it comes from.
+"""
+
+import argparse
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from onward.errors import DataError
+from onward.evaluation.link_folds import draw_absent, hold_out
+from onward.graph.directed_graph import DirectedGraph, Ints, attribute_vectors
+
+VARIABLE = "ONWARD_BENCHMARK_DATA"
+CORA = "dirlink/cora_ml/cora_ml.npz"
+PHOTO = "dirlink/amazon-photo.zip"
+BEAUTY = "sequences/Beauty.txt"
+BEAUTY_ATTRIBUTES = "sequences/Beauty_item2attributes.json"
+ORIGIN = {
+    CORA: "github.com/shchur/gnn-benchmark, data/npz/cora_ml.npz",
+    PHOTO: "github.com/shchur/gnn-benchmark, data/npz/amazon_electronics_photo.npz, zipped",
+    BEAUTY: "github.com/RUCAIBox/CIKM2020-S3Rec, data/Beauty.txt",
+    BEAUTY_ATTRIBUTES: "github.com/RUCAIBox/CIKM2020-S3Rec, data/Beauty_item2attributes.json",
+}
+SPLIT_ORIGIN = "DirLinkBench (arXiv 2502.05724), the official splits of Cora-ML"
+_ATTRIBUTE_DIMENSION = 256
+
+
+@dataclass(frozen=True)
+class LinkSplit:
+    """One split of a graph's edges; the graph holds the training edges alone.
+
+    Attributes:
+        name: of the split.
+        graph: training edges and attributes.
+        validation: [v, 2] edges, and as many or more `validation_absent` pairs.
+        test: [t, 2] edges, and `test_absent` pairs.
+    """
+
+    name: str
+    graph: DirectedGraph
+    validation: Ints
+    validation_absent: Ints
+    test: Ints
+    test_absent: Ints
+
+    @property
+    def known(self) -> DirectedGraph:
+        """Every edge of the data: what filtered ranking leaves out."""
+        return self.graph.with_edges(np.concatenate([self.graph.edges, self.validation, self.test]))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """One list of items a user, in order of time; items are 0..items-1.
+
+    Attributes:
+        users: a list of item arrays.
+        items: how many items there are.
+        attributes: [items, F] presence of attributes.
+    """
+
+    users: tuple[Ints, ...]
+    items: int
+    attributes: sp.csr_matrix
+
+
+def data_folder(arguments: argparse.ArgumentParser) -> None:
+    """Add `--data` to a benchmark's arguments."""
+    arguments.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(VARIABLE),
+        required=VARIABLE not in os.environ,
+        help=f"folder of the public data sets (or the variable {VARIABLE})",
+    )
+
+
+def cora_ml(folder: Path) -> tuple[Ints, int, np.ndarray]:
+    """Cora-ML: edges [m, 2] "cites", number of nodes, attributes [n, F]; nodes of the largest weak component."""
+    with np.load(_file(folder, CORA), allow_pickle=False) as arrays:
+        adjacency, words = (_stored(arrays, f"{name}_matrix", ".") for name in ("adj", "attr"))
+    _, component = connected_components(adjacency, directed=True, connection="weak")
+    kept = np.flatnonzero(component == np.bincount(component).argmax())
+    return _edges(adjacency[kept][:, kept]), len(kept), attribute_vectors(words[kept], _ATTRIBUTE_DIMENSION)
+
+
+def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]) -> LinkSplit:
+    """One of the ten official splits, 0..9.
+
+    Raises:
+        DataError: a file is missing, or the split and the graph disagree.
+    """
+    edges, nodes, attributes = graph
+    parts = {
+        f"{kind}_{part}": np.load(
+            _file(folder, f"dirlink/cora_ml/split/{number}/{kind}_{part}_edges.npy", SPLIT_ORIGIN), allow_pickle=False
+        ).astype(np.int64)
+        for kind in ("pos", "neg")
+        for part in ("train", "val", "test")
+    }
+    used = np.concatenate([parts["pos_train"], parts["pos_val"], parts["pos_test"]])
+    if set(map(tuple, used.tolist())) != set(map(tuple, edges.tolist())):
+        raise DataError(f"Cora-ML split {number} holds other edges than {CORA}; take both from the named origins")
+    known = DirectedGraph.from_edges(parts["pos_train"], nodes, attributes)
+    return LinkSplit(
+        f"cora_ml {number}", known, parts["pos_val"], parts["neg_val"], parts["pos_test"], parts["neg_test"]
+    )
+
+
+def photo(folder: Path) -> tuple[Ints, int, np.ndarray]:
+    """Amazon Photo: edges [m, 2] "bought also", number of products, attributes [n, F]."""
+    with (
+        zipfile.ZipFile(_file(folder, PHOTO)) as archive,
+        np.load(io.BytesIO(archive.read("amazon_electronics_photo.npz")), allow_pickle=False) as arrays,
+    ):
+        adjacency, words = (_stored(arrays, name, "_") for name in ("adj", "attr"))
+    return _edges(adjacency), adjacency.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+
+
+def random_split(
+    graph: tuple[Ints, int, np.ndarray], name: str, seed: int, validation: float, test: float
+) -> LinkSplit:
+    """Random shares for validation and test, training kept weakly connected; as many uniform non-edges as edges."""
+    edges, nodes, attributes = graph
+    generator = np.random.default_rng([seed, 0x5B117])
+    everything = DirectedGraph.from_edges(edges, nodes, attributes)
+    tested = hold_out(edges, nodes, round(test * len(edges)), generator)
+    rest = edges[~tested]
+    validated = hold_out(rest, nodes, round(validation * len(edges)), generator)
+    absent = draw_absent(everything, int(tested.sum() + validated.sum()), generator)
+    return LinkSplit(
+        f"{name} {seed}", everything.with_edges(rest[~validated]),
+        rest[validated], absent[tested.sum() :], edges[tested], absent[: tested.sum()],
+    )  # fmt: skip
+
+
+def beauty(folder: Path) -> Sequences:
+    """Amazon Beauty, 5-core, as S3-Rec published it."""
+    lines = _file(folder, BEAUTY).read_text(encoding="utf-8").splitlines()
+    # Items are numbered from 1 in the file.
+    users = tuple(np.array(line.split()[1:], dtype=np.int64) - 1 for line in lines)
+    items = 1 + max(int(user.max()) for user in users)
+    named = json.loads(_file(folder, BEAUTY_ATTRIBUTES).read_text(encoding="utf-8"))
+    pairs = np.array([(int(item) - 1, code) for item, codes in named.items() for code in codes if int(item) <= items])
+    shape = (items, int(pairs[:, 1].max()) + 1)
+    present = sp.csr_matrix((np.ones(len(pairs), np.float32), (pairs[:, 0], pairs[:, 1])), shape=shape)
+    return Sequences(users, items, present)
+
+
+def _file(folder: Path, name: str, origin: str | None = None) -> Path:
+    path = Path(folder) / name
+    if not path.is_file():
+        raise DataError(f"{path} is missing; it comes from {origin or ORIGIN[name]}: put it there, or name --data anew")
+    return path
+
+
+def _stored(arrays: "np.lib.npyio.NpzFile", name: str, joint: str) -> sp.csr_matrix:
+    data, indices, indptr, shape = (arrays[f"{name}{joint}{part}"] for part in ("data", "indices", "indptr", "shape"))
+    return sp.csr_matrix((data.astype(np.float32), indices, indptr), shape=tuple(shape))
+
+
+def _edges(adjacency: sp.csr_matrix) -> Ints:
+    found = sp.coo_matrix(adjacency)
+    edges = np.stack([found.row, found.col], axis=1).astype(np.int64)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    return np.unique(edges, axis=0)

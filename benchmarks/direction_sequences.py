@@ -1,0 +1,230 @@
+"""What is bought next on Amazon Beauty: counts, embeddings and their blend, over the whole catalogue.
+
+Strict protocol: a customer's last item is the target; every statistic counts items before the last two only; seen items
+are left out; ties take their mean rank. Asked by the previous item alone, and by the whole history. Settings are
+picked, and the blend is fitted, one item earlier: there the last but one is the target, and statistics end before the
+last three.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import scipy.sparse as sp
+from rich.console import Console
+
+from benchmarks.direction_data import Sequences, beauty, data_folder
+from benchmarks.form import Cell, Finding, publish
+from onward.evaluation.links import PairRanks, rank_links
+from onward.evaluation.ranking import Method
+from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
+from onward.graph.chains import Chain
+from onward.graph.directed_graph import DirectedGraph, Ints, attribute_vectors
+from onward.graph.link_scores import (
+    DualSvd,
+    Ease,
+    Edges,
+    ItemKnn,
+    LinkScore,
+    Paths,
+    Popularity,
+    PropagatedAttributes,
+    PropagatedEdges,
+    ReversedEdges,
+    SmoothedEdges,
+    Undirected,
+)
+from onward.graph.sequence_counts import count_followers, histories
+
+SEED = 5
+SAMPLES = 500
+COUNTED: Mapping[str, tuple[int, float]] = {"next": (1, 0.0), "near": (5, 1.0), "all": (60, 0.5)}
+"""By name: window in places, and the power of its decay."""
+
+GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
+    "popularity": (("near", Popularity()), ("all", Popularity())),
+    "Markov": (("next", Edges()), ("next", Edges(0.25))),
+    "window counts": (("near", Edges()), ("near", Edges(0.25)), ("all", Edges())),
+    "undirected co-occurrence": tuple(("all", Undirected(*each)) for each in ((1, 0.0, 0.0), (1, 0.25, 0.0), (3,))),
+    "reversed edge": (("near", ReversedEdges()), ("all", ReversedEdges())),
+    "propagated edges": (("near", PropagatedEdges(1)), ("all", PropagatedEdges(1))),
+    "resource allocation": (("near", Paths("out", "out", 1.0)), ("near", Paths("in", "out", 1.0))),
+    "dual SVD": (("near", DualSvd(128, 3.0)), ("all", DualSvd(128, 3.0)), ("all", DualSvd(256, 3.0))),
+    "item kNN": (("near", ItemKnn("node")), ("near", ItemKnn("node", prior=5.0))),
+    "EASE": (("near", Ease(100.0, "node")), ("near", Ease(500.0, "node"))),
+    "attributes": tuple(("all", PropagatedAttributes(*hops)) for hops in ((0, 0), (1, 0), (1, 2))),
+    "attribute neighbours": (("all", SmoothedEdges("source")), ("all", SmoothedEdges("target"))),
+}
+"""Every setting that tuning may pick, by method, each over one way of counting."""
+
+RANKERS = (RankerSettings(), RankerSettings(objective="lambdarank"))
+DECAY = 0.7
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known when the target is asked for.
+
+    Attributes:
+        graphs: counts of everything before, by the names of `COUNTED`.
+        history: [Q] all that each customer bought before the target, in order.
+        target: [Q].
+    """
+
+    graphs: Mapping[str, DirectedGraph]
+    history: tuple[Ints, ...]
+    target: Ints
+
+    @classmethod
+    def of(cls, sequences: Sequences, customers: Ints, vectors: np.ndarray, back: int) -> "Moment":
+        """Ask for the item `back` places from the end; statistics end one place before the query."""
+        past = [user[: -back - 1] for user in sequences.users]
+        graphs = {
+            name: count_followers(past, sequences.items, window, decay, vectors)
+            for name, (window, decay) in COUNTED.items()
+        }
+        asked = [sequences.users[customer] for customer in customers]
+        return cls(graphs, tuple(user[:-back] for user in asked), np.array([user[-back] for user in asked]))
+
+    @property
+    def items(self) -> int:
+        """Number of items N."""
+        return self.graphs["near"].nodes
+
+    @property
+    def seen(self) -> sp.csr_matrix:
+        """[Q, N] what each customer bought before."""
+        return histories(self.history, self.items, 1.0)
+
+    @property
+    def pairs(self) -> Ints:
+        """[Q, 2] query number and target."""
+        return np.stack([np.arange(len(self.target)), self.target], axis=1)
+
+    def some(self, queries: Ints) -> "Moment":
+        """The same with some of the queries."""
+        return Moment(self.graphs, tuple(self.history[query] for query in queries), self.target[queries])
+
+
+def asked_by_item(chain: Chain, moment: Moment) -> Method:
+    """Rank after the previous item."""
+    last = np.array([history[-1] for history in moment.history])
+    return lambda queries: chain(last[queries])
+
+
+def asked_by_history(chain: Chain, moment: Moment) -> Method:
+    """Rank after the whole history, recent items weighing more."""
+    mixed = histories(moment.history, moment.items, DECAY)
+    return lambda queries: chain.ask(mixed[queries])
+
+
+ASKED = {"previous item": asked_by_item, "history": asked_by_history}
+
+
+def fit_all(moment: Moment) -> dict[str, tuple[Chain, ...]]:
+    """Every setting of every method, fitted to the counts of its kind."""
+    return {name: tuple(score.fit(moment.graphs[kind]) for kind, score in grid) for name, grid in GRIDS.items()}
+
+
+def question_of(
+    moment: Moment, chains: Mapping[str, tuple[Chain, ...]], proposers: Mapping[str, int], query: str, per_proposer: int
+) -> Question:
+    """What the ranker may see: with the whole history, also the previous item alone."""
+    kinds = ("previous item",) if query == "previous item" else ("previous item", "history")
+    methods = {
+        f"{name} {number} {kind}": ASKED[kind](chain, moment)
+        for kind in kinds
+        for name, each in chains.items()
+        for number, chain in enumerate(each)
+    }
+    proposing = [f"{name} {number} {kind}" for kind in kinds for name, number in proposers.items()]
+    counts = np.log1p(np.asarray(moment.graphs["near"].baskets.sum(axis=0))).astype(np.float32).reshape(-1, 1)
+    last = counts[[history[-1] for history in moment.history]]
+    length = np.log([[len(history)] for history in moment.history]).astype(np.float32)
+    facts = last if query == "previous item" else np.concatenate([last, length], axis=1)
+    return Question(methods, proposing, moment.seen, facts, counts, per_proposer)
+
+
+def hit_rate(method: Method, moment: Moment) -> float:
+    """HR@10 of all queries."""
+    return float(rank_links(method, moment.pairs, moment.seen).metrics()["hr@10"].mean())
+
+
+def answers_of(moment: Moment) -> sp.csr_matrix:
+    """[Q, N] one answer a query."""
+    shape = (len(moment.target), moment.items)
+    return sp.csr_matrix((np.ones(len(moment.target)), (moment.pairs[:, 0], moment.target)), shape=shape)
+
+
+def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
+    """One line of the table."""
+    found = ranks.intervals(SAMPLES, SEED)
+    bounds = {"hr@10 low": found["hr@10"].low, "hr@10 high": found["hr@10"].high}
+    return {"query": query, "method": method, **{name: each.value for name, each in found.items()}, **bounds}
+
+
+def compare(
+    query: str, learning: Moment, test: Moment, chains: tuple[Mapping[str, tuple[Chain, ...]], ...], per_proposer: int
+) -> list[dict[str, Cell]]:
+    """Pick, fit and rank for one kind of query."""
+    console = Console(stderr=True)
+    ask = ASKED[query]
+    before, now = chains
+    kept_back = np.arange(len(learning.target)) % 5 == 0
+    judging = learning.some(np.flatnonzero(kept_back))
+    picked = {
+        name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in each]))
+        for name, each in before.items()
+    }
+    rows = []
+    for name, number in picked.items():
+        ranks = rank_links(ask(now[name][number], test), test.pairs, test.seen)
+        rows.append(row(query, name, ranks))
+        console.print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
+    taught = learning.some(np.flatnonzero(~kept_back))
+    ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
+    examples = Examples.of(ask_for(taught, before), answers_of(taught), RANKERS[0].negative_share, SEED)
+    console.print(f"{query}: {examples.covered:.3f} of the answers are on a short list", highlight=False)
+    fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
+    question = ask_for(judging, before)
+    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), judging))
+    rows.append(row(query, "blend", rank_links(best.method(ask_for(test, now)), test.pairs, test.seen)))
+    console.print(f"{query}: blend: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
+    return rows
+
+
+def main() -> None:
+    """Count, compare both kinds of query and publish."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    data_folder(arguments)
+    arguments.add_argument("--users", type=int, default=9000, help="random customers asked in the test")
+    arguments.add_argument("--learners", type=int, default=22363, help="random customers that the blend learns from")
+    arguments.add_argument("--query", choices=tuple(ASKED), nargs="+", default=list(ASKED))
+    arguments.add_argument("--per-proposer", type=int, default=150, help="candidates that each method proposes")
+    asked = arguments.parse_args()
+    sequences = beauty(asked.data)
+    vectors = attribute_vectors(sequences.attributes, 256)
+    everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
+    learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
+    learning = Moment.of(sequences, learners, vectors, back=2)
+    test = Moment.of(sequences, everyone[: asked.users], vectors, back=1)
+    chains = (fit_all(learning), fit_all(test))
+    rows = [line for query in asked.query for line in compare(query, learning, test, chains, asked.per_proposer)]
+    found = {(line["query"], line["method"]): line for line in rows}
+    named = {
+        "beauty_hr10_blend": ("previous item", "blend", "hr@10"),
+        "beauty_hr50_blend": ("previous item", "blend", "hr@50"),
+        "beauty_history_hr10_blend": ("history", "blend", "hr@10"),
+    }
+    claims = {
+        claim: float(found[query, method][metric] or 0.0)
+        for claim, (query, method, metric) in named.items()
+        if (query, method) in found
+    }
+    publish(Finding("direction_sequences", [SEED, SEED + 1], rows, claims))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""One score from many: boosted trees over untrained scores, degrees and, when given, the encoder.
+
+The trees are fitted on held-out edges. The features of a held-out edge come from a graph without it (`cross_fit`), as
+those of a test edge do, so no edge helps to score itself and training and test rows look alike.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from onward.evaluation.intervals import Floats
+from onward.evaluation.link_folds import Fold
+from onward.evaluation.ranking import Method, score_pairs
+from onward.graph.directed_graph import DirectedGraph, Ints
+from onward.graph.link_scores import LinkScore
+
+Features = npt.NDArray[np.float32]
+
+DEGREES = ("in-degree of u", "out-degree of u", "in-degree of v", "out-degree of v")
+
+_LEAST = 1e-4  # what the logarithm of a score adds to it, so that zero is finite
+
+
+@dataclass(frozen=True)
+class BlendSettings:
+    """How the blend is fitted.
+
+    Attributes:
+        iterations: trees a bag.
+        learning_rate: of the trees.
+        leaves: of a tree.
+        min_rows_in_leaf: of a tree.
+        l2: penalty of a leaf.
+        feature_share: columns a tree may see.
+        bags: boosted models with seeds of their own, averaged.
+        linear: start the trees from a logistic regression on the scores and their logarithms.
+        seed: of the trees.
+        threads: of LightGBM.
+    """
+
+    iterations: int = 300
+    learning_rate: float = 0.03
+    leaves: int = 12
+    min_rows_in_leaf: int = 40
+    l2: float = 5.0
+    feature_share: float = 0.4
+    bags: int = 3
+    linear: bool = True
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class PairRows:
+    """Features of pairs and whether each is an edge."""
+
+    features: Features
+    label: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, scores: Mapping[str, Method], graph: DirectedGraph, held_out: Ints, absent: Ints) -> "PairRows":
+        """Rows of held-out edges and of absent pairs, seen from a graph that knows neither."""
+        features = pair_features(scores, graph, np.concatenate([held_out, absent]))
+        return cls(features, np.arange(len(features)) < len(held_out))
+
+    @classmethod
+    def joined(cls, parts: Sequence["PairRows"]) -> "PairRows":
+        """Rows of several parts, one after another."""
+        return cls(np.concatenate([part.features for part in parts]), np.concatenate([part.label for part in parts]))
+
+
+def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Ints) -> Features:
+    """[r, scores + 4] every score of each pair u -> v, then `DEGREES`."""
+    source, target = pairs[:, 0], pairs[:, 1]
+    columns = [score_pairs(method, source, target, graph.nodes) for method in scores.values()]
+    degrees = [graph.in_degrees[source], graph.out_degrees[source], graph.in_degrees[target], graph.out_degrees[target]]
+    return np.stack([*columns, *degrees], axis=1).astype(np.float32)
+
+
+def fit_scores(scores: Mapping[str, LinkScore], graph: DirectedGraph) -> dict[str, Method]:
+    """Every score fitted to the graph."""
+    return {name: score.fit(graph) for name, score in scores.items()}
+
+
+def held_out_rows(scores: Mapping[str, LinkScore], folds: Iterable[Fold]) -> PairRows:
+    """Rows of all folds, each pair seen from its own fold's graph."""
+    return PairRows.joined(
+        [PairRows.of(fit_scores(scores, fold.graph), fold.graph, fold.held_out, fold.absent) for fold in folds]
+    )
+
+
+@dataclass(frozen=True)
+class Blend:
+    """A fitted blend: log-odds that a pair is an edge, up to the share of edges among the rows it was fitted on."""
+
+    linear: Pipeline | None
+    trees: tuple[lgb.Booster, ...]
+    threads: int
+
+    @classmethod
+    def fit(cls, rows: PairRows, settings: BlendSettings) -> "Blend":
+        """Fit to labelled rows."""
+        linear, offset = None, None
+        if settings.linear:
+            linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+            linear.fit(_with_logarithms(rows.features), rows.label)
+            offset = linear.decision_function(_with_logarithms(rows.features))
+        trees = tuple(_grow(rows, offset, settings, settings.seed + bag) for bag in range(settings.bags))
+        return cls(linear, trees, settings.threads)
+
+    def predict(self, features: Features) -> Floats:
+        """[r] log-odds."""
+        raw = [tree.predict(features, raw_score=True, num_threads=self.threads) for tree in self.trees]
+        log_odds = np.mean(np.asarray(raw, dtype=np.float64), axis=0)
+        if self.linear is not None:
+            log_odds = log_odds + self.linear.decision_function(_with_logarithms(features))
+        return np.asarray(log_odds, dtype=np.float64)
+
+
+def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: int) -> lgb.Booster:
+    parameters = {
+        "objective": "binary",
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": settings.min_rows_in_leaf,
+        "lambda_l2": settings.l2,
+        "feature_fraction": settings.feature_share,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "seed": seed,
+        "num_threads": settings.threads,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(rows.features, label=rows.label.astype(np.float32), init_score=offset, params=parameters)
+    return lgb.train(parameters, data, num_boost_round=settings.iterations)
+
+
+def _with_logarithms(features: Features) -> Features:
+    return np.concatenate([np.log(np.abs(features) + _LEAST), features], axis=1)

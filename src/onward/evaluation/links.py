@@ -1,0 +1,184 @@
+"""How well scores of ordered pairs tell edges from non-edges, rank whole catalogues and know the direction.
+
+Ranking is filtered: every known target of a source other than the asked one is left out, whichever split it is in. Ties
+take their mean rank. A pair is the unit of a hit; sources are the unit of the bootstrap, since pairs of one source move
+together.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.metrics import roc_auc_score
+
+from onward.errors import DataError
+from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval
+from onward.evaluation.ranking import Method, direction_share
+from onward.graph.directed_graph import Bools, DirectedGraph, Ints
+
+TOP_K = (5, 10, 20, 50)
+
+_BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class PairRanks:
+    """Mean rank, 1 for the best, of each pair's target among all that its source could be followed by.
+
+    Attributes:
+        source: [r].
+        rank: [r] mean over the ties.
+    """
+
+    source: Ints
+    rank: Floats
+
+    def metrics(self) -> dict[str, Floats]:
+        """[r] hit rate at each of `TOP_K`, reciprocal rank and NDCG at 10 of every pair."""
+        found = {f"hr@{k}": (self.rank <= k).astype(np.float64) for k in TOP_K}
+        found["mrr@10"] = (self.rank <= 10) / self.rank
+        found["ndcg@10"] = (self.rank <= 10) / np.log2(1.0 + self.rank)
+        return found
+
+    def intervals(self, samples: int, seed: int) -> dict[str, Interval]:
+        """Mean of every metric with its 95 % interval over sources."""
+        bootstrap = CustomerBootstrap.of(self.source, samples, seed)
+        ones = np.ones(len(self.rank))
+        return {name: bootstrap.ratio(values, ones) for name, values in self.metrics().items()}
+
+    def gain(self, other: "PairRanks", metric: str, samples: int, seed: int) -> Interval:
+        """This metric minus the other's on the same pairs, with its paired interval.
+
+        Raises:
+            DataError: the other ranked other pairs.
+        """
+        if not np.array_equal(self.source, other.source):
+            raise DataError("paired gain: the two methods ranked different pairs; rank the same ones")
+        bootstrap, ones = CustomerBootstrap.of(self.source, samples, seed), np.ones(len(self.rank))
+        return bootstrap.ratio_difference(self.metrics()[metric], ones, other.metrics()[metric], ones)
+
+
+def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix) -> PairRanks:
+    """Rank the target of each of [r, 2] pairs (query, target) among all candidates that its query does not exclude.
+
+    Args:
+        method: scores of all candidates for query numbers.
+        pairs: what is to be found; a pair is never its own rival, excluded or not.
+        excluded: [Q, N] candidates that do not compete for a query: see `rivals_of`.
+    """
+    order = np.argsort(pairs[:, 0], kind="stable")
+    distinct, first = np.unique(pairs[order, 0], return_index=True)
+    last = np.r_[first[1:], len(pairs)]
+    rank = np.empty(len(pairs))
+    step = max(1, _BLOCK_CELLS // excluded.shape[1])
+    for start in range(0, len(distinct), step):
+        block = distinct[start : start + step]
+        scores = method(block)
+        for row, query in enumerate(block):
+            mine = order[first[start + row] : last[start + row]]
+            wanted = scores[row, pairs[mine, 1]]
+            scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
+            scores[row, pairs[mine, 1]] = -np.inf
+            rivals = np.sort(scores[row])
+            low, high = (np.searchsorted(rivals, wanted, side=side) for side in ("left", "right"))
+            # Better ones, and half of the ties: the pair itself is in neither.
+            rank[mine] = 1.0 + (len(rivals) - high) + (high - low) / 2.0
+    return PairRanks(pairs[:, 0], rank)
+
+
+def rivals_of(known: DirectedGraph) -> sp.csr_matrix:
+    """[N, N] what does not compete after a node: itself, and every target it is known to have in any split."""
+    return sp.csr_matrix(known.adjacency + sp.eye_array(known.nodes, dtype=np.float32))
+
+
+def hits_at(positive: Floats, negative: Floats, k: int) -> float:
+    """OGB's Hits@K: the share of positives strictly above the K-th best negative (Hu et al. 2020, arXiv 2005.00687).
+
+    >>> hits_at(np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0]), 1)
+    0.3333333333333333
+
+    Raises:
+        DataError: there are fewer than K negatives.
+    """
+    if len(negative) < k:
+        raise DataError(f"Hits@{k}: only {len(negative)} negative pairs; draw at least {k}")
+    bar = np.partition(negative, len(negative) - k)[len(negative) - k]
+    return float((positive > bar).mean())
+
+
+def existence_auc(positive: Floats, negative: Floats) -> float:
+    """Chance that an edge scores above a pair that is none, ties half."""
+    label = np.r_[np.ones(len(positive)), np.zeros(len(negative))]
+    return float(roc_auc_score(label, np.r_[positive, negative]))
+
+
+def one_way(pairs: Ints, known: DirectedGraph) -> Bools:
+    """[r] the pairs whose reverse is no edge anywhere in the data."""
+    return ~known.has(pairs[:, ::-1])
+
+
+def matched_weights(differences: Sequence[npt.NDArray[np.floating]], width: float) -> Floats:
+    """[r] weights under which the given differences (of v minus u) say nothing about the direction.
+
+    Pairs fall into cells of `width` along every difference. A pair of a cell with n pairs, whose mirrored cell (all
+    differences with the other sign) holds m, weighs min(n, m) / n: cell and mirror then weigh the same, so that any
+    score that only knows the cell is right half of the time.
+
+    Args:
+        differences: each [r], for example log(1 + in-degree of v) - log(1 + in-degree of u).
+        width: of a cell; the one at zero is its own mirror.
+    """
+    cells = np.stack([np.rint(each / width).astype(np.int64) for each in differences], axis=1)
+    both, place = np.unique(np.concatenate([cells, -cells]), axis=0, return_inverse=True)
+    place = place.reshape(2, len(cells))
+    here, mirrored = (np.bincount(side, minlength=len(both)) for side in place)
+    weights: Floats = np.minimum(here, mirrored)[place[0]] / here[place[0]]
+    return weights
+
+
+@dataclass(frozen=True)
+class DirectionPairs:
+    """One-way edges, and their weights under each matching.
+
+    Attributes:
+        pairs: [r, 2] edges u -> v whose reverse is no edge.
+        weights: [r] by matching: `raw`, `in matched` and `both matched` (in- and out-degree together).
+    """
+
+    pairs: Ints
+    weights: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, pairs: Ints, graph: DirectedGraph, known: DirectedGraph, width: float = 0.25) -> "DirectionPairs":
+        """Match the one-way ones among `pairs` by their degrees in `graph` (the one that scores may see)."""
+        kept = pairs[one_way(pairs, known)]
+        into, out = (
+            np.log1p(degrees[kept[:, 1]]) - np.log1p(degrees[kept[:, 0]])
+            for degrees in (graph.in_degrees, graph.out_degrees)
+        )
+        weights = {
+            "raw": np.ones(len(kept)),
+            "in matched": matched_weights([into], width),
+            "both matched": matched_weights([into, out], width),
+        }
+        return cls(kept, weights)
+
+    def auc(self, forward: Floats, reverse: Floats, samples: int, seed: int) -> dict[str, Interval]:
+        """By matching: the weighted share of pairs whose observed order scores higher, over sources as units."""
+        share = direction_share(forward, reverse)
+        bootstrap = CustomerBootstrap.of(self.pairs[:, 0], samples, seed)
+        return {name: bootstrap.ratio(share * weight, weight) for name, weight in self.weights.items()}
+
+
+def by_degree(ranks: PairRanks, degrees: Ints, metric: str, buckets: int = 3) -> list[tuple[int, int, float]]:
+    """(lowest degree, highest degree, mean metric) of equal-mass buckets of the pairs, low degrees first."""
+    values = ranks.metrics()[metric]
+    edges = np.quantile(degrees, np.linspace(0, 1, buckets + 1)[1:-1], method="higher")
+    bucket = np.searchsorted(edges, degrees, side="right")
+    return [
+        (int(degrees[inside].min()), int(degrees[inside].max()), float(values[inside].mean()))
+        for number in range(buckets)
+        if (inside := bucket == number).any()
+    ]

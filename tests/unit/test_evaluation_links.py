@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from onward.errors import DataError
+from onward.evaluation.links import (
+    DirectionPairs,
+    by_degree,
+    existence_auc,
+    hits_at,
+    matched_weights,
+    one_way,
+    rank_links,
+    rivals_of,
+)
+from onward.graph.directed_graph import DirectedGraph
+
+KNOWN = DirectedGraph.from_edges(np.array([[0, 1], [0, 2], [0, 3], [4, 0], [1, 0]]), 6)
+RIVALS = rivals_of(KNOWN)
+
+
+def fixed(table):
+    return lambda sources: np.array(table, dtype=np.float64)[sources]
+
+
+def test_other_known_targets_and_the_source_itself_are_left_out_of_the_ranking():
+    table = np.zeros((6, 6))
+    table[0] = [9, 8, 7, 6, 6.5, 1]
+    ranks = rank_links(fixed(table), np.array([[0, 1], [0, 2], [0, 3]]), RIVALS)
+    # Only 4 and 5 compete with each target of 0.
+    assert ranks.rank.tolist() == [1, 1, 2]
+
+
+def test_ties_take_their_mean_rank():
+    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1], [4, 0]]), RIVALS)
+    # 0 -> 1 ties with 4 and 5, 4 -> 0 with 1, 2, 3 and 5.
+    assert ranks.rank.tolist() == [2.0, 3.0]
+
+
+def test_metrics_follow_the_rank():
+    ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1]]), RIVALS)
+    found = {name: float(values[0]) for name, values in ranks.metrics().items()}
+    assert found == pytest.approx({
+        "hr@5": 1, "hr@10": 1, "hr@20": 1, "hr@50": 1, "mrr@10": 0.5, "ndcg@10": 1 / np.log2(3)
+    })  # fmt: skip
+
+
+def test_ranking_agrees_with_sorting_one_by_one():
+    generator = np.random.default_rng(1)
+    nodes = 40
+    edges = np.argwhere(generator.random((nodes, nodes)) < 0.1)
+    known = DirectedGraph.from_edges(edges, nodes)
+    scores = np.round(generator.random((nodes, nodes)), 1)
+    pairs = known.edges[generator.permutation(len(known.edges))[:60]]
+    ranks = rank_links(fixed(scores), pairs, rivals_of(known)).rank
+    for (source, target), rank in zip(pairs, ranks, strict=True):
+        row = scores[source].copy()
+        gone = known.adjacency[source].indices
+        rivals = [v for v in range(nodes) if v != source and v not in gone]
+        better = sum(row[v] > row[target] for v in rivals)
+        equal = sum(row[v] == row[target] for v in rivals)
+        assert rank == 1 + better + equal / 2
+
+
+def test_a_gain_is_paired_and_refuses_other_pairs():
+    good = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
+    poor = rank_links(fixed(-KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
+    gain = good.gain(poor, "mrr@10", 50, 0)
+    assert gain.low > 0
+    with pytest.raises(DataError, match="different pairs"):
+        good.gain(rank_links(fixed(np.zeros((6, 6))), KNOWN.edges[:2], RIVALS), "mrr@10", 50, 0)
+
+
+def test_hits_count_positives_strictly_above_the_kth_best_negative():
+    positive, negative = np.array([5.0, 3.0, 3.0, 1.0]), np.array([4.0, 3.0, 2.0])
+    assert hits_at(positive, negative, 1) == 0.25
+    assert hits_at(positive, negative, 2) == 0.25
+    assert hits_at(positive, negative, 3) == 0.75
+    with pytest.raises(DataError, match="only 3"):
+        hits_at(positive, negative, 4)
+
+
+def test_existence_auc_counts_ties_half():
+    assert existence_auc(np.array([1.0, 0.0]), np.array([0.0])) == 0.75
+
+
+def test_one_way_edges_have_no_reverse_in_the_data():
+    assert one_way(KNOWN.edges, KNOWN).tolist() == [False, True, True, False, True]
+
+
+@pytest.mark.parametrize("width", [0.25, 1.0])
+def test_matched_by_degrees_the_degrees_say_nothing_about_direction(width):
+    generator = np.random.default_rng(0)
+    into, out = generator.normal(0.8, 1.0, 4000), generator.normal(-0.5, 1.0, 4000)
+    weights = matched_weights([into, out], width)
+    for cells in (np.rint(into / width), np.rint(out / width), np.rint(into / width) - 2 * np.rint(out / width)):
+        right = (cells > 0) + 0.5 * (cells == 0)
+        assert np.average(right, weights=weights) == pytest.approx(0.5)
+
+
+def test_matching_one_degree_leaves_the_other_telling():
+    generator = np.random.default_rng(0)
+    into, out = generator.normal(0.8, 1.0, 4000), generator.normal(-0.5, 1.0, 4000)
+    assert np.average(out < 0, weights=matched_weights([into], 0.25)) > 0.6
+
+
+def test_direction_auc_of_degree_and_of_the_truth():
+    generator = np.random.default_rng(2)
+    # A hierarchy: earlier nodes are pointed at more often.
+    pull = np.linspace(4, 1, 80) / 30
+    edges = np.argwhere(generator.random((80, 80)) < pull[None, :])
+    graph = DirectedGraph.from_edges(edges, 80)
+    pairs = DirectionPairs.of(graph.edges, graph, graph)
+    forward, reverse = (graph.in_degrees[pairs.pairs[:, side]].astype(float) for side in (1, 0))
+    degree = pairs.auc(forward, reverse, 50, 0)
+    assert degree["raw"].value > 0.6
+    assert degree["in matched"].value == pytest.approx(0.5, abs=0.06)
+    truth = pairs.auc(np.ones(len(forward)), np.zeros(len(forward)), 50, 0)
+    assert {name: found.value for name, found in truth.items()} == {"raw": 1, "in matched": 1, "both matched": 1}
+
+
+def test_degree_buckets_hold_about_as_many_pairs_each():
+    ranks = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
+    found = by_degree(ranks, np.array([1, 2, 3, 4, 5]), "hr@10", 2)
+    assert found == [(1, 2, 1.0), (3, 5, 1.0)]

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from onward.errors import DataError
+from onward.evaluation.blend import held_out_rows
+from onward.evaluation.link_folds import cross_fit
+from onward.evaluation.links import existence_auc
+from onward.evaluation.ranking import score_pairs
+from onward.graph.directed_graph import DirectedGraph
+from onward.model.whole_graph import WholeGraphEncoder
+
+SMALL = WholeGraphEncoder(dimension=6, coordinates=16, hops=2, steps=60, rows=40, candidates=40)
+NODES = 80
+
+
+def chain_of_groups(seed=0):
+    """Four groups, each leading to the next; attributes are the group with noise."""
+    generator = np.random.default_rng(seed)
+    group = np.arange(NODES) % 4
+    chance = np.where(group[None, :] == (group[:, None] + 1) % 4, 0.4, 0.01)
+    edges = np.argwhere(generator.random((NODES, NODES)) < chance)
+    vectors = np.eye(6, dtype=np.float32)[group] + generator.normal(0, 0.3, (NODES, 6)).astype(np.float32)
+    return DirectedGraph.from_edges(edges, NODES, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+GRAPH = chain_of_groups()
+FOLD = next(iter(cross_fit(GRAPH, 1, 0.15, 1, seed=0)))
+
+
+def test_hidden_edges_are_found_and_their_direction_known():
+    method = SMALL.fit(FOLD.graph)
+    edges, absent, backwards = (
+        score_pairs(method, pairs[:, 0], pairs[:, 1], NODES)
+        for pairs in (FOLD.held_out, FOLD.absent, FOLD.held_out[:, ::-1])
+    )
+    assert existence_auc(edges, absent) > 0.7
+    assert existence_auc(edges, backwards) > 0.85
+
+
+def test_training_is_repeatable_and_leaves_the_generator_alone():
+    first, second = (SMALL.fit(FOLD.graph)(np.arange(NODES)) for _ in range(2))
+    assert (first == second).all()
+
+
+def test_a_graph_without_attributes_or_edges_is_refused():
+    for graph in (DirectedGraph.from_edges(GRAPH.edges, NODES), GRAPH.with_edges(GRAPH.edges[:0])):
+        with pytest.raises(DataError, match="needs edges and attributes"):
+            SMALL.fit(graph)
+
+
+def test_the_encoder_is_a_score_like_any_other_to_the_blend():
+    rows = held_out_rows({"encoder": SMALL}, cross_fit(GRAPH, 2, 0.1, 2, seed=3))
+    assert rows.features.shape == (len(rows.label), 5)
+    assert existence_auc(*(rows.features[part, 0].astype(float) for part in (rows.label, ~rows.label))) > 0.8
