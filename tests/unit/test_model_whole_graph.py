@@ -50,5 +50,5 @@ def test_a_graph_without_attributes_or_edges_is_refused():
 
 def test_the_encoder_is_a_score_like_any_other_to_the_blend():
     rows = held_out_rows({"encoder": SMALL}, cross_fit(GRAPH, 2, 0.1, 2, seed=3))
-    assert rows.features.shape == (len(rows.label), 5)
+    assert rows.features.shape == (len(rows.label), 6)
     assert existence_auc(*(rows.features[part, 0].astype(float) for part in (rows.label, ~rows.label))) > 0.8

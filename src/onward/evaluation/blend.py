@@ -76,9 +76,10 @@ class PairRows:
 
 
 def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Ints) -> Features:
-    """[r, scores + 4] every score of each pair u -> v, then `DEGREES`."""
+    """[r, 2 scores + 4] every score of each pair u -> v, every score of v -> u, then `DEGREES`."""
     source, target = pairs[:, 0], pairs[:, 1]
-    columns = [score_pairs(method, source, target, graph.nodes) for method in scores.values()]
+    ways = ((source, target), (target, source))
+    columns = [score_pairs(method, *way, graph.nodes) for way in ways for method in scores.values()]
     degrees = [graph.in_degrees[source], graph.out_degrees[source], graph.in_degrees[target], graph.out_degrees[target]]
     return np.stack([*columns, *degrees], axis=1).astype(np.float32)
 
