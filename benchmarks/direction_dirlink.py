@@ -32,10 +32,11 @@ ENCODERS = (
     WholeGraphEncoder(steps=80),
     WholeGraphEncoder(steps=600, learning_rate=0.01, hidden=0.15, heads=3, coordinates=512),
 )
-BLENDS: Mapping[str, BlendSettings] = {
-    "trees": BlendSettings(linear=False),
-    "trees on a logistic regression": BlendSettings(linear=True, iterations=150),
-}
+BLENDS = (
+    BlendSettings(linear=False, both_ways=False),
+    BlendSettings(linear=True, both_ways=False, iterations=100),
+    BlendSettings(linear=False, both_ways=True),
+)
 RANKERS = (RankerSettings(objective="binary"), RankerSettings(objective="lambdarank"))
 HELD_OUT = 0.12
 LEARNT_EDGES = 4000
@@ -137,7 +138,7 @@ def existence(data: str, split: LinkSplit, table: Table, *, direction: bool) -> 
     learnt = held_out_rows(scores, folds_of(split.graph, ABSENT))
     fitted = {**fit_scores(untrained(), split.graph), "encoder": picks["encoder"][1]}
     validation = PairRows.of(fitted, split.graph, split.validation, split.validation_absent)
-    settings = max(BLENDS.values(), key=lambda each: row_hits(Blend.fit(learnt, each), validation, split))
+    settings = max(BLENDS, key=lambda each: row_hits(Blend.fit(learnt, each), validation, split))
     blend = Blend.fit(PairRows.joined([learnt, validation]), settings)
     test = PairRows.of(fitted, split.graph, split.test, split.test_absent)
     found = blend.predict(test.features)

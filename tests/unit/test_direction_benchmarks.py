@@ -27,7 +27,7 @@ def made_graph():
 def quick(monkeypatch):
     encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, steps=10, rows=30, candidates=30)
     monkeypatch.setattr(direction_dirlink, "ENCODERS", (encoder,))
-    monkeypatch.setattr(direction_dirlink, "BLENDS", {"trees": BlendSettings(iterations=20, bags=1)})
+    monkeypatch.setattr(direction_dirlink, "BLENDS", (BlendSettings(iterations=20, bags=1),))
     monkeypatch.setattr(direction_dirlink, "LEARNT_EDGES", 100)
     rankers = (RankerSettings(iterations=20, min_rows_in_leaf=5), RankerSettings(iterations=20, objective="lambdarank"))
     monkeypatch.setattr(direction_dirlink, "RANKERS", rankers)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from onward.errors import DataError
 from onward.evaluation.blend import held_out_rows
@@ -38,8 +39,10 @@ def test_hidden_edges_are_found_and_their_direction_known():
 
 
 def test_training_is_repeatable_and_leaves_the_generator_alone():
+    before = torch.random.get_rng_state()
     first, second = (SMALL.fit(FOLD.graph)(np.arange(NODES)) for _ in range(2))
     assert (first == second).all()
+    assert (torch.random.get_rng_state() == before).all()
 
 
 def test_a_graph_without_attributes_or_edges_is_refused():
