@@ -61,6 +61,8 @@ GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
 
 RANKERS = (RankerSettings(), RankerSettings(objective="lambdarank"))
 DECAY = 0.7
+JUDGES = 2000
+"""Learners that are kept back to pick settings and the ranker."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def question_of(
         for name, each in chains.items()
         for number, chain in enumerate(each)
     }
-    proposing = [f"{name} {number} {kind}" for kind in kinds for name, number in proposers.items()]
+    proposing = [f"{name} {number} {query}" for name, number in proposers.items()]
     counts = np.log1p(np.asarray(moment.graphs["near"].baskets.sum(axis=0))).astype(np.float32).reshape(-1, 1)
     last = counts[[history[-1] for history in moment.history]]
     length = np.log([[len(history)] for history in moment.history]).astype(np.float32)
@@ -172,7 +174,7 @@ def compare(
     console = Console(stderr=True)
     ask = ASKED[query]
     before, now = chains
-    kept_back = np.arange(len(learning.target)) % 5 == 0
+    kept_back = np.arange(len(learning.target)) < min(JUDGES, len(learning.target) // 3)
     judging = learning.some(np.flatnonzero(kept_back))
     picked = {
         name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in each]))
@@ -200,7 +202,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     data_folder(arguments)
     arguments.add_argument("--users", type=int, default=9000, help="random customers asked in the test")
-    arguments.add_argument("--learners", type=int, default=22363, help="random customers that the blend learns from")
+    arguments.add_argument("--learners", type=int, default=14000, help="random customers that the blend learns from")
     arguments.add_argument("--query", choices=tuple(ASKED), nargs="+", default=list(ASKED))
     arguments.add_argument("--per-proposer", type=int, default=150, help="candidates that each method proposes")
     asked = arguments.parse_args()

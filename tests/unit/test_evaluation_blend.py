@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -88,11 +90,30 @@ def test_the_check_above_can_fail():
 
 
 @pytest.mark.parametrize("linear", [True, False])
-def test_the_blend_finds_held_out_edges_better_than_chance_and_is_repeatable(linear):
-    settings = BlendSettings(**{**vars(QUICK), "linear": linear})
+@pytest.mark.parametrize("both_ways", [True, False])
+def test_the_blend_finds_held_out_edges_better_than_chance_and_is_repeatable(linear, both_ways):
+    settings = replace(QUICK, linear=linear, both_ways=both_ways)
     split = next(iter(cross_fit(GRAPH, 1, 0.15, 3, seed=1)))
     rows = held_out_rows(SCORES, cross_fit(split.graph, 2, 0.15, 3, seed=2))
     test = PairRows.of(fit_scores(SCORES, split.graph), split.graph, split.held_out, split.absent)
     first, second = (Blend.fit(rows, settings).predict(test.features) for _ in range(2))
     assert (first == second).all()
     assert existence_auc(first[test.label], first[~test.label]) > 0.75
+
+
+def test_the_other_way_is_the_same_scores_of_the_reversed_pairs():
+    methods = fit_scores(SCORES, GRAPH)
+    pairs = GRAPH.edges[:20]
+    forward, backward = (pair_features(methods, GRAPH, each) for each in (pairs, pairs[:, ::-1]))
+    count = len(SCORES)
+    assert (forward[:, :count] == backward[:, count : 2 * count]).all()
+    assert (forward[:, count : 2 * count] == backward[:, :count]).all()
+
+
+def test_a_one_way_blend_does_not_look_at_the_other_way():
+    split = next(iter(cross_fit(GRAPH, 1, 0.15, 3, seed=1)))
+    rows = held_out_rows(SCORES, [split])
+    blend = Blend.fit(rows, replace(QUICK, both_ways=False))
+    changed = rows.features.copy()
+    changed[:, len(SCORES) : 2 * len(SCORES)] = 7.0
+    assert (blend.predict(changed) == blend.predict(rows.features)).all()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from onward.errors import DataError
 from onward.evaluation.links import (
@@ -34,6 +35,16 @@ def test_ties_take_their_mean_rank():
     ranks = rank_links(fixed(np.zeros((6, 6))), np.array([[0, 1], [4, 0]]), RIVALS)
     # 0 -> 1 ties with 4 and 5, 4 -> 0 with 1, 2, 3 and 5.
     assert ranks.rank.tolist() == [2.0, 3.0]
+
+
+def test_unfiltered_targets_of_one_query_compete_with_each_other():
+    table = np.zeros((6, 6))
+    table[0] = [9, 8, 7, 7, 6.5, 1]
+    pairs = np.array([[0, 1], [0, 2], [0, 3]])
+    itself = sp.eye_array(6, format="csr")
+    # 0 itself never competes; 2 and 3 tie behind 1.
+    assert rank_links(fixed(table), pairs, itself, filtered=False).rank.tolist() == [1, 2.5, 2.5]
+    assert rank_links(fixed(table), pairs, itself).rank.tolist() == [1, 1, 1]
 
 
 def test_metrics_follow_the_rank():

@@ -10,6 +10,7 @@ from onward.graph.link_scores import (
     Ease,
     Edges,
     ItemKnn,
+    NeighbourhoodAttributes,
     Paths,
     Popularity,
     PropagatedAttributes,
@@ -93,7 +94,7 @@ def test_propagated_attributes_take_the_step_next_to_the_attributes_first():
     assert found == pytest.approx(unit(P @ (P.T @ x)) @ unit(P.T @ x).T, abs=1e-5)
 
 
-@pytest.mark.parametrize("score", [PropagatedAttributes(), SmoothedEdges()])
+@pytest.mark.parametrize("score", [PropagatedAttributes(), NeighbourhoodAttributes(), SmoothedEdges()])
 def test_scores_of_attributes_need_attributes(score):
     with pytest.raises(DataError, match="no attributes"):
         score.fit(DirectedGraph.from_edges(GRAPH.edges, NODES))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from onward.errors import DataError
 from onward.evaluation.blend import held_out_rows
@@ -38,8 +39,10 @@ def test_hidden_edges_are_found_and_their_direction_known():
 
 
 def test_training_is_repeatable_and_leaves_the_generator_alone():
+    before = torch.random.get_rng_state()
     first, second = (SMALL.fit(FOLD.graph)(np.arange(NODES)) for _ in range(2))
     assert (first == second).all()
+    assert (torch.random.get_rng_state() == before).all()
 
 
 def test_a_graph_without_attributes_or_edges_is_refused():
@@ -50,5 +53,5 @@ def test_a_graph_without_attributes_or_edges_is_refused():
 
 def test_the_encoder_is_a_score_like_any_other_to_the_blend():
     rows = held_out_rows({"encoder": SMALL}, cross_fit(GRAPH, 2, 0.1, 2, seed=3))
-    assert rows.features.shape == (len(rows.label), 5)
+    assert rows.features.shape == (len(rows.label), 6)
     assert existence_auc(*(rows.features[part, 0].astype(float) for part in (rows.label, ~rows.label))) > 0.8

@@ -40,6 +40,7 @@ class BlendSettings:
         feature_share: columns a tree may see.
         bags: boosted models with seeds of their own, averaged.
         linear: start the trees from a logistic regression on the scores and their logarithms.
+        both_ways: read the scores of v -> u too, which say more of the direction and less of whether there is an edge.
         seed: of the trees.
         threads: of LightGBM.
     """
@@ -52,6 +53,7 @@ class BlendSettings:
     feature_share: float = 0.4
     bags: int = 3
     linear: bool = True
+    both_ways: bool = True
     seed: int = 0
     threads: int = 1
 
@@ -76,9 +78,10 @@ class PairRows:
 
 
 def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Ints) -> Features:
-    """[r, scores + 4] every score of each pair u -> v, then `DEGREES`."""
+    """[r, 2 scores + 4] every score of each pair u -> v, every score of v -> u, then `DEGREES`."""
     source, target = pairs[:, 0], pairs[:, 1]
-    columns = [score_pairs(method, source, target, graph.nodes) for method in scores.values()]
+    ways = ((source, target), (target, source))
+    columns = [score_pairs(method, *way, graph.nodes) for way in ways for method in scores.values()]
     degrees = [graph.in_degrees[source], graph.out_degrees[source], graph.in_degrees[target], graph.out_degrees[target]]
     return np.stack([*columns, *degrees], axis=1).astype(np.float32)
 
@@ -102,20 +105,23 @@ class Blend:
     linear: Pipeline | None
     trees: tuple[lgb.Booster, ...]
     threads: int
+    both_ways: bool
 
     @classmethod
     def fit(cls, rows: PairRows, settings: BlendSettings) -> "Blend":
         """Fit to labelled rows."""
         linear, offset = None, None
+        rows = rows if settings.both_ways else PairRows(_one_way(rows.features), rows.label)
         if settings.linear:
             linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
             linear.fit(_with_logarithms(rows.features), rows.label)
             offset = linear.decision_function(_with_logarithms(rows.features))
         trees = tuple(_grow(rows, offset, settings, settings.seed + bag) for bag in range(settings.bags))
-        return cls(linear, trees, settings.threads)
+        return cls(linear, trees, settings.threads, settings.both_ways)
 
     def predict(self, features: Features) -> Floats:
-        """[r] log-odds."""
+        """[r] log-odds, from the features that `pair_features` gives."""
+        features = features if self.both_ways else _one_way(features)
         raw = [tree.predict(features, raw_score=True, num_threads=self.threads) for tree in self.trees]
         log_odds = np.mean(np.asarray(raw, dtype=np.float64), axis=0)
         if self.linear is not None:
@@ -141,6 +147,11 @@ def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: 
     }
     data = lgb.Dataset(rows.features, label=rows.label.astype(np.float32), init_score=offset, params=parameters)
     return lgb.train(parameters, data, num_boost_round=settings.iterations)
+
+
+def _one_way(features: Features) -> Features:
+    scores = (features.shape[1] - len(DEGREES)) // 2
+    return np.concatenate([features[:, :scores], features[:, 2 * scores :]], axis=1)
 
 
 def _with_logarithms(features: Features) -> Features:

@@ -1,8 +1,8 @@
 """How well scores of ordered pairs tell edges from non-edges, rank whole catalogues and know the direction.
 
-Ranking is filtered: every known target of a source other than the asked one is left out, whichever split it is in. Ties
-take their mean rank. A pair is the unit of a hit; sources are the unit of the bootstrap, since pairs of one source move
-together.
+Ranking is filtered unless said: every known target of a source other than the asked one is left out, whichever split it
+is in. Ties take their mean rank. A pair is the unit of a hit; sources are the unit of the bootstrap, since pairs of one
+source move together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,13 +60,14 @@ class PairRanks:
         return bootstrap.ratio_difference(self.metrics()[metric], ones, other.metrics()[metric], ones)
 
 
-def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix) -> PairRanks:
+def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filtered: bool = True) -> PairRanks:
     """Rank the target of each of [r, 2] pairs (query, target) among all candidates that its query does not exclude.
 
     Args:
         method: scores of all candidates for query numbers.
         pairs: what is to be found; a pair is never its own rival, excluded or not.
         excluded: [Q, N] candidates that do not compete for a query: see `rivals_of`.
+        filtered: leave out the other targets among a query's own `pairs` too; without, they compete with each other.
     """
     order = np.argsort(pairs[:, 0], kind="stable")
     distinct, first = np.unique(pairs[order, 0], return_index=True)
@@ -80,11 +81,11 @@ def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix) -> PairRank
             mine = order[first[start + row] : last[start + row]]
             wanted = scores[row, pairs[mine, 1]]
             scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
-            scores[row, pairs[mine, 1]] = -np.inf
+            scores[row, pairs[mine, 1]] = -np.inf if filtered else wanted
             rivals = np.sort(scores[row])
             low, high = (np.searchsorted(rivals, wanted, side=side) for side in ("left", "right"))
-            # Better ones, and half of the ties: the pair itself is in neither.
-            rank[mine] = 1.0 + (len(rivals) - high) + (high - low) / 2.0
+            # Better ones, and half of the ties, of which the pair itself is none.
+            rank[mine] = 1.0 + (len(rivals) - high) + (high - low - (not filtered)) / 2.0
     return PairRanks(pairs[:, 0], rank)
 
 

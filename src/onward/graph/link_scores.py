@@ -161,6 +161,25 @@ class PropagatedAttributes:
 
 
 @dataclass(frozen=True)
+class NeighbourhoodAttributes:
+    """Cosine of the attributes around u and around v, up to `steps` undirected steps away; it knows no direction."""
+
+    steps: int = 2
+
+    def fit(self, graph: DirectedGraph) -> Chain:
+        """See `LinkScore`.
+
+        Raises:
+            DataError: the graph has no attributes.
+        """
+        if graph.attributes is None:
+            raise DataError("neighbourhood attributes: the graph has no attributes; leave this score out")
+        both = graph.adjacency + graph.transposed + sp.eye_array(graph.nodes, dtype=np.float32)
+        around = _hop(graph.attributes, (normalised(_csr(both)),) * 2, self.steps)
+        return Chain((around, np.ascontiguousarray(around.T)))
+
+
+@dataclass(frozen=True)
 class SmoothedEdges:
     """The edges of the `neighbours` nodes most alike in attributes, asked for u or answered for v.
 
@@ -258,6 +277,7 @@ GRIDS: Mapping[str, tuple[LinkScore, ...]] = {
     "propagated attributes": tuple(
         PropagatedAttributes(*hops) for hops in ((0, 0), (1, 0), (0, 1), (1, 2), (2, 1), (2, 2))
     ),
+    "neighbourhood attributes": tuple(NeighbourhoodAttributes(steps) for steps in (1, 2, 3)),
     "dual SVD": tuple(DualSvd(rank) for rank in (32, 64, 128, 256)),
     "EASE": (Ease(30.0, "edges"), Ease(300.0, "edges"), Ease(300.0, "node")),
     "item kNN": (ItemKnn("edges"), ItemKnn("node")),

@@ -1,0 +1,64 @@
+"""The direction benchmarks on made data: every part runs, and the table holds what the claims quote."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from benchmarks import direction_dirlink, direction_sequences
+from benchmarks.direction_data import Sequences, random_split
+from onward.evaluation.blend import BlendSettings
+from onward.evaluation.shortlist import RankerSettings
+from onward.graph.directed_graph import attribute_vectors
+from onward.model.whole_graph import WholeGraphEncoder
+
+NODES = 90
+
+
+def made_graph():
+    generator = np.random.default_rng(0)
+    group = np.arange(NODES) % 3
+    chance = np.where(group[None, :] == (group[:, None] + 1) % 3, 0.4, 0.02)
+    edges = np.argwhere(generator.random((NODES, NODES)) < chance)
+    words = sp.csr_matrix(generator.random((NODES, 12)) < np.where(np.arange(12) % 3 == group[:, None], 0.6, 0.1))
+    return edges[edges[:, 0] != edges[:, 1]], NODES, attribute_vectors(words, 8)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, steps=10, rows=30, candidates=30)
+    monkeypatch.setattr(direction_dirlink, "ENCODERS", (encoder,))
+    monkeypatch.setattr(direction_dirlink, "BLENDS", (BlendSettings(iterations=20, bags=1),))
+    monkeypatch.setattr(direction_dirlink, "LEARNT_EDGES", 100)
+    rankers = (RankerSettings(iterations=20, min_rows_in_leaf=5), RankerSettings(iterations=20, objective="lambdarank"))
+    monkeypatch.setattr(direction_dirlink, "RANKERS", rankers)
+    monkeypatch.setattr(direction_sequences, "RANKERS", rankers)
+
+
+def test_graph_parts_fill_the_claims(quick):
+    split = random_split(made_graph(), "made", 0, 0.1, 0.2)
+    table = direction_dirlink.Table()
+    direction_dirlink.existence("Photo", split, table, direction=True)
+    direction_dirlink.catalogue("Photo catalogue", split, table)
+    found = direction_dirlink.claims(table)
+    assert found["photo_hits100_blend"] > 30
+    assert found["photo_hr10_blend_filtered"] >= found["photo_hr10_blend"] > 0
+    assert {"popularity", "EASE", "encoder", "blend"} <= {row["method"] for row in table.rows()}
+
+
+@pytest.mark.parametrize("query", ["previous item", "history"])
+def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, query):
+    generator = np.random.default_rng(1)
+    users = tuple((generator.integers(0, 30) + np.arange(generator.integers(5, 9))) % 30 for _ in range(120))
+    sequences = Sequences(users, 30, sp.csr_matrix(generator.random((30, 9)) < 0.4))
+    vectors = attribute_vectors(sequences.attributes, 4)
+    everyone = np.arange(len(users))
+    learning, test = (direction_sequences.Moment.of(sequences, everyone, vectors, back) for back in (2, 1))
+    assert test.graphs["near"].baskets.sum() == sum(len(user) - 2 for user in users)
+    assert learning.graphs["near"].baskets.sum() == sum(len(user) - 3 for user in users)
+    assert all((history == user[:-1]).all() for history, user in zip(test.history, users, strict=True))
+    chains = tuple(direction_sequences.fit_all(moment) for moment in (learning, test))
+    rows = {row["method"]: row for row in direction_sequences.compare(query, learning, test, chains, 10)}
+    # Each item leads to the next: whoever counts direction finds it, whoever does not cannot.
+    assert rows["Markov"]["hr@5"] > 0.9
+    assert rows["blend"]["hr@5"] > 0.9
+    assert rows["popularity"]["hr@5"] < 0.6
