@@ -9,7 +9,9 @@ from typing import Any
 from airflow.sdk import Param
 
 SOURCES = ["complete_journey", "simulator", "parquet"]
-ESTIMATORS = ["soft_label", "importance_weight"]
+ESTIMATORS = [
+    "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait",
+]  # fmt: skip
 DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$(?!\n)"
 

@@ -19,9 +19,7 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
 Source = Literal["complete_journey", "simulator", "parquet"]
-Estimator = Literal[
-    "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"
-]
+Estimator = Literal["auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"]
 
 
 def _day(value: object) -> object:
