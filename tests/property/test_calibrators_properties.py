@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from onward.uncertainty.calibrators import FITS
 
 EXAMPLES = st.lists(
-    st.tuples(st.floats(0.01, 0.99), st.floats(0.05, 0.95), st.floats(0.1, 5.0)), min_size=4, max_size=60
+    st.tuples(st.integers(1, 19).map(lambda step: step / 20.0), st.floats(0.05, 0.95), st.floats(0.1, 5.0)),
+    min_size=4,
+    max_size=60,
 )
 
 

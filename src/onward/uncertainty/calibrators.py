@@ -98,8 +98,9 @@ def _smooth(
     found = _logistic(describe(inside), labels, weights)
     low, high = logit(inside.min()), logit(inside.max())
     x = np.unique(np.r_[inside.min(), expit(np.linspace(low, high, _KNOTS))[1:-1], inside.max()])
-    rate = expit(describe(x) @ found[:-1] + found[-1])
-    return IsotonicCalibrator(tuple(x.tolist()), tuple(np.maximum.accumulate(_kept_open(rate, weights)).tolist()))
+    # A smooth curve pools all examples, so unlike a step it may come nearer to 0 than 1 / (2n + 2).
+    rate = np.clip(expit(describe(x) @ found[:-1] + found[-1]), _EDGE, 1.0 - _EDGE)
+    return IsotonicCalibrator(tuple(x.tolist()), tuple(np.maximum.accumulate(rate).tolist()))
 
 
 def _logistic(described: Floats, labels: Floats, weights: Floats) -> Floats:
