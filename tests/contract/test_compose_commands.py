@@ -22,6 +22,7 @@ from moto.server import ThreadedMotoServer
 
 from benchmarks.local_servers import postgres
 from onward.deployment.local_services import free_port
+from onward.deployment.registry import Registry
 from onward.deployment.services import stop
 
 # All of one process: they share what is started.
@@ -166,6 +167,12 @@ def test_every_service_starts_by_its_own_command_and_its_own_check_finds_it_well
     stay = {name for name in SERVICES if name not in ELSEWHERE and "healthcheck" in SERVICES[name]}
     assert stay == {"redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "serving"}
     assert {name for name in stay if host.started[name].poll() is not None} == set()
+
+
+def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):
+    registry = Registry.of(host.environment("serving"), host.folder)
+    assert registry.exists
+    assert registry.champion() is None
 
 
 def ask(host, page, token=None, question=None):

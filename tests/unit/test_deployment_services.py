@@ -117,6 +117,13 @@ def test_everything_listens_on_loopback_only(tmp_path):
     assert airflow_environment(tmp_path, tmp_path, 1)["AIRFLOW__API__HOST"] == HOST
 
 
+def test_a_registrys_address_with_its_password_stands_on_no_command_line(tmp_path):
+    address = "postgresql://onward:secret@127.0.0.1/mlflow"
+    services = dashboard_services(address, tmp_path, tmp_path)
+    assert "secret" not in " ".join(word for service in services for word in service.command)
+    assert services[0].environment["MLFLOW_BACKEND_STORE_URI"] == address
+
+
 def test_airflow_asks_for_a_generated_password_that_only_the_owner_reads(tmp_path):
     password = airflow_password(tmp_path / "home")
     assert len(password) >= 16

@@ -44,14 +44,15 @@ def dashboard_services(registry_address: str, workspace: Path, logs: Path) -> li
     quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     mlflow, evidently = free_port(5000), free_port(8000)
     server = (
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", registry_address, "--host", HOST,
-        "--port", str(mlflow), "--workers", "1",
+        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow), "--workers", "1",
     )  # fmt: skip
+    # In the environment: an address may hold a password, and every user of the machine can read command lines.
+    store = {**quiet, "MLFLOW_BACKEND_STORE_URI": registry_address}
     program = "from evidently.cli import app; app()"
     page = (sys.executable, "-W", "ignore", "-c", program, "ui", "--workspace", str(workspace), "--host", HOST,
             "--port", str(evidently))  # fmt: skip
     return [
-        Service("MLflow", server, quiet, logs / "mlflow.log", f"http://{HOST}:{mlflow}"),
+        Service("MLflow", server, store, logs / "mlflow.log", f"http://{HOST}:{mlflow}"),
         Service("Evidently", page, quiet, logs / "evidently.log", f"http://{HOST}:{evidently}"),
     ]
 
