@@ -1,7 +1,7 @@
 # Onward's commands. Each makes the environment it needs by itself; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test browser lint format freeze airflow dashboards clean
+.PHONY: help run test programs lint format freeze airflow dashboards clean
 
 PYTHON ?= python3.11
 # Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
@@ -35,20 +35,25 @@ run: $(VENV)/.installed ## Run the whole chain on real data and write reports/in
 	@echo "[run 3/3] report"
 	@onward report
 
-test: $(VENV)/.installed browser ## Run every check: lint, types, layers, tests with coverage
+test: $(VENV)/.installed programs ## Run every check: lint, types, layers, tests with coverage
 	@$(MAKE) --no-print-directory lint
 	@echo "[test] pytest with branch coverage"
 	@rm -f .coverage .coverage.*
 	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
-# One test drives a real browser: it fails, and is never skipped, where there is none.
-browser:
-	@test -n "$$ONWARD_CHROMIUM" || command -v chromium >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "[test] installing Chromium for the browser test"; \
-	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null; \
-	  fi; \
-	  command -v chromium >/dev/null || echo "[test] no Chromium: the browser test will fail; apt-get install chromium, or set ONWARD_CHROMIUM"; }
+# Tests start a browser, a PostgreSQL and a Redis of their own: they fail, and are never skipped, where one is missing.
+programs:
+	@missing=""; \
+	test -n "$$ONWARD_CHROMIUM" || command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing="$$missing postgresql"; \
+	test -n "$$missing" || exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "[test] installing$$missing"; \
+	  apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+	  echo "[test] tests of these will fail:$$missing; on Debian: apt-get install$$missing"; \
+	fi
 
 lint: $(VENV)/.installed ## Run ruff, mypy --strict and import-linter
 	@echo "[lint 1/3] ruff"
