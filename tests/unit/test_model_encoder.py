@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
+from onward.graph.together import together_neighbours
 from onward.model.product_inputs import ProductInputs
 
 with warnings.catch_warnings():
@@ -78,6 +79,20 @@ def test_reversing_every_edge_swaps_the_roles(pairs):
     np.testing.assert_allclose(there.source, back.target, atol=1e-6)
     np.testing.assert_allclose(there.target, back.source, atol=1e-6)
     assert np.array_equal(there.bias, back.bias)
+
+
+@settings(max_examples=10, deadline=None)
+@given(PAIRS, PAIRS)
+def test_reversing_every_edge_swaps_the_roles_beside_an_undirected_relation(pairs, alike):
+    graph, reverse = make_graph(sorted(pairs)), make_graph(sorted((v, u) for u, v in pairs))
+    both_ways = sorted(alike | {(v, u) for u, v in alike})
+    together = together_neighbours(PRODUCTS, pd.DataFrame(both_ways, columns=["left", "right"]))
+    encoder = DualEncoder(make_inputs(), torch.from_numpy(graph.connected), dimension=8, layers=2, together=True)
+    there = infer(encoder, graph, 0.1, together)
+    swap_roles(encoder)
+    back = infer(encoder, reverse, 0.1, together)
+    np.testing.assert_allclose(there.source, back.target, atol=1e-6)
+    np.testing.assert_allclose(there.target, back.source, atol=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
