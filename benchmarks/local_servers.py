@@ -112,6 +112,12 @@ def require_programs() -> None:
         _account()
 
 
+def unwind_on_signals() -> None:
+    """Let SIGTERM and SIGINT raise KeyboardInterrupt, so that every `with` block ends what it has started."""
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, signal.default_int_handler)
+
+
 @contextmanager
 def _serving(
     command: Sequence[str], folder: Path, log: Path, ready: Callable[[], bool], polite: signal.Signals
