@@ -24,6 +24,7 @@ from rich.console import Console
 from benchmarks.airflow_rest import Airflow
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.local_airflow import local_airflow
+from benchmarks.local_servers import unwind_on_signals
 from benchmarks.small_shop import Shop, clone_shop, make_shop, set_params
 from onward.errors import ServiceError
 
@@ -185,6 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, choices=range(1, len(WEEKS)), help="runs that are compared")
     asked = parser.parse_args()
+    unwind_on_signals()
     try:
         with tempfile.TemporaryDirectory(prefix="onward-orchestration-") as scratch:
             publish(measure(Path(scratch), asked.repeats))

@@ -33,7 +33,7 @@ from benchmarks.cluster_runs import (
 )
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.local_cluster import cluster
-from benchmarks.local_servers import Postgres, require_programs
+from benchmarks.local_servers import Postgres, require_programs, unwind_on_signals
 from benchmarks.small_shop import Shop, clone_shop, lock_hashes, make_shop, set_params
 from onward.errors import ServiceError
 
@@ -151,6 +151,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20171120, help="of the moments at which workers are killed")
     parser.add_argument("--keep", type=Path, help="work in this new folder and leave it, to look into what happened")
     asked = parser.parse_args()
+    unwind_on_signals()
     try:
         require_programs()
         if asked.keep is not None:
