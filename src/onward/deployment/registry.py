@@ -212,7 +212,9 @@ class Registry:
                 raise RegistryError("nothing is deployed, so nothing can be rolled back; run `dvc repro`")
             if champion.replaced is None:
                 number = champion.number
-                raise RegistryError(f"version {number} replaced no other; choose one with `onward promote NUMBER`")
+                raise RegistryError(
+                    f"version {number} replaced no other; choose one with `onward promote NUMBER --reason=…`"
+                )
             earlier = self.version(champion.replaced)
             client = self._client()
             self._tell(champion.number, ROLLED_BACK, reason)

@@ -118,11 +118,11 @@ def objection(challenger: Version, against: Version | None) -> str | None:
     """
     number, tags = challenger.number, challenger.tags
     if challenger.rolled_back:
-        return f"version {number} was rolled back; only `onward promote {number}` returns it"
+        return f"version {number} was rolled back; only `onward promote {number} --reason=…` returns it"
     if against is not None and tags["source"] == against.tags["source"] and tags["as_of"] < against.tags["as_of"]:
         return (
             f"version {number} knows {tags['source']} until {tags['as_of']}, version {against.number} in use until "
-            f"{against.tags['as_of']}; only `onward promote {number}` puts an earlier one in use"
+            f"{against.tags['as_of']}; only `onward promote {number} --reason=…` puts an earlier one in use"
         )
     return None
 

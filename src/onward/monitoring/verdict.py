@@ -11,7 +11,7 @@ from onward.monitoring.positivity import LevelVerdict, overall
 _ACTIONS = {
     "ok": "nothing to do",
     "too early to tell": "wait for more labels, or monitor more customers (splits.test)",
-    "drifted": "retrain at a later as_of (`dvc repro`); if the drift began with this version, `onward rollback`",
+    "drifted": "retrain at a later as_of (`dvc repro`); if it began with this version, `onward rollback --reason=…`",
 }
 
 
