@@ -48,7 +48,7 @@ def publish(finding: Finding) -> Path:
     path.parent.mkdir(exist_ok=True)
     record = {
         "name": finding.name,
-        "command": " ".join(["python -m", f"benchmarks.{finding.name}", *sys.argv[1:]]),
+        "command": " ".join(["python -m", f"benchmarks.{finding.name}", *_for_others(sys.argv[1:])]),
         "commit": commit(),
         "seeds": list(finding.seeds),
         "rows": [dict(row) for row in finding.rows],
@@ -65,6 +65,11 @@ def commit(root: Path = ROOT) -> str:
         ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=root, capture_output=True, text=True, check=False
     )
     return answer.stdout.strip() or "unknown"
+
+
+def _for_others(arguments: Sequence[str]) -> list[str]:
+    """Return a command's arguments with folders of this machine named as the help names them."""
+    return ["DIR" if Path(each).is_absolute() else each for each in arguments]
 
 
 def _shown(value: Cell) -> str:
