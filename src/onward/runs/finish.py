@@ -67,12 +67,16 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say) -> dic
         raise RunError(
             f"the report needs {', '.join(sorted(missing))}, which DVC remote {space.places.dvc_remote} lacks"
         )
-    # Evidently's workspace is one for all runs of a machine and knows no locks.
-    with alone(space.places.workspaces / "dashboards.lock", "another report", say):
-        require_status(space.execute("onward.cli", "report"), "the report")
     deployment = json.loads((space.root / DEPLOYMENT).read_bytes())
     registry = Registry.of(space.places.for_stages(), space.places.project / "mlruns")
-    version = registry.find(deployment["bundle_sha256"])
+    # Evidently's workspace is one for all runs of a machine and knows no locks. Both the pages and the registry take
+    # seconds to start, so they start together.
+    with (
+        alone(space.places.workspaces / "dashboards.lock", "another report", say),
+        space.executing("onward.cli", "report") as pages,
+    ):
+        version = registry.find(deployment["bundle_sha256"])
+    require_status(pages.returncode, "the report")
     if version is None:
         raise RunError(
             f"version {deployment['version']} of run {space.run} is not in registry {_without_secrets(space.places)}; "

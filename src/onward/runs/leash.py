@@ -17,22 +17,23 @@ from pathlib import Path
 from typing import NoReturn
 
 
-def run_leashed(command: Sequence[str], folder: Path, environment: Mapping[str, str], lock: int) -> int:
-    """Run a command to its end, its output going where this process's goes.
+@contextmanager
+def leashed(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], lock: int
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Have a command run during the block, its output going where this process's goes; the block's end waits for it.
 
     Args:
         command: program and arguments.
         folder: where it works.
         environment: all of its environment.
         lock: descriptor of a locked file, open for reading.
-
-    Returns:
-        Its exit status.
     """
     process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdin=lock, process_group=0)
     with _guarded(process.pid):
         try:
-            return process.wait()
+            yield process
+            process.wait()
         except BaseException:
             _kill(process.pid)
             process.wait()

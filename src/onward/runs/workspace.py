@@ -4,10 +4,11 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,7 +16,7 @@ from typing import IO
 from onward.errors import RunError
 from onward.runs.checkout import clone, configure, environment, fetch, refresh, replace_text
 from onward.runs.git import Git, GitError
-from onward.runs.leash import run_leashed
+from onward.runs.leash import leashed
 from onward.runs.manifest import FILE, Manifest, parse_manifest
 from onward.runs.names import branch_of, require_run
 from onward.runs.pipeline import Lock, Pipeline, parse_lock, parse_pipeline
@@ -85,7 +86,12 @@ class Workspace:
 
     def execute(self, *command: str) -> int:
         """Run `python -m …` in the folder with the run's own code and return its exit status."""
-        return run_leashed([sys.executable, "-m", *command], self.root, environment(self.root, self.places), self.lock)
+        with self.executing(*command) as process:
+            return process.wait()
+
+    def executing(self, *command: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Have `python -m …` run in the folder with the run's own code during a block, which ends when it has ended."""
+        return leashed([sys.executable, "-m", *command], self.root, environment(self.root, self.places), self.lock)
 
     def bring(self, paths: Mapping[str, str]) -> set[str]:
         """Have outputs in the folder, by path and hash, from the cache or the DVC remote.
