@@ -30,7 +30,7 @@ def retrain_cases(canary: str) -> list[tuple[str, dict[str, Any]]]:
         "estimator": [
             f"soft_label; {touch}", f"$({touch})", f"__import__('os').system('{touch}')",
             f"!!python/object/apply:os.system ['{touch}']", f"{{{{ macros.os.system('{touch}') }}}}",
-            "soft_label\nrun:\n  source: parquet", "soft_label\n", "naive", "SOFT_LABEL", "", 3, True, ["soft_label"],
+            "soft_label\nrun:\n  source: parquet", "soft_label\n", "oracle", "SOFT_LABEL", "", 3, True, ["soft_label"],
             {"soft_label": None}, "x" * MEGABYTE,
         ],
         "run_from": [

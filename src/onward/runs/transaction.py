@@ -5,6 +5,8 @@ says that the stage is done. Before that push nothing is; after it everything is
 once both come to that push, and git lets one of them through.
 """
 
+import secrets
+
 import yaml
 
 from onward.errors import RunError
@@ -16,6 +18,7 @@ from onward.runs.workspace import Say, Workspace, open_workspace, require_status
 
 STAGE_TRAILER = "Onward-Stage"
 RUN_TRAILER = "Onward-Run"
+_ATTEMPT_TRAILER = "Onward-Attempt"
 _ATTEMPTS = 20
 
 
@@ -67,7 +70,8 @@ def done_stages(space: Workspace, code_commit: str, commit: str) -> dict[str, st
 def message(subject: str, run: str, stage: str | None = None) -> str:
     """Word a commit of a run, with the trailers by which it is found again."""
     trailers = f"{RUN_TRAILER}: {run}\n" + (f"{STAGE_TRAILER}: {stage}\n" if stage else "")
-    return f"{subject}\n\n{trailers}"
+    # Two machines that record the same in the same second would make the same commit, and git would let both push it.
+    return f"{subject}\n\n{trailers}{_ATTEMPT_TRAILER}: {secrets.token_hex(8)}\n"
 
 
 def _prepare(space: Workspace, pipeline: Pipeline, name: str, *, forced: bool) -> None:
