@@ -39,7 +39,7 @@ test: $(VENV)/.installed programs ## Run every check: lint, types, layers, tests
 	@$(MAKE) --no-print-directory lint
 	@echo "[test] pytest with branch coverage"
 	@rm -f .coverage .coverage.*
-	@python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 # Tests start a browser, a PostgreSQL and a Redis of their own: they fail, and are never skipped, where one is missing.
 programs:

@@ -195,7 +195,11 @@ def serve(
 
 
 @app.command(rich_help_panel=_WATCH)
-def airflow() -> None:
+def airflow(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the web pages; another one if this is taken, 0 for any.")
+    ] = 8080,
+) -> None:
     """Start Airflow (web UI, scheduler, DAG processor) on loopback with a login; Ctrl-C ends all of it."""
     from onward.deployment.local_services import airflow_password, airflow_services, prepare_airflow
     from onward.params import read_params
@@ -204,7 +208,7 @@ def airflow() -> None:
     stages_at_once = max(1, (os.cpu_count() or 1) // read_params(layout.root / "params.yaml").run.threads)
     home = layout.root / ".airflow"
     password = airflow_password(home)
-    services = airflow_services(home, layout.root / "dags", home / "logs")
+    services = airflow_services(home, layout.root / "dags", home / "logs", port)
     prepare_airflow(services[0], layout.root, stages_at_once)
     _serve(services, layout.root, [f"Airflow  [link]{services[0].address}[/link]", f"user admin, password {password}"])
 

@@ -26,7 +26,7 @@ from onward.deployment.registry import Registry
 from onward.deployment.services import stop
 
 # All of one process: they share what is started.
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("compose")]
+pytestmark = pytest.mark.end_to_end
 
 SERVICES = read_compose()["services"]
 # Those that others take the place of here.

@@ -124,8 +124,8 @@ def running_airflow(project: Any) -> Iterator[Airflow]:
     with webhook() as (hook, heard):
         connection = {"conn_type": "http", "host": hook, "password": "a token"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "onward.cli", "airflow"], cwd=project.root, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "onward.cli", "airflow", "--port", "0"], cwd=project.root, text=True,
+            start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env={
                 **project.environment, "ONWARD_RETRY_SECONDS": "1",
                 "AIRFLOW_CONN_ONWARD_WEBHOOK": json.dumps(connection),

@@ -14,7 +14,7 @@ from benchmarks.small_shop import make_shop
 from onward.deployment.local_services import airflow_environment
 from onward.deployment.registry import Registry
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end"), pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(2400)]
 
 # Mondays. A run of the schedule is about the end of its data interval.
 WEEKS = ("2017-10-02", "2017-10-09", "2017-10-16", "2017-10-23", "2017-10-30", "2017-11-06", "2017-11-13", "2017-11-20")
@@ -29,12 +29,7 @@ def backfill(shop, first, last):
     command = (sys.executable, "-m", "airflow", "backfill", "create", "--dag-id", "retrain", "--from-date", first,
                "--to-date", last, "--max-active-runs", "1")  # fmt: skip
     settings = airflow_environment(shop.root / ".airflow", shop.root / "dags", 1)
-    return shop.run(*command, **settings, **patient(shop))
-
-
-def patient(shop):
-    """Let SQLite's writers wait for each other for longer than five seconds, which a busy machine exceeds."""
-    return {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{shop.root}/.airflow/airflow.db?timeout=120"}
+    return shop.run(*command, **settings)
 
 
 def wait(airflow, count, patience):
@@ -64,7 +59,7 @@ def record(shop, run):
 
 def test_eight_weeks_in_order_and_the_last_week_is_in_use(tmp_path):
     shop = make_shop(tmp_path / "shop")
-    with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1", **patient(shop)}) as airflow:
+    with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1"}) as airflow:
         airflow.unpause("retrain")
         backfill(shop, WEEKS[0], WEEKS[-1])
         runs = wait(airflow, len(WEEKS), 2000)

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+pytestmark = pytest.mark.end_to_end
 
 COUNT_VERSIONS = """
 from mlflow import MlflowClient

@@ -15,7 +15,7 @@ import pytest
 from onward.deployment.registry import Registry
 from onward.deployment.services import session_members
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+pytestmark = pytest.mark.end_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -30,10 +30,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def start(command, folder):
+def start(folder, *command):
     """Start a command and read its lines until it says how to end it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "onward.cli", command],
+        [sys.executable, "-m", "onward.cli", *command],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
     lines = []
@@ -79,14 +79,14 @@ def ask(address, body=None, token=None):
 
 
 def test_dashboards_start_and_leave_nothing_behind(project):
-    process, printed = start("dashboards", project)
+    process, printed = start(project, "dashboards")
     addresses = re.findall(r"http://127\.0\.0\.1:\d+", printed)
     assert [ask(address)[0] for address in addresses] == [200, 200]
     end(process)
 
 
 def test_airflow_asks_for_a_login_and_leaves_nothing_behind(project):
-    process, printed = start("airflow", project)
+    process, printed = start(project, "airflow", "--port", "0")
     (address,) = re.findall(r"http://127\.0\.0\.1:\d+", printed)
     password = re.search(r"password (\S+)", printed).group(1)
     assert ask(f"{address}/api/v2/dags")[0] == 401

@@ -11,7 +11,7 @@ from benchmarks.simulated_truth import write_truth
 from onward.artifacts import Layout, read_json, read_table
 from onward.params import read_params
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+pytestmark = pytest.mark.end_to_end
 
 
 def test_every_declared_output_exists(finished):

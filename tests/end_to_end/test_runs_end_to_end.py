@@ -12,7 +12,7 @@ import yaml
 
 from onward.deployment.registry import Registry
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("end_to_end")]
+pytestmark = pytest.mark.end_to_end
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ def test_airflow_asks_for_a_generated_password_that_only_the_owner_reads(tmp_pat
 
 
 def test_airflow_services_share_one_secret_and_only_the_web_server_has_a_page(tmp_path):
-    services = airflow_services(tmp_path, tmp_path / "dags", tmp_path)
+    services = airflow_services(tmp_path, tmp_path / "dags", tmp_path, 0)
     assert [service.command[3] for service in services] == ["api-server", "scheduler", "dag-processor"]
     assert [service.address is None for service in services] == [False, True, True]
     assert "--skip-serve-logs" in services[1].command

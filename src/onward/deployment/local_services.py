@@ -98,9 +98,9 @@ def airflow_password(home: Path) -> str:
     return password
 
 
-def airflow_services(home: Path, dags: Path, logs: Path) -> list[Service]:
-    """Web server, scheduler and DAG processor over one SQLite file."""
-    port = free_port(8080)
+def airflow_services(home: Path, dags: Path, logs: Path, preferred: int) -> list[Service]:
+    """Web server (on the preferred port, if that is free), scheduler and DAG processor over one SQLite file."""
+    port = free_port(preferred)
     environment, address = airflow_environment(home, dags, port), f"http://{HOST}:{port}"
     # The scheduler's log server would listen on every interface; on one machine the web server reads the files itself.
     programs = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
