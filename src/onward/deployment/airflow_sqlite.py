@@ -2,8 +2,8 @@
 
 A savepoint opens a transaction that only reads, and turns it into one that writes at its first INSERT. If another
 process has committed in between, SQLite refuses that at once ("database is locked"), however long it may wait for
-locks: https://sqlite.org/isolation.html. Airflow makes a backfill's runs in savepoints, so a busy scheduler makes it fail
-half made (https://github.com/apache/airflow/issues/66726). A lock asked for before the first read is waited for.
+locks: https://sqlite.org/isolation.html. Airflow makes a backfill's runs in savepoints, so a busy scheduler makes it
+fail half made: https://github.com/apache/airflow/issues/66726. A lock asked for before the first read is waited for.
 
 `onward airflow` has Airflow import this by its own hook for local settings (SETTINGS_FILE):
 https://airflow.apache.org/docs/apache-airflow/stable/howto/set-config.html
