@@ -119,8 +119,20 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
 
 @pytest.fixture(scope="session")
-def finished(new_project: Callable[..., Project]) -> Project:
-    """A project in which `dvc repro` has run to its end, undisturbed."""
+def undisturbed(new_project: Callable[..., Project]) -> tuple[Project, dict[str, str]]:
+    """A project in which `dvc repro` has run to its end, and the hash of every output as that left it."""
     project = new_project("undisturbed", measured=True)
     project.run("dvc", "repro")
-    return project
+    return project, project.hashes()
+
+
+@pytest.fixture(scope="session")
+def finished(undisturbed: tuple[Project, dict[str, str]]) -> Project:
+    """A project in which `dvc repro` has run to its end; tests may have run it again since, with other parameters."""
+    return undisturbed[0]
+
+
+@pytest.fixture(scope="session")
+def plain_hashes(undisturbed: tuple[Project, dict[str, str]]) -> dict[str, str]:
+    """The hash of every output of a first, undisturbed `dvc repro`."""
+    return undisturbed[1]
