@@ -18,10 +18,10 @@ from scipy.special import expit, logit
 
 from benchmarks.form import Cell, Finding, publish
 from onward.data.sources.simulator import simulate
-from onward.evaluation.group_repair import GroupRepair
 from onward.evaluation.groups import Group, find_groups
 from onward.evaluation.intervals import wilson
 from onward.thresholds.grid import Floats, Ints
+from onward.uncertainty.group_repair import GroupRepair
 
 SEEDS = tuple(range(20))
 PRODUCTS, CUSTOMERS, DAYS, PER_DAY = 3600, 6000, 60, 6000

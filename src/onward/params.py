@@ -210,7 +210,10 @@ class Uncertainty(_Section):
     """How scores become probabilities, and how many uncertainty levels decisions may differ by."""
 
     calibrator: Literal["isotonic", "platt", "beta", "histogram"]
+    out_of_bag: bool
+    spread: Literal["heads", "evidential_counts", "evidential_density", "venn_abers"]
     levels: Annotated[int, Field(ge=1, le=100)]
+    repaired_groups: tuple[Annotated[str, Field(pattern=r"^[^=]+=.*$")], ...] = Field(strict=False)
 
 
 class Thresholds(_Section):

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ from tiny_bundle import CATEGORIES, make_bundle, make_features
 from onward.deployment.bundle import recode
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.errors import ArtifactError, DataError
+from onward.uncertainty.evidential import FittedBeta
+from onward.uncertainty.group_repair import GroupRepair
 
 SOURCES, TARGETS = ["p0", "p1", "p2", "p0"], ["p2", "p2", "p3", "p5"]
 
@@ -23,6 +26,20 @@ def test_a_bundle_scores_the_same_after_a_trip_through_files(bundle, tmp_path):
     features = make_features(4, 1)
     before, after = (each.score(features, SOURCES, TARGETS) for each in (bundle, read_bundle(tmp_path)))
     pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_a_repair_and_a_source_of_spread_are_part_of_a_bundle_only_where_asked_for(bundle, tmp_path):
+    write_bundle(tmp_path / "plain", bundle)
+    assert not {"repair.json", "spread.json"} & {path.name for path in (tmp_path / "plain").iterdir()}
+    chosen = replace(bundle, repair=GroupRepair({"department=home": -1.0}), spread=FittedBeta(None, 2.0, 1.0, 3.0, 0.5))
+    write_bundle(tmp_path / "chosen", chosen)
+    features, targets = make_features(4, 1), ["p2", "p5", "p3", "p5"]
+    plain, before, after = (
+        each.score(features, SOURCES, targets) for each in (bundle, chosen, read_bundle(tmp_path / "chosen"))
+    )
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+    assert (after["score"] < plain["score"]).tolist() == [False, True, False, True]  # p5 is of the department
+    assert (after["uncertainty"] != plain["uncertainty"]).all()
 
 
 def test_the_same_bundle_has_the_same_hash_and_any_other_file_another(bundle, tmp_path):

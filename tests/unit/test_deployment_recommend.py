@@ -7,8 +7,9 @@ import pytest
 from tiny_bundle import NAMES, make_bundle
 
 from onward.deployment.product_search import find_products
-from onward.deployment.recommend import candidates, decide, recommend, word_for
+from onward.deployment.recommend import candidates, recommend, word_for
 from onward.errors import DataError
+from onward.thresholds.policy import Policy
 
 IDS = [f"p{number}" for number in range(6)]
 POPULARITY = [30, 40, 50, 20, 10, 5]
@@ -106,10 +107,14 @@ def test_decisions_follow_the_policy(cuts, expected):
     assert {each.decision for each in answer.after} == {expected}
 
 
-def test_a_cut_inside_the_interval_is_no_decision():
-    assert decide(0.2, 0.4, 0.3, 0.4) == "abstain"
-    assert decide(0.2, 0.4, 0.3, 0.2) == "show"
-    assert decide(0.2, 0.4, 0.3, 0.41) == "don't show"
+def test_a_policy_with_a_band_abstains_in_it():
+    never = (float("inf"),) * 2
+    banded = replace(make_bundle(), policy=Policy("ew_dpmt", 0.3, never, abstain_cuts=(0.0, 0.0)))
+    assert {each.decision for each in recommend(banded, 0, count=8).after} == {"abstain"}
+    features = banded.contexts.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(0))
+    scored = banded.score(features, ["p2"] * len(features), ["p3"] * len(features))
+    assert set(scored["decision"]) == {"abstain"}
+    assert not scored["shown"].any()
 
 
 def test_levels_have_words_from_sure_to_unsure():

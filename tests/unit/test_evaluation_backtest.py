@@ -76,7 +76,10 @@ def layout(tmp_path):
     layout = Layout(tmp_path)
     products, customers, n = 30, 80, 6000
     ids = np.array([f"p{i:02d}" for i in range(products)])
-    write_table(layout.serving / "products.parquet", pd.DataFrame({"product": np.arange(products), "product_id": ids}))
+    write_table(
+        layout.serving / "products.parquet",
+        pd.DataFrame({"product": np.arange(products), "product_id": ids, "category": "FOOD > BREAD"}),
+    )
     split = np.where(np.arange(customers) % 2, "test", "selection")
     write_table(
         layout.serving / "customers.parquet",
@@ -132,6 +135,8 @@ def layout(tmp_path):
     write_json(layout.model / "scorer.json", {"features": names, "categorical": [], "heads": 2})
     write_json(layout.uncertainty / "calibrator.json", {"x": [0.0, 0.5], "y": [0.01, 0.5]})
     write_json(layout.uncertainty / "levels.json", {"edges": [0.1]})
+    write_json(layout.uncertainty / "repair.json", {})
+    write_json(layout.uncertainty / "spread.json", {"source": "heads"})
     cut = {"precision_target": 0.2, "cuts": [0.2, None]}
     searches = {name: cut | {"search": name} for name in ("single", "mist", "ew_dpmt", CONTROL)}
     write_json(layout.thresholds / "searches.json", searches)
@@ -165,6 +170,7 @@ def test_the_stage_writes_rows_results_and_headline_and_the_same_bytes_again(lay
         "plots/heatmap.csv",
         "plots/ranking.csv",
         "plots/reliability_backtest.csv",
+        "plots/slices.csv",
     }
     run(layout, params)
     assert files(layout) == written

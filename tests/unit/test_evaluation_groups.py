@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from onward.errors import DataError
-from onward.evaluation.group_repair import GroupRepair
 from onward.evaluation.groups import find_groups
 from onward.evaluation.slices import measure_slices
+from onward.uncertainty.group_repair import GroupRepair
 
 
 def shop(seed, wrong=(), n=60_000):

@@ -48,6 +48,11 @@ def decision(name, shown=400, gain=-0.001):
     }
 
 
+def group(name="visits=none", *, confirmed=True):
+    found = {"group": name, "rows": 700, "observed": 12.0, "promised": 31.2, "p_search": 0.0002, "p_confirm": 0.001}
+    return found | {"confirmed": confirmed}
+
+
 def texts(**changes):
     ingest = {
         "source": "complete_journey",
@@ -133,6 +138,10 @@ def texts(**changes):
         ],
         "heat_map": cells,
         "ranking": ranking,
+        "slices": [{"slice": "history", "value": "never bought"} | measures()],
+        "groups": [group(), group("degree=none", confirmed=False)],
+        "groups_looked_at": 31,
+        "repaired": {},
         "decisions": [decision("single"), decision("mist"), decision("ew_dpmt"), decision("ew_dpmt_random_levels")],
     }
     cuts = {
@@ -179,6 +188,14 @@ def texts(**changes):
         "naive_rate": 0.0161,
         "corrected_rate": 0.0229,
         "matured_rate": 0.0231,
+        "estimator_reason": "named in params.yaml",
+        "delay_tilt": {"fitted": 1.2, "log_error": 0.02, "exponent": 1.18},
+        "recalibration": {"offset": 0.0, "slope": 1.0, "centre": 0.0, "offset_error": 0.0, "slope_error": 0.0},
+        "training_rows": 275418,
+        "weight_mean": 0.66,
+        "weight_max": 1.0,
+        "effective_sample_size": 181542.0,
+        "clipped_share": 0.0,
     }
     documents = {
         "ingest": ingest,
@@ -191,6 +208,9 @@ def texts(**changes):
     return {name: json.dumps(document) for name, document in documents.items()} | {
         "delay_curve": "days,conversions,share_converted_by\n" + "".join(f"{d},{d},{d / 28}\n" for d in range(29)),
         "positives_per_day": "date,impressions,naive,corrected,matured_truth_where_known\n" + days,
+        "z_reliability": "bin,rows,predicted,observed\n" + "".join(f"{b},90,{b / 90},{b / 95}\n" for b in range(10)),
+        "label_weights": "low,high,label_0,label_1\n"
+        + "".join(f"{b / 20},{(b + 1) / 20},{1000 * b},{20 - b}\n" for b in range(20)),
         "operating_points": "search,shown,precision,recall\n" + points,
     }
 
@@ -259,7 +279,7 @@ def test_every_reference_inside_a_figure_finds_its_target(page, structure):
 
 def test_every_figure_says_in_words_what_it_shows(structure):
     labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
-    assert len(labels) == 7
+    assert len(labels) == 9
     assert all(len(label) > 40 for label in labels)
     assert any("half have come by day 14" in label for label in labels)
 
@@ -277,6 +297,10 @@ def test_the_page_names_the_run_the_verdict_and_the_stand_in(structure):
         "too early to tell",
         "91 more were left out",
         "recall <may> fall",
+        "Estimator: soft labels, split by z (named in params.yaml).",
+        "G is raised to 1.18",
+        "Among 31 groups the finder named 2 on half of the customers and confirmed 1 on the other half: visits=none.",
+        "history: never bought",
     ):
         assert said in words
 

@@ -36,7 +36,7 @@ def test_the_band_between_two_boundaries_is_where_the_policy_abstains():
     policy = Policy.with_band(upper, lower)
     assert policy.abstain_cuts == (0.3, 0.4, 0.7)
     answers = policy.answer([0.6, 0.4, 0.2, 0.5, 0.39, 0.8], [0, 0, 0, 1, 1, 2])
-    assert answers.tolist() == ["show", "abstain", "dismiss", "show", "dismiss", "abstain"]
+    assert answers.tolist() == ["show", "abstain", "don't show", "show", "don't show", "abstain"]
     assert policy.decide([0.6, 0.4], [0, 0]).tolist() == [True, False]
     assert Policy.from_dict(json.loads(json.dumps(policy.to_dict()))) == policy
     assert "abstain_cuts" not in upper.to_dict()

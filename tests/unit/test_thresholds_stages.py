@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 
 from onward.artifacts import Layout, read_json, read_table, write_arrays, write_json, write_table, write_text
-from onward.errors import ArtifactError, InfeasibleTargetError
+from onward.errors import ArtifactError, DataError, InfeasibleTargetError
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer, feature_matrix
 from onward.params import read_params
 from onward.stages import calibrate_uncertainty, fit_thresholds
+from onward.stages.trained_model import read_doubt
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
 
@@ -75,6 +76,8 @@ def small_shop(layout):
 
     write_table(layout.serving / "impressions.parquet", impressions)
     write_table(layout.serving / "features.parquet", features)
+    shelves = [f"{'food' if product % 3 else 'home'} > {product}" for product in range(PRODUCTS)]
+    write_table(layout.serving / "products.parquet", pd.DataFrame({"product": range(PRODUCTS), "category": shelves}))
     write_table(layout.delay / "outcomes.parquet", outcomes.assign(state="negative", elapsed_days=1.0))
     write_table(layout.model / "edges.parquet", graph.edge_table())
     write_table(layout.model / "nodes.parquet", graph.node_table())
@@ -111,7 +114,7 @@ def test_calibration_is_reported_on_customers_it_was_not_fitted_to(shop):
     scores = read_table(shop.uncertainty / "scores.parquet")
     assert metrics["threshold_split"]["all"]["examples"] == (scores["split"] == "threshold").sum()
     assert set(metrics["threshold_split"]) == {"all", "0", "1", "2", "3", "4"}
-    assert metrics["calibrate_split_in_sample"]["pcoc"] == pytest.approx(1.0, abs=1e-3)
+    assert metrics["calibrated_in_sample"]["pcoc"] == pytest.approx(1.0, abs=1e-3)
     assert metrics["threshold_split"]["all"]["pcoc"] == pytest.approx(1.0, abs=0.3)
     table = pd.read_csv(shop.plots / "reliability.csv")
     assert set(table["level"].astype(str)) == {"all", "0", "1", "2", "3", "4"}
@@ -150,22 +153,63 @@ def test_other_targets_a_band_and_a_certificate_reach_the_policy(shop):
     assert read_json(shop.metrics / "thresholds.json")["certificate"] == values["certificate"]
     assert values["cuts"] == read_json(shop.thresholds / "searches.json")["ew_dpmt"]["cuts"]
     policy = Policy.from_dict(values)
-    assert set(policy.answer([0.0, 0.9], [0, 0])) <= {"show", "abstain", "dismiss"}
+    assert set(policy.answer([0.0, 0.9], [0, 0])) <= {"show", "abstain", "don't show"}
     assert len(policy.abstain_cuts) == len(policy.cuts)
 
 
 @pytest.mark.parametrize("calibrator", ["platt", "beta", "histogram"])
 def test_every_calibrator_is_read_back_as_one_map(shop, tmp_path, calibrator):
-    other = replace(shop, root=tmp_path)
-    for folder in ("serving", "delay", "model"):
-        (tmp_path / "artifacts").mkdir(exist_ok=True)
-        (tmp_path / "artifacts" / folder).symlink_to(shop.root / "artifacts" / folder)
-    settings = PARAMS.uncertainty.model_copy(update={"calibrator": calibrator})
-    calibrate_uncertainty.run(other, params().model_copy(update={"uncertainty": settings}))
+    other = calibrated(shop, tmp_path, calibrator=calibrator)
     read = IsotonicCalibrator.from_dict(read_json(other.uncertainty / "calibrator.json"))
     scores = read_table(other.uncertainty / "scores.parquet")
     assert read.apply(scores["score"]) == pytest.approx(scores["probability"].to_numpy())
     assert read_json(other.metrics / "calibration.json")["threshold_split"]["all"]["pcoc"] == pytest.approx(1, abs=0.3)
+
+
+def calibrated(shop, root, **settings):
+    """Run the stage elsewhere with other settings of `uncertainty`."""
+    other = replace(shop, root=root)
+    (root / "artifacts").mkdir(exist_ok=True)
+    for folder in ("serving", "delay", "model"):
+        (root / "artifacts" / folder).symlink_to(shop.root / "artifacts" / folder)
+    asked = PARAMS.uncertainty.model_copy(update=settings)
+    calibrate_uncertainty.run(other, params().model_copy(update={"uncertainty": asked}))
+    return other
+
+
+def test_a_repaired_group_moves_alone_and_takes_its_probabilities_with_it(shop, tmp_path):
+    before = read_table(shop.uncertainty / "scores.parquet")
+    after = read_table(calibrated(shop, tmp_path, repaired_groups=("department=home",)).uncertainty / "scores.parquet")
+    impressions = read_table(shop.serving / "impressions.parquet").set_index("impression")
+    home = impressions.loc[before["impression"], "target"].to_numpy() % 3 == 0
+    assert (after["score"][~home] == before["score"][~home]).all()
+    assert (after["score"][home] != before["score"][home]).all()
+    assert (after["level"] == before["level"]).all()
+    assert list(read_json(tmp_path / "artifacts" / "uncertainty" / "repair.json")) == ["department=home"]
+
+
+def test_a_group_that_does_not_exist_stops_the_stage(shop, tmp_path):
+    with pytest.raises(DataError, match=r"'aisle=7' names no column of .*department"):
+        calibrated(shop, tmp_path, repaired_groups=("aisle=7",))
+
+
+@pytest.mark.parametrize("spread", ["evidential_counts", "evidential_density", "venn_abers"])
+def test_another_source_of_spread_changes_levels_and_nothing_else(shop, tmp_path, spread):
+    before = read_table(shop.uncertainty / "scores.parquet")
+    after = read_table(calibrated(shop, tmp_path, spread=spread).uncertainty / "scores.parquet")
+    same = ["impression", "customer", "split", "score", "probability"]
+    pd.testing.assert_frame_equal(after[same], before[same])
+    assert (after["uncertainty"] != before["uncertainty"]).all()
+    assert read_doubt(tmp_path / "artifacts" / "uncertainty").levels.count == after["level"].max() + 1
+
+
+def test_training_customers_calibrate_too_but_are_not_reported(shop, tmp_path):
+    alone = calibrated(shop, tmp_path, out_of_bag=False)
+    fewer, more = (read_json(each.metrics / "calibration.json")["calibrated_in_sample"] for each in (alone, shop))
+    assert more["examples"] > 1.5 * fewer["examples"]
+    assert more["pcoc"] == pytest.approx(1.0, abs=1e-3)
+    scores = read_table(shop.uncertainty / "scores.parquet")
+    assert set(scores["split"]) == {"calibrate", "threshold", "test"}
 
 
 def test_an_infeasible_target_stops_the_stage_and_leaves_the_old_policy(shop):

@@ -48,6 +48,14 @@ def summarise(correction: Correction, lessons: Lessons, max_weight: float) -> di
     }
 
 
+def weights_histogram(correction: Correction, bins: int = 20) -> pd.DataFrame:
+    """How many training rows of each label weigh how much, in classes of equal width from 0 to the largest weight."""
+    weight, label = correction.rows.weight, correction.rows.label
+    edges = np.linspace(0.0, max(1.0, float(weight.max(initial=0.0))), bins + 1)
+    counts = {f"label_{value}": np.histogram(weight[label == value], edges)[0] for value in (0, 1)}
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], **counts})
+
+
 def positives_per_day(correction: Correction) -> pd.DataFrame:
     """Positives by day of shown_at: as observed, as corrected, and the truth where the whole day has matured."""
     snapshot = correction.snapshot

@@ -4,7 +4,7 @@ It speaks outside product ids, holds neither torch nor pickles, and can be store
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +19,11 @@ from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.doubt import Doubt, Judged, look_at
+from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.pair_groups import pair_groups
+from onward.uncertainty.sources import HeadEnsemble, Spread
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,11 +39,13 @@ class Bundle:
         scorer: the boosted heads.
         calibrator: from raw score to probability.
         levels: from spread to uncertainty level.
-        policy: from score and level to show or don't show.
+        policy: from score and level to show, don't show or abstain.
         categories: values of each `cat_*` feature in the order of their codes.
         state: [P] features of each product alone as known at as_of; see typical_features.py.
         contexts: features of sampled impressions without those of the pair; the "typical customer" of recommend.py.
         facts: source, as_of and attribution_days of the run that made it.
+        repair: of groups that a person has accepted; none by default.
+        spread: where uncertainty comes from; by default the heads.
     """
 
     products: pd.DataFrame
@@ -54,6 +59,8 @@ class Bundle:
     state: pd.DataFrame
     contexts: pd.DataFrame
     facts: Mapping[str, Any]
+    repair: GroupRepair = NO_REPAIR
+    spread: Spread = field(default_factory=HeadEnsemble)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -81,8 +88,8 @@ class Bundle:
             threads: for the heads; the result does not depend on it.
 
         Returns:
-            score, uncertainty, level, probability and shown, one row each. A row with a product that the bundle does
-            not know is not scored: NaN, level -1, not shown. One new product must not stop a batch.
+            score, uncertainty, level, probability, decision and shown, one row each. A row with a product that the
+            bundle does not know is not scored: NaN, level -1, not shown. One new product must not stop a batch.
 
         Raises:
             DataError: lengths differ, or a feature is missing.
@@ -97,22 +104,27 @@ class Bundle:
         coded = features if categories is None else recode(features, categories, self.categories)
         result = pd.DataFrame({
             "score": np.nan, "uncertainty": np.nan, "level": np.full(len(known), -1), "probability": np.nan,
-            "shown": False,
+            "decision": "don't show", "shown": False,
         })  # fmt: skip
         if known.any():
-            heads = self.heads(coded[known], source[known], target[known], threads)
-            score, uncertainty = summarise_heads(heads)
-            level = self.levels.assign(uncertainty)
-            result.loc[known, "score"] = score
-            result.loc[known, "uncertainty"] = uncertainty
-            result.loc[known, "level"] = level
-            result.loc[known, "probability"] = self.calibrator.apply(score)
-            result.loc[known, "shown"] = self.policy.decide(score, level)
+            said = self.judge(coded[known], source[known], target[known], threads)
+            decision = self.policy.answer(said.score, said.level)
+            result.loc[known, "score"] = said.score
+            result.loc[known, "uncertainty"] = said.uncertainty
+            result.loc[known, "level"] = said.level
+            result.loc[known, "probability"] = said.probability
+            result.loc[known, "decision"] = decision
+            result.loc[known, "shown"] = decision == "show"
         return result
 
-    def heads(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> npt.NDArray[np.float64]:
-        """[n, heads] raw probabilities for pairs of inside numbers."""
-        return self.scorer.predict(scorer_frame(features, self.graph, self.embeddings, source, target), threads)
+    def judge(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> Judged:
+        """Score, level and probability of n pairs of inside numbers."""
+        frame = scorer_frame(features, self.graph, self.embeddings, source, target)
+        scored = look_at(self.scorer.predict(frame, threads), frame, self.embeddings, source, target)
+        doubt = Doubt(self.repair, self.calibrator, self.spread, self.levels)
+        # Naming groups takes longer than the rest of a small request, so only where one is repaired.
+        groups = pair_groups(frame, self.products["category"], target) if self.repair.shifts else {}
+        return doubt.judge(scored, groups)
 
 
 def recode(features: pd.DataFrame, given: Mapping[str, list[str]], wanted: Mapping[str, list[str]]) -> pd.DataFrame:

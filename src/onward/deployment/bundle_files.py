@@ -19,7 +19,12 @@ from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.group_repair import GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.sources import HeadEnsemble
+from onward.uncertainty.spread_choice import spread_from_dict, spread_to_dict
+
+_REPAIR, _SPREAD = "repair.json", "spread.json"
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> None:
@@ -38,6 +43,11 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
     write_table(folder / "state.parquet", bundle.state)
     write_table(folder / "contexts.parquet", bundle.contexts)
     write_json(folder / "facts.json", bundle.facts)
+    # What a run did not ask for leaves no file, so that bundles from before these choices are read as they were meant.
+    if bundle.repair.shifts:
+        write_json(folder / _REPAIR, bundle.repair.to_dict())
+    if bundle.spread != HeadEnsemble():
+        write_json(folder / _SPREAD, spread_to_dict(bundle.spread))
 
 
 def read_bundle(folder: Path) -> Bundle:
@@ -60,6 +70,8 @@ def read_bundle(folder: Path) -> Bundle:
         state=read_table(folder / "state.parquet"),
         contexts=read_table(folder / "contexts.parquet"),
         facts=read_json(folder / "facts.json"),
+        repair=GroupRepair.from_dict(read_json(folder / _REPAIR) if (folder / _REPAIR).is_file() else {}),
+        spread=spread_from_dict(read_json(folder / _SPREAD)) if (folder / _SPREAD).is_file() else HeadEnsemble(),
     )
 
 

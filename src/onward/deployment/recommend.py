@@ -7,24 +7,20 @@ row is who the customer is and what that customer had bought of the reference pa
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
 
 from onward.deployment.bundle import Bundle
 from onward.deployment.typical_features import pair_state
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.doubt import Judged
 
-Decision = Literal["show", "don't show", "abstain"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _WORDS = ("sure", "fairly sure", "in between", "fairly unsure", "unsure")
 _SPREAD = 1.96
-_EDGE = 1e-9
 _LEAST = 10
 
 
@@ -40,7 +36,7 @@ class Recommendation:
         high: likewise.
         level: uncertainty level, 0 the surest.
         doubt: the level as a word.
-        decision: show, don't show, or abstain when the cut lies inside the interval.
+        decision: the policy's: show, don't show or abstain.
     """
 
     product_id: str
@@ -50,7 +46,7 @@ class Recommendation:
     high: float
     level: int
     doubt: str
-    decision: Decision
+    decision: str
 
 
 @dataclass(frozen=True)
@@ -100,17 +96,6 @@ def word_for(level: int, levels: int) -> str:
     return _WORDS[round(level / max(levels - 1, 1) * (len(_WORDS) - 1))]
 
 
-def decide(low: float, high: float, score: float, cut: float) -> Decision:
-    """Show at or above the cut, unless the heads disagree on which side of it the score lies.
-
-    >>> decide(0.2, 0.4, 0.3, 0.1), decide(0.2, 0.4, 0.3, 0.35), decide(0.2, 0.4, 0.3, float("inf"))
-    ('show', 'abstain', "don't show")
-    """
-    if low < cut <= high:
-        return "abstain"
-    return "show" if score >= cut else "don't show"
-
-
 def _filled(neighbours: Ints, others: Ints, relevance: npt.NDArray[np.float32], product: int) -> Ints:
     missing = max(_LEAST - len(neighbours), 0)
     ranked = others[np.argsort(-relevance, kind="stable")]
@@ -121,34 +106,31 @@ def _filled(neighbours: Ints, others: Ints, relevance: npt.NDArray[np.float32], 
 def _judge(bundle: Bundle, source: Ints, target: Ints, others: Ints, threads: int) -> list[Recommendation]:
     if not len(others):
         return []
-    score, uncertainty = _over_contexts(bundle, source, target, threads)
-    probability = bundle.calibrator.apply(score).mean(axis=1)
-    low, high = (bound.mean(axis=1) for bound in bundle.calibrator.interval(score, uncertainty, _SPREAD))
-    centre, reach = logit(np.clip(score, _EDGE, 1 - _EDGE)), _SPREAD * uncertainty
-    score_low, score_high = expit(centre - reach).mean(axis=1), expit(centre + reach).mean(axis=1)
-    score = score.mean(axis=1)
-    levels = bundle.levels.assign(uncertainty.mean(axis=1))
+    said = _over_contexts(bundle, source, target, threads)
+    shape = (len(others), len(bundle.contexts))
+    probability = said.probability.reshape(shape).mean(axis=1)
+    bounds = bundle.calibrator.interval(said.score, said.disagreement, _SPREAD)
+    low, high = (bound.reshape(shape).mean(axis=1) for bound in bounds)
+    levels = bundle.levels.assign(said.uncertainty.reshape(shape).mean(axis=1))
+    decisions = bundle.policy.answer(said.score.reshape(shape).mean(axis=1), levels)
     ids, names = bundle.products["product_id"].to_numpy()[others], bundle.products["name"].to_numpy()[others]
     return [
         Recommendation(
             str(ids[row]), str(names[row]), float(probability[row]), float(low[row]), float(high[row]), int(level),
-            word_for(int(level), bundle.levels.count),
-            decide(float(score_low[row]), float(score_high[row]), float(score[row]), bundle.policy.cuts[level]),
+            word_for(int(level), bundle.levels.count), str(decisions[row]),
         )
         for row, level in enumerate(levels)
     ]  # fmt: skip
 
 
-def _over_contexts(bundle: Bundle, source: Ints, target: Ints, threads: int) -> tuple[Floats, Floats]:
-    """Score and uncertainty of every pair in every reference context, [pairs, contexts] each."""
+def _over_contexts(bundle: Bundle, source: Ints, target: Ints, threads: int) -> Judged:
+    """What is said of every pair in every reference context, [pairs · contexts], pair by pair."""
     pairs, contexts = len(source), len(bundle.contexts)
     of_pair = pair_state(bundle.state, bundle.products["category"], source, target)
     of_pair = of_pair.loc[np.repeat(np.arange(pairs), contexts)].reset_index(drop=True)
     situation = bundle.contexts.loc[np.tile(np.arange(contexts), pairs)].reset_index(drop=True)
     features = pd.concat([situation, of_pair], axis=1)
-    heads = bundle.heads(features, np.repeat(source, contexts), np.repeat(target, contexts), threads)
-    score, uncertainty = summarise_heads(heads)
-    return score.reshape(pairs, contexts), uncertainty.reshape(pairs, contexts)
+    return bundle.judge(features, np.repeat(source, contexts), np.repeat(target, contexts), threads)
 
 
 def _best(found: list[Recommendation], count: int) -> tuple[Recommendation, ...]:

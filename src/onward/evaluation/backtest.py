@@ -1,6 +1,6 @@
 """The backtest: what became of held-out customers' impressions after as_of, and what the model had said of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,19 +10,22 @@ import pandas as pd
 from onward.errors import DataError
 from onward.evaluation.classification import measure, positivity_heat_map
 from onward.evaluation.decisions import decision_table
+from onward.evaluation.groups import find_groups
 from onward.evaluation.purchase_log import Bools
+from onward.evaluation.slices import measure_slices
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
 from onward.thresholds.comparison import CONTROL
 from onward.thresholds.policy import Policy
-from onward.uncertainty.calibration import IsotonicCalibrator
-from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.doubt import Doubt, look_at
+from onward.uncertainty.group_repair import GroupRepair
+from onward.uncertainty.pair_groups import Groups, pair_groups
 from onward.uncertainty.reliability import reliability_table
-from onward.uncertainty.spread import summarise_heads
 
 BINS = 10
+_SMALLEST = 300  # impressions that a group needs to be measured by itself
 GATE_COLUMNS = ("impression", "customer", "source_product_id", "target_product_id", "label")
 
 
@@ -65,20 +68,31 @@ def refuse_empty(
 def score_rows(
     rows: pd.DataFrame,
     features: pd.DataFrame,
+    category: pd.Series,
     graph: ProductGraph,
     embeddings: Embeddings,
     scorer: PairScorer,
-    calibrator: IsotonicCalibrator,
-    levels: UncertaintyLevels,
+    doubt: Doubt,
     threads: int,
-) -> pd.DataFrame:
-    """`rows` (with source and target) beside score, uncertainty, level and probability; `features` row by row."""
+) -> tuple[pd.DataFrame, Groups]:
+    """`rows` (with source and target) beside score, uncertainty, level and probability, and the groups they are in.
+
+    Args:
+        rows: [n].
+        features: row by row.
+        category: [P] path of each product.
+        graph: the directed product graph.
+        embeddings: of all P products.
+        scorer: the heads.
+        doubt: what was fitted on other customers.
+        threads: for the heads.
+    """
     source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
-    heads = scorer.predict(scorer_frame(features, graph, embeddings, source, target), threads=threads)
-    score, uncertainty = summarise_heads(heads)
-    return rows.assign(
-        score=score, uncertainty=uncertainty, level=levels.assign(uncertainty), probability=calibrator.apply(score)
-    )
+    frame = scorer_frame(features, graph, embeddings, source, target)
+    groups = pair_groups(frame, category, target)
+    said = doubt.judge(look_at(scorer.predict(frame, threads=threads), frame, embeddings, source, target), groups)
+    scored = rows.assign(score=said.score, uncertainty=said.uncertainty, level=said.level, probability=said.probability)
+    return scored, groups
 
 
 def decide_all(
@@ -124,6 +138,27 @@ def summarise(scored: pd.DataFrame, shown: Mapping[str, Bools], samples: int, se
     }
 
 
+def summarise_groups(
+    scored: pd.DataFrame, groups: Groups, repair: GroupRepair, samples: int, seed: int
+) -> dict[str, Any]:
+    """Measure every group, and name those in which probabilities are wrong; see `find_groups`.
+
+    What is accepted from here is fitted on other customers, and judged by the next run: this one found it.
+    """
+    label, score, probability, customer = (
+        scored[name].to_numpy() for name in ("label", "score", "probability", "customer")
+    )
+    found = find_groups(label.astype(np.float64), probability, customer, groups, seed=seed)
+    return {
+        "slices": measure_slices(
+            label, score, probability, customer, groups, smallest=_SMALLEST, samples=samples, seed=seed
+        ),
+        "groups": [group.to_dict() for group in found],
+        "groups_looked_at": sum(len(np.unique(values)) for values in groups.values()),
+        "repaired": repair.to_dict(),
+    }
+
+
 def headline(results: Mapping[str, Any]) -> dict[str, Any]:
     """The few figures that `dvc metrics` compares between runs."""
     overall = results["classification"]
@@ -133,6 +168,8 @@ def headline(results: Mapping[str, Any]) -> dict[str, Any]:
         **{name: overall[name] for name in ("n", "positives", "customers", "auc", "nll", "pcoc", "ece")},
         "deployed_policy": results["deployed_policy"],
         "policies": {row["policy"]: {name: row[name] for name in kept} for row in results["decisions"]},
+        "groups_named": len(results["groups"]),
+        "groups_confirmed": sum(group["confirmed"] for group in results["groups"]),
         "ranking": ranked,
         "ranking_winner": results["ranking"]["winner"],
     }
@@ -150,8 +187,18 @@ def plots(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     return {
         "reliability_backtest": pd.DataFrame(results["reliability"]),
         "heatmap": pd.DataFrame(results["heat_map"]),
+        "slices": _flat_slices(results["slices"]),
         "ranking": _flat_ranking(results["ranking"]),
     }
+
+
+def _flat_slices(slices: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    rows = [
+        {name: row[name] for name in ("slice", "value", "n", "positives", "ece")}
+        | {f"{name}_{part}": row[name][part] for name in ("auc", "nll", "pcoc") for part in ("value", "low", "high")}
+        for row in slices
+    ]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["slice", "value"])
 
 
 def _flat_ranking(ranking: Mapping[str, Any]) -> pd.DataFrame:

@@ -88,6 +88,42 @@ def reliability(rows: Rows) -> Markup:
     return _svg("reliability", f"Observed against predicted conversion rate in {len(rows)} bins of equal size.", draw)
 
 
+def z_reliability(rows: Rows) -> Markup:
+    """What became of unfinished labels of held-out customers against what z had said; no intervals, for rows repeat."""
+    predicted, observed = _column(rows, "predicted"), _column(rows, "observed")
+
+    def draw(axes: Axes) -> None:
+        top = 1.08 * max(predicted.max(), observed.max(), 1e-6)
+        axes.plot([0, top], [0, top], color=INK, linewidth=1, linestyle=":")
+        axes.plot(predicted, observed, color=SERIES[0], linestyle="", marker="o", markersize=5)
+        axes.set(xlabel="z: predicted to convert yet", ylabel="did convert", xlim=(0, top), ylim=(0, top))
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+
+    said = f"Share of unfinished labels that did convert against the predicted share, in {len(rows)} bins of equal size"
+    return _svg("z", f"{said}.", draw)
+
+
+def label_weights(rows: Rows) -> Markup:
+    """How many training rows of each label weigh how much, on a logarithmic scale of rows."""
+    low, high = _column(rows, "low"), _column(rows, "high")
+    counts = {"counts as a conversion": _column(rows, "label_1"), "counts as none": _column(rows, "label_0")}
+
+    def draw(axes: Axes) -> None:
+        for i, (name, count) in enumerate(counts.items()):
+            width = 0.42 * (high - low)
+            axes.bar(low + (i + 0.5) * (high - low) / 2, count, width=width, color=SERIES[i], label=name)
+        axes.set_yscale("log", nonpositive="clip")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u2009")))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set(xlabel="weight", ylabel="training rows", xlim=(0, high[-1]), ylim=(0.8, None))
+        axes.grid(visible=False, axis="x")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2, handlelength=1.2, columnspacing=1.0)
+
+    said = " and ".join(f"{count.sum():.0f} rows whose label {name}" for name, count in counts.items())
+    return _svg("weights", f"Histogram of the weights of {said}, up to a weight of {high[-1]:.3g}.", draw)
+
+
 def calibration_by_level(rows: Rows) -> Markup:
     """Predicted over observed conversions per uncertainty level, with intervals; 1 is right."""
     known = [row for row in rows if row["pcoc"]["low"] is not None]

@@ -23,7 +23,9 @@ from onward.evaluation.report_words import (
     headline,
     heat_map,
     quarantine_reasons,
+    say_estimator,
     say_gain,
+    say_groups,
     say_winner,
 )
 
@@ -36,6 +38,8 @@ REPORT_FILES: Mapping[str, str] = {
     "verdict": "artifacts/monitoring/verdict.json",
     "delay_curve": "plots/delay_curve.csv",
     "positives_per_day": "plots/positives_per_day.csv",
+    "z_reliability": "plots/z_reliability.csv",
+    "label_weights": "plots/label_weights.csv",
     "operating_points": "plots/operating_points.csv",
 }
 """What the page is made of, from the project's root; every file is text."""
@@ -55,6 +59,8 @@ class ReportContent:
     verdict: Mapping[str, Any]
     delay_curve: list[dict[str, Any]]
     positives_per_day: list[dict[str, Any]]
+    z_reliability: list[dict[str, Any]]
+    label_weights: list[dict[str, Any]]
     operating_points: list[dict[str, Any]]
 
     @classmethod
@@ -95,6 +101,8 @@ def render_report(content: ReportContent) -> str:
     drawn = {
         "delay": figures.delay_curve(content.delay_curve),
         "positives": figures.positives_per_day(content.positives_per_day),
+        "z": figures.z_reliability(content.z_reliability),
+        "weights": figures.label_weights(content.label_weights),
         "reliability": figures.reliability(results["reliability"]),
         "pcoc": figures.calibration_by_level(results["by_level"]),
         "cuts": figures.cuts(chosen),
@@ -121,6 +129,8 @@ def render_report(content: ReportContent) -> str:
         rows=account(content.ingest["tables"]),
         reasons=quarantine_reasons(content.ingest["tables"]),
         design=against_design(content.ingest.get("notes", {})),
+        estimator=say_estimator(content.delay),
+        found_groups=say_groups(results),
         gain=say_gain(results["decisions"], results["deployed_policy"]),
         winner=say_winner(ranking),
         files=REPORT_FILES,

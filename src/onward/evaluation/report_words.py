@@ -14,6 +14,16 @@ METHODS = {
 }
 """What the report calls each ranking method."""
 
+ESTIMATORS = {
+    "soft_label": "soft labels, split by z",
+    "soft_label_without_engagement": "soft labels, split by z blind to engagement",
+    "importance_weight": "importance weights P/Q",
+    "fsiw": "FSIW weights",
+    "naive": "naive: pending counts as negative",
+    "wait": "wait: pending is left out",
+}
+"""What the report calls each estimator."""
+
 SEARCHES = {
     "single": "single cut",
     "mist": "MIST",
@@ -155,6 +165,38 @@ def against_design(notes: Mapping[str, Any]) -> list[dict[str, str]]:
         for name in design
         if name in built
     ]
+
+
+def say_estimator(delay: Mapping[str, Any]) -> str:
+    """Which estimator said what unfinished labels are worth, why that one, and what it did to the weights."""
+    name, reason = ESTIMATORS.get(delay["estimator"], delay["estimator"]), delay["estimator_reason"]
+    text = f"Estimator: {name} ({reason}). "
+    kappa, moved = delay["delay_tilt"]["exponent"], delay["recalibration"]
+    if kappa != 1.0:
+        text += (
+            f"Fresh conversions come {'slower' if kappa > 1 else 'faster'} than history's: G is raised to {kappa:.2f}. "
+        )
+    if moved["offset"] or moved["slope"] != 1.0:
+        text += f"Fresh data move the log odds of z by {moved['offset']:+.2f}, with slope {moved['slope']:.2f}. "
+    text += (
+        f"The {number(delay['training_rows'])} training rows weigh {number(delay['weight_mean'], 2)} on average and "
+        f"{number(delay['weight_max'], 2)} at most; they are worth {number(delay['effective_sample_size'])} whole ones"
+    )
+    share = delay["clipped_share"]
+    return text + (f", and {percent(share, 2)} of positive weights were clipped." if share else ".")
+
+
+def say_groups(results: Mapping[str, Any]) -> str:
+    """What the group finder named and confirmed, and what is repaired already."""
+    found, looked = results["groups"], results["groups_looked_at"]
+    confirmed = [group["group"] for group in found if group["confirmed"]]
+    text = f"Among {looked} groups the finder named {len(found)} on half of the customers"
+    text += f" and confirmed {len(confirmed)} on the other half" + (f": {', '.join(confirmed)}." if confirmed else ".")
+    repaired = results["repaired"]
+    if not repaired:
+        return text + " No group is repaired; list those that should be under uncertainty.repaired_groups."
+    shifts = ", ".join(f"{name} by {shift:+.2f}" for name, shift in repaired.items())
+    return text + f" Repaired in the log odds: {shifts}."
 
 
 def say_gain(decisions: Sequence[Mapping[str, Any]], deployed: str) -> str:

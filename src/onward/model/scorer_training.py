@@ -140,6 +140,12 @@ def bootstrap_weights(customer: IntArray, seed: int, head: int) -> FloatArray:
     return draws[customer].astype(np.float64)
 
 
+def heads_that_saw(customer: IntArray, trained: npt.NDArray[np.bool_], seed: int, heads: int) -> npt.NDArray[np.bool_]:
+    """[n, heads] whether a head's bootstrap held the row's customer; never where the customer was not `trained` on."""
+    drawn = np.stack([bootstrap_weights(customer, seed, head) > 0.0 for head in range(heads)], axis=1)
+    return drawn & trained[:, None]
+
+
 def _parameters(settings: ScorerSettings, seed: int, threads: int) -> dict[str, object]:
     return {
         "objective": "binary",

@@ -7,7 +7,7 @@ from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import plan_correction
-from onward.delay.summary import positives_per_day, summarise
+from onward.delay.summary import positives_per_day, summarise, weights_histogram
 from onward.params import Params
 from onward.stages.door import main
 
@@ -45,6 +45,7 @@ def run(layout: Layout, params: Params) -> str:
         ("delay_curve", curve),
         ("z_reliability", lessons.reliability),
         ("positives_per_day", positives_per_day(correction)),
+        ("label_weights", weights_histogram(correction)),
     ):
         write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     return (

@@ -13,27 +13,26 @@ from onward.deployment.release import compare, require_agreement, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
-from onward.stages.trained_model import read_trained_model
+from onward.stages.trained_model import read_doubt, read_trained_model
 from onward.thresholds.policy import Policy
-from onward.uncertainty.calibration import IsotonicCalibrator
-from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
     """Build, judge, register, promote; see `settle`."""
     clock, gate, serving = params.run, params.gate, layout.serving
-    model, policy = read_trained_model(layout.model), Policy.from_dict(read_json(layout.thresholds / "policy.json"))
+    model, doubt = read_trained_model(layout.model), read_doubt(layout.uncertainty)
+    policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))
     products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
     purchases, features = read_table(serving / "purchases.parquet"), read_table(serving / "features.parquet")
     shown = read_table(serving / "impressions.parquet", ["split", "shown_at"])
     recent = ((shown["split"] == "calibrate") & (shown["shown_at"] >= clock.training_start)).to_numpy(bool)
     bundle = Bundle(
         products[["product", "product_id", "name", "category"]], model.graph, model.embeddings, model.scorer,
-        IsotonicCalibrator.from_dict(read_json(layout.uncertainty / "calibrator.json")),
-        UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")), policy, categories,
+        doubt.calibrator, doubt.levels, policy, categories,
         describe_products(products, purchases, clock.clock, categories),
         sample_contexts(features, recent, 64, clock.seed),
         {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
+        doubt.repair, doubt.spread,
     )  # fmt: skip
     folder, registry = layout.deployment / "bundle", Registry.of(os.environ, layout.registry)
     with replacing_directory(folder) as partial:

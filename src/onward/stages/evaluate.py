@@ -8,9 +8,7 @@ from onward.evaluation.catalogue import compare_over_catalogue
 from onward.evaluation.comparison import Windows
 from onward.params import Params
 from onward.stages.door import main
-from onward.stages.trained_model import read_trained_model
-from onward.uncertainty.calibration import IsotonicCalibrator
-from onward.uncertainty.levels import UncertaintyLevels
+from onward.stages.trained_model import read_doubt, read_trained_model
 
 
 def run(layout: Layout, params: Params) -> str:
@@ -24,16 +22,17 @@ def run(layout: Layout, params: Params) -> str:
     rows = judged.label_matured(impressions, conversions, clock.window, log_end)
     judged.refuse_empty(rows, clock.clock, clock.backtest_end, clock.window, log_end)
     features = read_table(layout.backtest / "features.parquet").iloc[rows.index].drop(columns="impression")
-    calibrator = IsotonicCalibrator.from_dict(read_json(layout.uncertainty / "calibrator.json"))
-    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json"))
-    scored = judged.score_rows(
-        rows, features, model.graph, model.embeddings, model.scorer, calibrator, levels, clock.threads
+    products = read_table(layout.serving / "products.parquet", ["product_id", "category"])
+    doubt = read_doubt(layout.uncertainty)
+    scored, groups = judged.score_rows(
+        rows, features, products["category"], model.graph, model.embeddings, model.scorer, doubt, clock.threads
     )
     searches = read_json(layout.thresholds / "searches.json")
     shown = judged.decide_all(searches, scored["score"].to_numpy(), scored["level"].to_numpy(), clock.seed)
     results = judged.summarise(scored, shown, asked.bootstrap_samples, clock.seed)
     results["deployed_policy"] = read_json(layout.thresholds / "policy.json")["search"]
     results["rows"] = {"shown": len(impressions), "matured": len(rows)}
+    results |= judged.summarise_groups(scored, groups, doubt.repair, asked.bootstrap_samples, clock.seed)
 
     known = read_table(layout.serving / "purchases.parquet", bought)
     customers = read_table(layout.serving / "customers.parquet", ["customer", "split"])
@@ -43,8 +42,7 @@ def run(layout: Layout, params: Params) -> str:
         known, later, selection, model.graph, model.embeddings, windows, nodes.min_customers, nodes.fresh_days,
         asked.top_k, asked.queries, asked.bootstrap_samples, clock.seed,
     )  # fmt: skip
-    product_ids = read_table(layout.serving / "products.parquet", ["product_id"])["product_id"].to_numpy()
-    predictions = judged.predictions(scored, product_ids, shown, results["deployed_policy"])
+    predictions = judged.predictions(scored, products["product_id"].to_numpy(), shown, results["deployed_policy"])
     gate_rows = pd.concat([predictions[list(judged.GATE_COLUMNS)], features], axis=1)
 
     write_table(layout.evaluation / "predictions.parquet", predictions)

@@ -1,12 +1,17 @@
-"""Reads back what train_gnn wrote; shared by the stages that score."""
+"""Reads back what train_gnn and calibrate_uncertainty wrote; shared by the stages that score."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from onward.artifacts import read_arrays, read_json, read_table, read_text
+from onward.artifacts import read_arrays, read_json, read_table, read_text, write_json
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
+from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.doubt import Doubt
+from onward.uncertainty.group_repair import GroupRepair
+from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.spread_choice import spread_from_dict, spread_to_dict
 
 
 @dataclass(frozen=True)
@@ -32,4 +37,26 @@ def read_trained_model(folder: Path) -> TrainedModel:
         graph=ProductGraph.from_tables(embeddings.products, edges, nodes),
         embeddings=embeddings,
         scorer=PairScorer.from_manifest(manifest, heads),
+    )
+
+
+def write_doubt(folder: Path, doubt: Doubt) -> None:
+    """Write what was fitted on customers that no head saw."""
+    write_json(folder / "repair.json", doubt.repair.to_dict())
+    write_json(folder / "calibrator.json", doubt.calibrator.to_dict())
+    write_json(folder / "spread.json", spread_to_dict(doubt.spread))
+    write_json(folder / "levels.json", doubt.levels.to_dict())
+
+
+def read_doubt(folder: Path) -> Doubt:
+    """Read what `write_doubt` wrote.
+
+    Raises:
+        ArtifactError: a file is missing or unreadable.
+    """
+    return Doubt(
+        repair=GroupRepair.from_dict(read_json(folder / "repair.json")),
+        calibrator=IsotonicCalibrator.from_dict(read_json(folder / "calibrator.json")),
+        spread=spread_from_dict(read_json(folder / "spread.json")),
+        levels=UncertaintyLevels.from_dict(read_json(folder / "levels.json")),
     )

@@ -46,17 +46,17 @@ class Policy:
         return cls(upper.search, upper.precision_target, upper.cuts, band)
 
     def answer(self, score: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArray[np.str_]:
-        """Return "show", "abstain" or "dismiss" for each example; see `decide`.
+        """Return "show", "abstain" or "don't show" for each example; see `decide`.
 
         Examples:
             >>> Policy("mist", 0.1, (0.5,), (0.2,)).answer([0.6, 0.3, 0.1], [0, 0, 0]).tolist()
-            ['show', 'abstain', 'dismiss']
+            ['show', 'abstain', "don't show"]
         """
         shown = self.decide(score, level)
         if not self.abstain_cuts:
-            return np.where(shown, "show", "dismiss")
+            return np.where(shown, "show", "don't show")
         band = np.asarray(score, np.float64) >= np.asarray(self.abstain_cuts, np.float64)[np.asarray(level)]
-        return np.where(shown, "show", np.where(band, "abstain", "dismiss"))
+        return np.where(shown, "show", np.where(band, "abstain", "don't show"))
 
     def decide(self, score: npt.ArrayLike, level: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Return whether to show each example, given its score [n] and uncertainty level [n].

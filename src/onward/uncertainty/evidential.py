@@ -6,13 +6,14 @@ and Günnemann, NeurIPS 2020). A single outcome says nothing about N, whatever t
 that were shown several times, by the likelihood of their beta-binomial counts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import betaln
+from scipy.special import betaln, logsumexp
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
@@ -25,10 +26,21 @@ _LARGEST = 12.0  # log N beyond which pairs of one score cannot be told apart
 
 @dataclass(frozen=True)
 class Density:
-    """Log density of a pair's place: a mixture of Gaussians over the leading directions of the embeddings."""
+    """Log density of a pair's place: a mixture of Gaussians over the leading directions of the embeddings.
 
-    directions: PCA
-    mixture: GaussianMixture
+    Attributes:
+        origin: mean place, [d].
+        directions: [k, d].
+        weights: of the c Gaussians.
+        means: [c, k].
+        whitening: [c, k, k] Cholesky factors of the inverse covariances.
+    """
+
+    origin: Floats
+    directions: Floats
+    weights: Floats
+    means: Floats
+    whitening: Floats
 
     @classmethod
     def fit(cls, place: npt.NDArray[np.float32], dimensions: int, components: int, seed: int) -> "Density":
@@ -37,11 +49,19 @@ class Density:
             place = place[np.random.default_rng([seed, 8]).choice(len(place), _SAMPLE, replace=False)]
         directions = PCA(min(dimensions, place.shape[1], len(place)), random_state=seed).fit(place)
         mixture = GaussianMixture(min(components, len(place)), reg_covar=1e-4, random_state=seed, max_iter=50)
-        return cls(directions, mixture.fit(directions.transform(place)))
+        mixture.fit(directions.transform(place))
+        found = (directions.mean_, directions.components_, mixture.weights_, mixture.means_)
+        return cls(*(np.asarray(each, np.float64) for each in (*found, mixture.precisions_cholesky_)))
 
     def log_density(self, place: npt.NDArray[np.float32]) -> Floats:
         """Log density [n] of places [n, d]."""
-        return np.asarray(self.mixture.score_samples(self.directions.transform(place)), np.float64)
+        inside = (place - self.origin) @ self.directions.T
+        parts = []
+        for weight, mean, whitening in zip(self.weights, self.means, self.whitening, strict=True):
+            squares = (((inside - mean) @ whitening) ** 2).sum(axis=1)
+            volume = np.log(np.diag(whitening)).sum() - 0.5 * len(mean) * np.log(2.0 * np.pi)
+            parts.append(np.log(weight) + volume - 0.5 * squares)
+        return np.asarray(logsumexp(parts, axis=0), np.float64)
 
 
 @dataclass(frozen=True)
@@ -97,6 +117,19 @@ class FittedBeta:
     def uncertainty(self, rows: Scored) -> Floats:
         """1 / (N + 1) [n]: the share of p (1 − p) by which rates of pairs with this score and evidence vary."""
         return 1.0 / (self.precision(rows) + 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        numbers = {name: getattr(self, name) for name in ("centre", "scale", "intercept", "slope")}
+        place = None if self.density is None else {name: value.tolist() for name, value in vars(self.density).items()}
+        return {**numbers, "density": place}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_dict` gave; further keys are left alone."""
+        place = values["density"]
+        density = None if place is None else Density(**{name: np.array(value) for name, value in place.items()})
+        return cls(density, *(float(values[name]) for name in ("centre", "scale", "intercept", "slope")))
 
 
 def _described(rows: Scored, density: Density | None) -> Floats:

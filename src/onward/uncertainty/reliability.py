@@ -28,6 +28,10 @@ class CalibrationSummary:
     ece: float
     pcoc: float | None
 
+    def describe(self) -> str:
+        """The two figures of a log line."""
+        return f"NLL {self.nll:.4f}, ECE {self.ece:.4f}"
+
 
 def summarise_calibration(probability: Floats, expected_label: Floats, bins: int = 20) -> CalibrationSummary:
     """Measure the calibration of probability [n] in (0, 1) against expected labels [n] in [0, 1].

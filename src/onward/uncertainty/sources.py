@@ -1,13 +1,15 @@
 """One contract for everything that says how far to trust a score."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from onward.model.dropout_head import DropoutHead
 from onward.uncertainty.spread import summarise_heads
+
+if TYPE_CHECKING:  # it needs torch, which serving has no other use for
+    from onward.model.dropout_head import DropoutHead
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,7 +77,7 @@ class DropoutPasses:
         seed: of the passes.
     """
 
-    head: DropoutHead
+    head: "DropoutHead"
     passes: int = 20
     seed: int = 0
 

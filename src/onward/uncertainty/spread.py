@@ -39,3 +39,27 @@ def summarise_heads(probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.float6
     if bad:
         raise DataError(f"head probabilities: {bad} of {heads.size} values lie outside [0, 1]; train the scorer again")
     return heads.mean(axis=1), logit(np.clip(heads, _EDGE, 1.0 - _EDGE)).std(axis=1)
+
+
+def leave_out(heads: npt.ArrayLike, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Score customers that heads were trained on by those heads only that did not see them.
+
+    Such out-of-bag scores are as good as those of a held-out customer (Breiman, "Out-of-bag estimation", 1996), from
+    fewer heads.
+
+    Args:
+        heads: probabilities, [n, heads].
+        seen: whether the head's bootstrap held the row's customer, [n, heads].
+
+    Returns:
+        The mean over the other heads, [n]; NaN where every head saw the customer.
+
+    Examples:
+        >>> leave_out([[0.2, 0.4], [0.3, 0.5]], np.array([[True, False], [True, True]])).tolist()
+        [0.4, nan]
+    """
+    others = (~seen).sum(axis=1)
+    total = np.where(seen, 0.0, np.asarray(heads, dtype=np.float64)).sum(axis=1)
+    score = np.full(len(total), np.nan)
+    np.divide(total, others, out=score, where=others > 0)
+    return score

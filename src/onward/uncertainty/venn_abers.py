@@ -5,7 +5,9 @@ once as a positive; one of the two answers is calibrated whatever the law of the
 distance between them is wide where calibration has few examples to go by.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
@@ -53,6 +55,17 @@ class FittedWidth:
             inside = member == group
             width[inside] = np.interp(rows.score[inside], score, height)
         return width
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        curves = [{"score": score.tolist(), "width": width.tolist()} for score, width in self.curves]
+        return {**self.groups.to_dict(), "curves": curves}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_dict` gave; further keys are left alone."""
+        curves = tuple((np.array(each["score"]), np.array(each["width"])) for each in values["curves"])
+        return cls(UncertaintyLevels.from_dict({"edges": values["edges"]}), curves)
 
 
 def _width_curve(score: Floats, label: Floats) -> tuple[Floats, Floats]:
