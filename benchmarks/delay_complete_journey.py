@@ -34,7 +34,7 @@ from onward.delay.engagement import read_engagements
 from onward.delay.held_out import check_probabilities
 from onward.delay.learning import Evidence, Lessons, learn
 from onward.delay.outcomes import Flags, observe_outcomes
-from onward.delay.plan import Plan, plan_correction
+from onward.delay.plan import Plan, Positives, count_positives, plan_correction
 from onward.delay.reference import oracle
 from onward.evaluation.intervals import CustomerBootstrap, Interval
 from onward.params import Params, read_params
@@ -223,7 +223,8 @@ def judge_half(half: Half, shuffled: Half, params: Params) -> tuple[dict[str, Fl
     mine = np.flatnonzero(half.learners[row])
     truth = oracle(half.replay.converts[row[mine]])
     scored = {"oracle": fit_and_score(half, truth, row[mine], params)}
-    positives = int((half.evidence.outcomes.converted & half.window & half.learners).sum())
+    converted = half.evidence.outcomes.converted & half.window & half.learners
+    positives = count_positives(half.replay.impressions["customer"].to_numpy()[: len(converted)][converted])
     plans = {name.replace("_", " "): plan_correction(name, positives) for name in ("naive", "wait", "soft_label")}
     plans |= {
         "soft label without engagement": plan_correction("soft_label_without_engagement", positives),
@@ -231,7 +232,8 @@ def judge_half(half: Half, shuffled: Half, params: Params) -> tuple[dict[str, Fl
         guarded("importance_weight"): Plan("importance_weight", guards_delay=True, recalibrates=False, reason=""),
         guarded("soft_label"): Plan("soft_label", guards_delay=True, recalibrates=True, reason=""),
     }
-    notes = {"positives": float(positives), "auc of z": float(lessons.check.auc or 0.5)}
+    notes = {"positives": float(positives.observed), "independent positives": positives.independent}
+    notes |= {"auc of z": float(lessons.check.auc or 0.5)}
     notes |= {"auc of z without engagement": float(lessons.check_without_engagement.auc or 0.5)}
     for name, plan in plans.items():
         done = correct(half.evidence, lessons, half.window, half.learners, plan, params.delay.max_weight)
@@ -267,7 +269,8 @@ def run_clock(params: Params, day: str, path: Path) -> None:
 
 def with_default(stored: dict[str, Floats]) -> dict[str, Floats]:
     """Add the predictions of the product's rule, which settles each half by its own conversions."""
-    first, second = (plan_correction("auto", int(count)) for count in stored["note: positives"])
+    counts = zip(stored["note: positives"], stored["note: independent positives"], strict=True)
+    first, second = (plan_correction("auto", Positives(int(all_), float(alone))) for all_, alone in counts)
     chosen = np.where(stored["first half"] > 0, stored[guarded(first.estimator)], stored[guarded(second.estimator)])
     return stored | {DEFAULT: chosen}
 

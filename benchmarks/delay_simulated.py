@@ -26,7 +26,7 @@ from benchmarks import delay_methods as methods
 from benchmarks.delay_world import KINDS, simulate
 from benchmarks.form import ROOT, Cell, Finding, publish
 from onward.delay.boosting import Boosting
-from onward.delay.plan import plan_correction
+from onward.delay.plan import Positives, plan_correction
 from onward.params import read_params
 
 SEEDS = (1, 2, 3, 4, 5)
@@ -78,7 +78,8 @@ def run_all(seeds: Sequence[int], workers: int) -> list[Trial]:
 
 def with_default(trial: Trial) -> dict[str, Mapping[str, float]]:
     """Qualities of a trial, that of the product's rule among them."""
-    plan = plan_correction("auto", int(trial["notes"]["positives"]))
+    positives = trial["notes"]["positives"]  # each of a customer of its own
+    plan = plan_correction("auto", Positives(int(positives), positives))
     return {**trial["quality"], DEFAULT: trial["quality"][methods.guarded(plan.estimator)]}
 
 

@@ -6,7 +6,7 @@ and calibrators are fitted on it. `label` is what became of it, known where the 
 the impression belongs to the backtest: only such rows are tested on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,14 @@ from rich.console import Console
 from benchmarks.form import ROOT
 from onward.artifacts import Layout, read_table
 from onward.errors import ArtifactError
-from onward.graph.pair_features import count_features
 from onward.model.dropout_head import DropoutHead
 from onward.model.pair_features import scorer_frame
-from onward.params import Params, read_params
+from onward.params import read_params
 from onward.stages.trained_model import TrainedModel, read_trained_model
 from onward.thresholds.grid import Floats, Ints
+from onward.uncertainty.doubt import look_at
 from onward.uncertainty.expected_labels import look_up_expected
+from onward.uncertainty.pair_groups import Groups, pair_groups
 from onward.uncertainty.sources import Scored
 
 HELD_OUT = ("calibrate", "threshold", "test")
@@ -39,7 +40,8 @@ class HeldOut:
         label: what became of it, NaN where that is not known.
         backtest: whether the row was shown at or after as_of; nothing may be fitted on it.
         history: conversions and impressions of the same pair among the training households, [n, 2].
-        slices: columns to group by.
+        slices: columns to group by, those of the pipeline.
+        sales: quarter of the target by its sales in 28 days, 0 the slowest.
         fit_dropout: trains the dropout baseline on the training households.
     """
 
@@ -50,7 +52,8 @@ class HeldOut:
     label: Floats
     backtest: np.ndarray
     history: Floats
-    slices: pd.DataFrame
+    slices: Groups
+    sales: Ints
     training: "TrainingRows"
 
 
@@ -98,7 +101,11 @@ def read_held_out() -> HeldOut:
     labels = read_table(layout.delay / "labels.parquet")
     seen = labels.merge(impressions.loc[training, ["impression", "source", "target"]], on="impression")
     pair = _code(rows)
-    scored = _score(model, rows, inputs, pair, params)
+    source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
+    frame = scorer_frame(inputs, model.graph, model.embeddings, source, target)
+    heads = model.scorer.predict(frame, threads=params.run.threads)
+    scored = replace(look_at(heads, frame, model.embeddings, source, target), values=_numeric(frame))
+    category = read_table(layout.serving / "products.parquet", ["category"])["category"]
     return HeldOut(
         scored=scored,
         customer=rows["customer"].to_numpy(np.int64),
@@ -107,7 +114,8 @@ def read_held_out() -> HeldOut:
         label=np.r_[np.where(matured, expected, np.nan), later_label],
         backtest=np.arange(len(rows)) >= len(known),
         history=_history(seen, pair),
-        slices=_slices(rows, inputs, layout),
+        slices=pair_groups(frame, category, target),
+        sales=_quarter(inputs["target_sales_28d"].to_numpy(np.float64)),
         training=_training_rows(model, impressions, features, seen),
     )
 
@@ -118,24 +126,6 @@ def _backtest(layout: Layout) -> tuple[pd.DataFrame, Floats]:
     predictions = read_table(layout.evaluation / "predictions.parquet", ["impression", "label"])
     label = predictions.set_index("impression")["label"].reindex(rows["impression"]).to_numpy(np.float64)
     return rows, label
-
-
-def _score(model: TrainedModel, rows: pd.DataFrame, inputs: pd.DataFrame, pair: Ints, params: Params) -> Scored:
-    source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
-    frame = scorer_frame(inputs, model.graph, model.embeddings, source, target)
-    heads = model.scorer.predict(frame, threads=params.run.threads)
-    counts = count_features(model.graph, source, target)
-    place = np.concatenate([model.embeddings.source[source], model.embeddings.target[target]], axis=1)
-    return Scored(
-        heads=heads,
-        score=heads.mean(axis=1),
-        pair=pair,
-        # Customers behind the pair: of the rarer product, and once more those who bought one after the other.
-        evidence=counts[["count_source_customers", "count_target_customers"]].min(axis=1).to_numpy(np.float64)
-        + counts["count_support"].to_numpy(np.float64),
-        place=np.asarray(place, np.float32),
-        values=_numeric(frame),
-    )
 
 
 def _numeric(frame: pd.DataFrame) -> np.ndarray:
@@ -162,19 +152,6 @@ def _training_rows(
     return TrainingRows(_numeric(frame), seen["label"].to_numpy(np.float64), seen["weight"].to_numpy(np.float64))
 
 
-def _slices(rows: pd.DataFrame, inputs: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    category = read_table(layout.serving / "products.parquet", ["category"])["category"]
-    department = category.str.split(" > ").str[0].to_numpy(str)[rows["target"].to_numpy(np.int64)]
-    visits = inputs["customer_visits_28d"].to_numpy(np.float64)
-    sales = inputs["target_sales_28d"].to_numpy(np.float64)
-    return pd.DataFrame({
-        "department": department,
-        "visits in 28 days": _bucket(visits),
-        "sales of the target": _bucket(sales),
-        "new to the household": np.where(inputs["target_purchases"].to_numpy() > 0, "bought before", "never bought"),
-    })  # fmt: skip
-
-
-def _bucket(values: Floats) -> np.ndarray:
+def _quarter(values: Floats) -> Ints:
     edges = np.unique(np.nanquantile(values, [0.25, 0.5, 0.75]))
-    return np.searchsorted(edges, values, side="right").astype(str)
+    return np.asarray(np.searchsorted(edges, values, side="right"), np.int64)

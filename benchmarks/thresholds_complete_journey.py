@@ -97,7 +97,7 @@ def settings_of(data: HeldOut, costs: dict[str, Cost]) -> list[Setting]:
         "Venn-Abers by evidence": VennAbersWidth(8),
     }
     everything = np.ones(len(data.customer), np.bool_)
-    evidence, sales = data.scored.evidence, data.slices["sales of the target"].to_numpy()
+    evidence, sales = data.scored.evidence, data.sales
     hits, shown = data.history.T
     short = {name: sources[name] for name in ("head ensemble", "evidential, counts")}
     few, alone = ("mist", "ew_dpmt"), 1.0 / (shown + 2.0)
@@ -108,7 +108,7 @@ def settings_of(data: HeldOut, costs: dict[str, Cost]) -> list[Setting]:
         Setting(
             "pipeline, little-known pairs", data.scored.score, evidence <= np.median(evidence), short, few, PRECISION
         ),
-        Setting("pipeline, slow-selling targets", data.scored.score, sales == "0", short, few, PRECISION),
+        Setting("pipeline, slow-selling targets", data.scored.score, sales == 0, short, few, PRECISION),
         Setting(
             "history, mis-set prior", (hits + 1.0) / (shown + 2.0), everything, by_evidence, few, HISTORY_PRECISION
         ),

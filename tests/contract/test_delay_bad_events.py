@@ -14,7 +14,7 @@ from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import plan_correction
+from onward.delay.plan import Positives, plan_correction
 
 BOOSTING = Boosting(iterations=5, learning_rate=0.1, leaves=3, min_rows_in_leaf=5, l2=1.0, seed=1, threads=1)
 
@@ -39,7 +39,7 @@ def estimate(valid: ValidLog, estimator: str) -> Correction:
     everyone = np.ones(len(shown), bool)
     even = np.arange(len(shown)) % 2 == 0
     lessons = learn(evidence, even, ~even, 2, BOOSTING)
-    return correct(evidence, lessons, everyone, everyone, plan_correction(estimator, 100), 20.0)
+    return correct(evidence, lessons, everyone, everyone, plan_correction(estimator, Positives(100, 100.0)), 20.0)
 
 
 def twice_and_shuffled(table: pa.Table, later: timedelta, clock: str) -> pa.Table:

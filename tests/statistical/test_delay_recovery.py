@@ -13,7 +13,7 @@ from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, Lessons, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import Plan, plan_correction
+from onward.delay.plan import Plan, Positives, plan_correction
 from onward.delay.weights import importance_weight
 
 pytestmark = pytest.mark.statistical
@@ -69,7 +69,7 @@ def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Lesson
     """Correct all of the last 28 days by a named estimator."""
     evidence, lessons = teach(shop)
     window = evidence.outcomes.elapsed_days <= 28
-    plan = plan_correction(estimator, 0)
+    plan = plan_correction(estimator, Positives(0, 0.0))
     correction = correct(evidence, lessons, window, np.ones(len(window), bool), plan, 20.0)
     return correction, lessons, shop.converts[window]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from onward.delay.contract import Snapshot
-from onward.delay.plan import MANY_POSITIVES, plan_correction
+from onward.delay.plan import MANY_POSITIVES, Positives, count_positives, plan_correction
 from onward.delay.recalibration import UNCHANGED, apply_recalibration, fit_recalibration
 from onward.delay.tilt import NO_TILT, DelayGap, apply_tilt, fit_tilt, measure_gap
 
@@ -107,12 +107,19 @@ def test_few_fresh_examples_hardly_move_z_and_none_leave_it() -> None:
     assert apply_recalibration(settled, rate, UNCHANGED) is settled
 
 
-def test_the_default_picks_itself_by_the_number_of_conversions_and_says_why() -> None:
-    few, many = plan_correction("auto", MANY_POSITIVES - 1), plan_correction("auto", MANY_POSITIVES)
+def test_conversions_of_one_customer_tell_less_than_those_of_many() -> None:
+    assert count_positives(np.arange(50)) == Positives(50, 50.0)
+    assert count_positives(np.repeat(np.arange(50), 4)).independent == pytest.approx(50.0)
+    assert 1.0 < count_positives(np.r_[np.zeros(90), np.arange(1, 11)]).independent < 2.0
+    assert count_positives([]) == Positives(0, 0.0)
+
+
+def test_the_default_picks_itself_by_what_conversions_tell_and_says_why() -> None:
+    few, many = (plan_correction("auto", Positives(9000, MANY_POSITIVES + more)) for more in (-1.0, 0.0))
     assert (few.estimator, few.guards_delay, few.recalibrates) == ("soft_label", True, True)
     assert (many.estimator, many.guards_delay, many.recalibrates) == ("importance_weight", True, False)
     for plan in (few, many):
         assert str(MANY_POSITIVES) in plan.reason
-    named = plan_correction("fsiw", 10**6)
+    named = plan_correction("fsiw", Positives(10**6, 1e6))
     assert (named.estimator, named.guards_delay, named.recalibrates) == ("fsiw", False, False)
     assert "params.yaml" in named.reason

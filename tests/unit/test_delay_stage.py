@@ -36,7 +36,9 @@ def write_log(root: Path, future: int = 0) -> Layout:
     delay = pd.to_timedelta(draw.uniform(0.1, W, n), unit="D").round("s")
     split = draw.choice(["train", "selection", "calibrate", "threshold", "test"], n, p=[0.5, 0.2, 0.1, 0.1, 0.1])
     ids = np.arange(n)
-    impressions = pd.DataFrame({"impression": ids, "split": split, "shown_at": shown.astype("datetime64[us]")})
+    impressions = pd.DataFrame(
+        {"impression": ids, "customer": ids // 2, "split": split, "shown_at": shown.astype("datetime64[us]")}
+    )
     known = converts & (shown + delay < AS_OF)
     conversions = pd.DataFrame({"impression": ids[known], "converted_at": (shown + delay)[known]})
     looks = np.flatnonzero(draw.random(n) < np.where(converts, 0.8, 0.2))
@@ -137,7 +139,14 @@ def test_auto_settles_on_an_estimator_and_says_why_with_what_it_found(params: Pa
     learners = read_table(layout.delay / "labels.parquet").groupby("impression")["label"].agg(["max", "size"])
     observed = int(((learners["max"] == 1) & (learners["size"] == 1)).sum())
     assert figures["estimator"] == "soft_label"
-    assert figures["estimator_reason"].startswith(f"{observed} observed conversions, below ")
+    assert figures["estimator_reason"].startswith(f"{observed} observed conversions tell as much as ")
+    assert "independent ones, below 600: soft labels" in figures["estimator_reason"]
+    weights = pd.read_csv(layout.plots / "label_weights.csv")
+    labels = read_table(layout.delay / "labels.parquet")
+    for value in (0, 1):
+        assert weights[f"label_{value}"].sum() == (labels["label"] == value).sum()
+    assert weights["low"].iloc[0] == 0.0
+    assert weights["high"].iloc[-1] == 1.0
     assert figures["recalibration"]["offset_error"] > 0.0
     assert figures["delay_tilt"]["log_error"] > 0.0
     assert figures["weight_max"] == 1.0

@@ -1,6 +1,9 @@
-"""Which estimator a run uses, and why; `auto` picks by how many conversions the window holds."""
+"""Which estimator a run uses, and why; `auto` picks by how much the conversions of the window tell."""
 
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 # P/Q pays in variance, soft labels in bias: z is as old as the window, so that a drifting world has left it behind.
 # With G held to the delay curve while conversions are few, this is where the one overtakes the other in worlds that
@@ -26,18 +29,44 @@ class Plan:
     reason: str
 
 
-def plan_correction(name: str, positives: int) -> Plan:
+@dataclass(frozen=True)
+class Positives:
+    """Conversions that models may learn from.
+
+    Attributes:
+        observed: how many.
+        independent: how many of one customer each would tell as much: (Σ n)² / Σ n² over customers with n each (Kish,
+            "Survey sampling", 1965). One shopping trip may settle many impressions at once.
+    """
+
+    observed: int
+    independent: float
+
+
+def count_positives(customer: npt.ArrayLike) -> Positives:
+    """Count conversions by the customer [n] of each.
+
+    >>> count_positives([1, 2, 3, 4]).independent, count_positives([1, 1, 1, 1]).independent
+    (4.0, 1.0)
+    """
+    _, each = np.unique(np.asarray(customer), return_counts=True)
+    observed = int(each.sum())
+    return Positives(observed, observed**2 / float((each.astype(np.float64) ** 2).sum()) if observed else 0.0)
+
+
+def plan_correction(name: str, positives: Positives) -> Plan:
     """Settle what `delay.estimator` asks for, given the observed conversions that models may learn from.
 
-    >>> plan_correction("auto", 20_000).estimator, plan_correction("auto", 90).estimator
-    ('importance_weight', 'soft_label')
+    >>> plan_correction("auto", Positives(20_000, 9_000.0)).estimator
+    'importance_weight'
+    >>> plan_correction("auto", Positives(20_000, 90.0)).estimator
+    'soft_label'
     """
     if name != "auto":
         return Plan(name, guards_delay=False, recalibrates=False, reason="named in params.yaml")
-    if positives >= MANY_POSITIVES:
-        reason = f"{positives} observed conversions, at least {MANY_POSITIVES}: weights P/Q resist a moving rate"
+    told = f"{positives.observed} observed conversions tell as much as {positives.independent:.0f} independent ones"
+    if positives.independent >= MANY_POSITIVES:
+        reason = f"{told}, at least {MANY_POSITIVES}: weights P/Q resist a moving rate"
         return Plan("importance_weight", guards_delay=True, recalibrates=False, reason=reason)
-    reason = (
-        f"{positives} observed conversions, below {MANY_POSITIVES}: soft labels vary less, recalibrated on fresh data"
-    )
+    reason = f"{told}, below {MANY_POSITIVES}: soft labels vary less, recalibrated on fresh data"
     return Plan("soft_label", guards_delay=True, recalibrates=True, reason=reason)

@@ -6,7 +6,7 @@ from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import plan_correction
+from onward.delay.plan import count_positives, plan_correction
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
 from onward.params import Params
 from onward.stages.door import main
@@ -15,7 +15,7 @@ from onward.stages.door import main
 def run(layout: Layout, params: Params) -> str:
     """Read what was known at as_of, write states, training rows, z and the delay curve."""
     clock, delay = params.run, params.delay
-    impressions = read_table(layout.serving / "impressions.parquet", ["impression", "split", "shown_at"])
+    impressions = read_table(layout.serving / "impressions.parquet", ["impression", "customer", "split", "shown_at"])
     conversions = read_table(layout.serving / "conversions.parquet")
     features = read_table(layout.serving / "features.parquet").drop(columns="impression")
     engagement = read_engagements(read_table(layout.serving / "engagements.parquet"), clock.clock)
@@ -30,7 +30,8 @@ def run(layout: Layout, params: Params) -> str:
     lessons = learn(evidence, fitting, holding, delay.counterfactual_clocks, boosting)
     in_window = (shown_at >= clock.training_start).to_numpy(bool)
     learners = fitting | holding
-    plan = plan_correction(delay.estimator, int((outcomes.converted & in_window & learners).sum()))
+    seen = outcomes.converted & in_window & learners
+    plan = plan_correction(delay.estimator, count_positives(impressions["customer"][seen]))
     correction = correct(evidence, lessons, in_window, learners, plan, delay.max_weight)
     summary = summarise(correction, lessons, delay.max_weight)
     curve = lessons.curve.table(clock.attribution_days)
