@@ -27,6 +27,18 @@ def test_figures_in_the_text_are_claims_of_the_benchmark():
     assert cost["hash_mismatches"] == 0
 
 
+def test_figures_about_delay_are_claims_of_its_benchmark():
+    claims = json.loads((ROOT / "benchmarks" / "results" / "delay_simulated.json").read_text())["claims"]
+    mean, worst = (
+        {group: f"{claims[f'ri_nll_{part}_{group}']:.0f}" for group in ("stable", "shift", "few")}
+        for part in ("mean", "worst")
+    )
+    assert f"recovers {mean['stable']} % of the log loss" in README
+    assert f"(worst seed {worst['stable']}) while delays keep their law" in README
+    assert f"{mean['shift']} % ({worst['shift']}) when they shift" in README
+    assert f"{mean['few']} % ({worst['few']}) with a few hundred conversions" in README
+
+
 def test_the_first_screen_has_the_two_commands_and_the_figure():
     first_screen = README[: README.index("<!-- end of table -->")]
     assert "make run" in first_screen
