@@ -28,7 +28,7 @@ Bools = np.ndarray
 Curve = Callable[[Floats], Floats]
 
 SEED = 20171120
-DEALS = 100
+DEALS = 50
 POOL = ("selection", "calibrate", "threshold")
 USED_BEFORE, USED_NOW = "isotonic on calibrate households", "the same, and training households out of bag"
 
