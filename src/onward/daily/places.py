@@ -62,16 +62,16 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Mapping
     events: dict[str, str | pa.Table] = {}
     if params.run.source == "parquet":
         folder = root / params.sources.parquet.folder
-        for name in needed:
+        for name, columns in needed.items():
             path = folder / f"{name}.parquet"
             if not path.is_file():
                 raise MonitoringError(f"no data: {path} is missing, so nothing is known of {name}; export it again")
             events[name] = str(path)
-            _check(name, needed[name], pq.read_schema(path))
+            _check(name, columns, pq.read_schema(path))
         return events
     log = read_log(params, start, as_of)
-    for name in needed:
-        _check(name, needed[name], log.tables[name].schema)
+    for name, columns in needed.items():
+        _check(name, columns, log.tables[name].schema)
         events[name] = log.tables[name]
     return events
 

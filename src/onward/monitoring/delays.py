@@ -19,7 +19,7 @@ from onward.monitoring.sufficient import DailyStatistics, Floats
 _OWN = 100.0
 _LEAST_HAZARD = 1e-6
 _MOST_TILT = np.log(4.0)
-_ROUNDS = 12
+_ROUNDS, _CLOSE = 12, 1e-3
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,24 @@ def fit_shift(at: Floats, by: Floats, arrived: Floats) -> Shift:
         stay = np.exp(-tilt * step)
         slope = (tilt * step * (hits * stay / (1.0 - stay) - (trials - hits))).sum(axis=(-1, -2))
         information = _information(trials, tilt, step, stay)
-        eta = np.clip(eta + np.clip(slope / np.maximum(information, 1.0), -0.7, 0.7), -_MOST_TILT, _MOST_TILT)
+        better = np.clip(eta + np.clip(slope / np.maximum(information, 1.0), -0.7, 0.7), -_MOST_TILT, _MOST_TILT)
+        settled = bool(np.abs(better - eta).max(initial=0.0) < _CLOSE)
+        eta = better
+        if settled:
+            break
     tilt = np.exp(eta)[..., None, None]
     information = _information(trials, tilt, step, np.exp(-tilt * step))
     with np.errstate(divide="ignore"):
         error = np.where(information > 0, 1.0 / np.sqrt(information), np.inf)
     return Shift(np.where(information > 0, eta, 0.0), error)
+
+
+def shift_information(by: Floats, arrived: Floats) -> Floats:
+    """Fisher information about log κ, at κ = 1, in conversions by each lag [..., K, W + 1]; at least that of one."""
+    step = np.diff(np.log(np.maximum(arrived, 1e-9)), axis=-1)
+    trials = np.where(step > _LEAST_HAZARD, by[..., 1:], 0.0)
+    step = np.maximum(step, _LEAST_HAZARD)
+    return np.maximum(_information(trials, np.ones(step.shape[:-2])[..., None, None], step, np.exp(-step)), 1.0)
 
 
 def _information(trials: Floats, tilt: Floats, step: Floats, stay: Floats) -> Floats:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import xlogy
 
-from onward.monitoring.delays import Shift, arrived_from, fit_shift, lag_counts
+from onward.monitoring.delays import Shift, arrived_from, fit_shift, lag_counts, shift_information
+from onward.monitoring.sequential import STARTS_EVERY
 from onward.monitoring.sufficient import DailyStatistics, Floats
 
 LEAST_CONVERSIONS = 30
@@ -20,6 +21,8 @@ SCAN_DAYS = 84
 # Beliefs on log κ: delays rarely move by more than this; and of a move that is seen, its form is known to a third.
 _TILT_PRIOR = 0.5
 _FORM = 0.33
+# A departure of lags from the tilted curve moves positivity by at most this many times as much.
+_SHAPE = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     days, levels = statistics.n.shape
     at, by = lag_counts(statistics.arrivals, statistics.known)
     first = max(LEAST_DAYS, days - SCAN_DAYS)
-    starts = np.arange(first, days)
+    # Every other day of the calendar is a start: halves the work, and a look a day later has the same ones.
+    starts = np.arange(first + (first + statistics.first.toordinal()) % STARTS_EVERY, days, STARTS_EVERY)
     blank = np.full((days, levels), np.nan)
     full = LevelChanges(
         change=blank, error=blank.copy(), z=blank.copy(), before=blank.copy(), predicted=blank.copy(),
@@ -67,9 +71,8 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     by_before, by_since = _split(by, starts)
     curve = arrived_from(at_before, by_before)
     shift = fit_shift(at_since, by_since, curve)
-    anchor = fit_shift(at_before, by_before, curve)
     phi = float(dispersion.mean())
-    shift_error = np.sqrt(phi * (shift.error**2 + anchor.error**2))
+    shift_error = np.sqrt(phi * (shift.error**2 + shift_information(by_before, curve) ** -1.0))
     belief = _TILT_PRIOR**2 / (_TILT_PRIOR**2 + shift_error**2)
     log_tilt, tilt_variance = shift.log_tilt * belief, _TILT_PRIOR**2 * (1.0 - belief)
 
@@ -87,19 +90,21 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
 
     rate = (seen_since + seen_before) / (since + before)
     own = dispersion * (1.0 / np.maximum(rate * since, 1e-9) + 1.0 / np.maximum(rate * before, 1e-9))
-    arrived_now = np.clip(untilted / np.maximum((statistics.predicted[None] * is_since).sum(axis=1), 1e-9), 1e-3, 1.0)
-    extra = (
-        sensitivity**2 * tilt_variance[:, None]
-        + (_FORM * np.log(since / untilted)) ** 2
-        + dispersion * (1.0 - arrived_now) / (arrived_now * np.maximum(seen_before, 1.0))
-    )
+    decisions = np.maximum((statistics.predicted[None] * is_since).sum(axis=1), 1e-9)
+    arrived_now = np.clip(untilted / decisions, 1e-3, 1.0)
+    specific = own + dispersion * (1.0 - arrived_now) / (arrived_now * np.maximum(seen_before, 1.0))
     change = np.log((seen_since + 0.5) / (since + 0.5 / rate)) - np.log((seen_before + 0.5) / (before + 0.5 / rate))
-    z = np.sign(change) * np.sqrt(
-        _deviance(seen_since, seen_before, since, before) * (own / dispersion) / (own + extra)
-    )
+    # Doubt of the delays moves all levels together: of the tilt, of its form, and of shapes that no tilt has.
+    common = (
+        (sensitivity**2).mean(axis=1) * tilt_variance
+        + (_FORM * np.log(since / untilted)).mean(axis=1) ** 2
+        + _SHAPE**2 * (1.0 - arrived_now.mean(axis=1)) ** 2
+        * _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2
+    )  # fmt: skip
+    change, z, error = _apart(change, specific, common, seen_since, seen_before, since, before, own / dispersion)
     judged = seen_before >= LEAST_CONVERSIONS
     for target, values in (
-        (full.change, change), (full.error, np.sqrt(own + extra)), (full.z, z),
+        (full.change, change), (full.error, error), (full.z, z),
         (full.before, seen_before / before),
         (full.predicted, (statistics.predicted[None] * is_since).sum(axis=1)
          / np.maximum((statistics.n[None] * is_since).sum(axis=1), 1.0)),
@@ -110,6 +115,43 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     full.shift.error[starts] = np.where(seen, shift.error, np.nan)
     full.shift_error[starts] = np.where(seen, shift_error, np.nan)
     return full
+
+
+def _apart(
+    change: Floats, specific: Floats, common: Floats, seen_since: Floats, seen_before: Floats, since: Floats,
+    before: Floats, unit: Floats,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """Changes of each level apart from what all levels may share for reasons of delay, [starts, K].
+
+    Levels share m ~ N(0, common). For a level it is estimated from the others, shrunk, and taken off: the more doubt
+    there is about delays, the more a level is compared with the other levels rather than with its own past.
+
+    Returns:
+        change, z and error.
+    """
+    precision = 1.0 / specific
+    others = precision.sum(axis=1, keepdims=True) - precision
+    pull = (precision * change).sum(axis=1, keepdims=True) - precision * change
+    prior = 1.0 / np.maximum(common, 1e-12)[:, None]
+    shared = pull / (prior + others)
+    error = np.sqrt(specific + 1.0 / (prior + others))
+    z = np.sign(change - shared) * np.sqrt(_deviance(seen_since, seen_before, since * np.exp(shared), before) * unit)
+    return change - shared, z / error, error
+
+
+def _misfit(at: Floats, by: Floats, curve: Floats, by_before: Floats, phi: float) -> Floats:
+    """By how much the lags of the days since differ from the curve before, beyond chance: excess of chi-square."""
+    hazard = 1.0 - np.divide(
+        curve[..., :-1], curve[..., 1:], out=np.ones_like(curve[..., 1:]), where=curve[..., 1:] > 0
+    )
+    trials, hits = by[..., 1:].sum(axis=-2), at[..., 1:].sum(axis=-2)
+    due = (by[..., 1:] * hazard).sum(axis=-2)
+    known = np.maximum(by_before[..., 1:].sum(axis=-2), 1.0)
+    variance = (by[..., 1:] * hazard * (1.0 - hazard)).sum(axis=-2) * phi * (1.0 + trials / known)
+    usable = variance > 1.0
+    square = np.where(usable, (hits - due) ** 2 / np.maximum(variance, 1e-9), 0.0).sum(axis=-1)
+    freedom = usable.sum(axis=-1)
+    return np.maximum(square - freedom - 3.0 * np.sqrt(2.0 * freedom), 0.0)
 
 
 def dispersion(statistics: DailyStatistics, arrived: Floats) -> Floats:

@@ -104,8 +104,8 @@ def judge(statistics: DailyStatistics, settings: LookSettings) -> Judgement:
         labels,
         delay,
         signals.engagement_signal(statistics, FALSE_ALARMS_PER_YEAR),
-        signals.volume_signal(statistics, FALSE_ALARMS_PER_YEAR),
         signals.score_signal(statistics, FALSE_ALARMS_PER_YEAR),
+        signals.volume_signal(statistics, FALSE_ALARMS_PER_YEAR),
     )
     return Judgement(statistics, levels, found, slices, phi, evidence)
 
@@ -218,8 +218,8 @@ def _judge_level(level: int, statistics: DailyStatistics, changes: LevelChanges,
     moved = float(scale * np.expm1(evidence.change))
     margin = abs(moved) / evidence.statistic if evidence.statistic > 1e-6 else scale * float(np.expm1(evidence.margin))
     figures = (
-        f"positivity {(scale + moved):.2%} since {statistics.first + timedelta(days=start)}, {scale:.2%} before at equal "
-        f"predictions: {np.expm1(evidence.change):+.0%} where {margin / scale:.0%} would be drift"
+        f"positivity {(scale + moved):.2%} since {statistics.first + timedelta(days=start)}, {scale:.2%} before at "
+        f"equal predictions: {np.expm1(evidence.change):+.0%} where {margin / scale:.0%} would be drift"
     )
     if evidence.changed:
         return LevelLook(level, "drifted", start, moved, margin, evidence.statistic, figures)
@@ -249,15 +249,16 @@ def _current_curve(judgement: Judgement) -> tuple[Floats, float]:
 
 
 def _daily_psi(statistics: DailyStatistics) -> Floats:
-    days, levels = statistics.n.shape
-    result = np.full((days, levels), np.nan)
-    for level in range(levels):
-        counts = statistics.scores[:, level]
-        reference = counts[: max(days // 2, 1)].sum(axis=0)
-        for day in range(days):
-            if counts[day].sum() >= 50:
-                result[day, level] = signals.psi(reference, counts[day])
-    return result
+    """PSI of each day's scores against those of the first half of all days, by level; NaN below 50 decisions."""
+    days = statistics.days
+    result = np.stack(
+        [
+            signals.psi(statistics.scores[: max(days // 2, 1), level].sum(axis=0), statistics.scores[:, level])
+            for level in range(statistics.levels)
+        ],
+        axis=1,
+    )
+    return np.where(statistics.n >= 50, result, np.nan)
 
 
 def _delay_medians(statistics: DailyStatistics) -> Floats:

@@ -12,18 +12,18 @@ from scipy.stats import chi2, poisson
 
 from onward.monitoring.delays import Curves
 from onward.monitoring.level_change import LEAST_DAYS, SCAN_DAYS, LevelChanges
-from onward.monitoring.sequential import DAYS_A_YEAR, Evidence, weigh
+from onward.monitoring.sequential import DAYS_A_YEAR, STARTS_EVERY, Evidence, weigh
 from onward.monitoring.sufficient import DailyStatistics, Floats
 
 Word = Literal["ok", "too early to tell", "changed", "failed"]
 
-NAMES = ("labels", "delay", "engagement", "volume", "scores")
+NAMES = ("labels", "delay", "engagement", "scores", "volume")
 # A day on which less than this share of the conversions came that were due, beyond all chance, had an outage.
 _OUTAGE_SHARE, _OUTAGE_CHANCE, _OUTAGE_LEAST = 0.4, 1e-7, 20.0
 _DELAY_PRIOR, _RATE_PRIOR = 0.3, 0.2
 # A shift of scores below this index matters to nobody, however surely it is there.
 _LEAST_PSI = 0.05
-_PSI_DAYS, _PSI_BINS = 7, 10
+_PSI_DAYS, _PSI_GAP, _PSI_PAST, _PSI_BINS = 7, 28, 112, 10
 # Counts of days differ by at least so much more than chance explains.
 _DAY_NOISE = 0.02
 
@@ -147,19 +147,26 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     days = len(counts)
     if days < LEAST_DAYS + _PSI_DAYS or counts.sum() == 0:
         return Signal("scores", "too early to tell", 0.0, -1, "too few days to compare scores")
-    before, now = counts[: days - _PSI_DAYS], counts[days - _PSI_DAYS :].sum(axis=0)
-    recent = before[-8 * _PSI_DAYS :]
+    now = counts[-_PSI_DAYS:].sum(axis=0)
+    # Four weeks back, so that a shift stays visible for as long; the whole past while that is short.
+    old = counts[max(0, days - _PSI_PAST) : days - (_PSI_GAP if days >= _PSI_GAP + LEAST_DAYS else _PSI_DAYS)]
+    recent = old.sum(axis=0)
     # What weeks differ by among themselves is their chance.
-    weeks = recent[len(recent) % _PSI_DAYS :].reshape(-1, _PSI_DAYS, recent.shape[1]).sum(axis=1)
-    usual = max((psi(recent.sum(axis=0), week) for week in weeks), default=0.0)
-    found = psi(recent.sum(axis=0), now)
+    weeks = old[len(old) % _PSI_DAYS :].reshape(-1, _PSI_DAYS, old.shape[1]).sum(axis=1)
+    usual = float(np.median(psi(recent, weeks)))
+    found = float(psi(recent, now[None])[0])
     chance = chi2.ppf(1.0 - alpha / DAYS_A_YEAR, _PSI_BINS - 1) * (1.0 / max(now.sum(), 1) + 1.0 / max(recent.sum(), 1))
-    limit = max(_LEAST_PSI, float(chance), 2.0 * min(usual, 0.25))
+    limit = max(_LEAST_PSI, float(chance), 3.0 * min(usual, 0.25))
     strange = unscored[-_PSI_DAYS:].sum() / max(total[-_PSI_DAYS:].sum(), 1)
     usual_strange = unscored[:-_PSI_DAYS].sum() / max(total[:-_PSI_DAYS].sum(), 1)
     statistic = max(found / limit, (strange - usual_strange) / 0.05)
-    daily = np.array([psi(recent.sum(axis=0), row) for row in counts[-2 * _PSI_DAYS :]])
-    since = days - len(daily) + int(np.argmax(daily > 0.5 * max(found, limit))) if statistic > 1 else -1
+    since = -1
+    if statistic > 1:
+        strange_by_day = (unscored / np.maximum(total, 1.0) - usual_strange) / 0.05
+        beyond = np.maximum(psi(recent, counts) / limit, strange_by_day) > 0.5
+        # The first day of the stretch that lasts until now.
+        since = days - int(np.argmin(beyond[::-1])) if not beyond.all() else 0
+        since = min(since, days - 1)
     reason = (
         f"PSI {found:.3f} of the last {_PSI_DAYS} days' scores where {limit:.3f} would be a change; "
         f"{strange:.1%} of decisions were on unknown products"
@@ -167,19 +174,21 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     return Signal("scores", "changed" if statistic > 1 else "ok", float(statistic), since, reason)
 
 
-def psi(reference: Floats, current: Floats) -> float:
-    """Population stability index over deciles of the reference; NaN if one of them is empty.
+def psi(reference: Floats, current: Floats) -> Floats:
+    """Population stability index of rows of counts [n, bins] against a reference [bins], over its deciles.
 
-    >>> round(psi(np.array([50.0, 50.0]), np.array([50.0, 50.0])), 6)
-    0.0
+    >>> psi(np.array([50.0, 50.0]), np.array([[50.0, 50.0], [0.0, 0.0]])).round(6).tolist()
+    [0.0, nan]
     """
-    if not reference.sum() or not current.sum():
-        return float("nan")
-    share = np.cumsum(reference) / reference.sum()
-    group = np.minimum((share - 0.5 * reference / reference.sum()) * _PSI_BINS, _PSI_BINS - 1).astype(np.int64)
-    p = (np.bincount(group, reference, _PSI_BINS) + 0.5) / (reference.sum() + 0.5 * _PSI_BINS)
-    q = (np.bincount(group, current, _PSI_BINS) + 0.5) / (current.sum() + 0.5 * _PSI_BINS)
-    return float(((q - p) * np.log(q / p)).sum())
+    share = np.cumsum(reference) / max(reference.sum(), 1.0)
+    middle = share - 0.5 * reference / max(reference.sum(), 1.0)
+    group = np.minimum(middle * _PSI_BINS, _PSI_BINS - 1).astype(np.int64)
+    into = np.eye(_PSI_BINS)[group]
+    p = (reference @ into + 0.5) / (reference.sum() + 0.5 * _PSI_BINS)
+    total = current.sum(axis=1, keepdims=True)
+    q = (current @ into + 0.5) / (total + 0.5 * _PSI_BINS)
+    index: Floats = ((q - p) * np.log(q / p)).sum(axis=1)
+    return np.where((total[:, 0] > 0) & (reference.sum() > 0), index, np.nan)
 
 
 def _scan(values: Floats, noise: Floats, usable: np.ndarray, alpha: float) -> Evidence:
@@ -195,7 +204,7 @@ def _scan(values: Floats, noise: Floats, usable: np.ndarray, alpha: float) -> Ev
     variance = noise * spread + _DAY_NOISE**2
     weight = np.where(usable, 1.0 / variance, 0.0)
     mass, total = np.cumsum(weight), np.cumsum(weight * np.where(usable, values, 0.0))
-    for start in range(max(LEAST_DAYS, days - SCAN_DAYS), days):
+    for start in range(max(LEAST_DAYS, days - SCAN_DAYS), days, STARTS_EVERY):
         before, since = mass[start - 1], mass[-1] - mass[start - 1]
         if before > 0 and since > 0:
             change[start] = (total[-1] - total[start - 1]) / since - total[start - 1] / before
