@@ -21,8 +21,11 @@ SCAN_DAYS = 84
 # Beliefs on log κ: delays rarely move by more than this; and of a move that is seen, its form is known to a third.
 _TILT_PRIOR = 0.5
 _FORM = 0.33
-# A departure of lags from the tilted curve moves positivity by at most this many times as much.
+# What has not arrived yet may come later than any early lag tells: so much of it, and so many times the departure of the
+# lags from the curve before, which is measured in three segments, each from the lag named.
+_UNSEEN = 0.1
 _SHAPE = 3.0
+_SEGMENTS = (0, 2, 7)
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     common = (
         (sensitivity**2).mean(axis=1) * tilt_variance
         + (_FORM * np.log(since / untilted)).mean(axis=1) ** 2
-        + _SHAPE**2 * (1.0 - arrived_now.mean(axis=1)) ** 2
-        * _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2
+        + (1.0 - arrived_now.mean(axis=1)) ** 2
+        * (_UNSEEN**2 + _SHAPE**2 * _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2)
     )  # fmt: skip
     change, z, error = _apart(change, specific, common, seen_since, seen_before, since, before, own / dispersion)
     judged = seen_before >= LEAST_CONVERSIONS
@@ -148,10 +151,13 @@ def _misfit(at: Floats, by: Floats, curve: Floats, by_before: Floats, phi: float
     due = (by[..., 1:] * hazard).sum(axis=-2)
     known = np.maximum(by_before[..., 1:].sum(axis=-2), 1.0)
     variance = (by[..., 1:] * hazard * (1.0 - hazard)).sum(axis=-2) * phi * (1.0 + trials / known)
-    usable = variance > 1.0
-    square = np.where(usable, (hits - due) ** 2 / np.maximum(variance, 1e-9), 0.0).sum(axis=-1)
+    edges = np.array([edge for edge in _SEGMENTS if edge < hits.shape[-1]])
+    excess = np.add.reduceat(hits - due, edges, axis=-1)
+    chance = np.add.reduceat(variance, edges, axis=-1)
+    usable = chance > 1.0
+    square = np.where(usable, excess**2 / np.maximum(chance, 1e-9), 0.0).sum(axis=-1)
     freedom = usable.sum(axis=-1)
-    return np.maximum(square - freedom - 3.0 * np.sqrt(2.0 * freedom), 0.0)
+    return np.maximum(square - freedom - np.sqrt(2.0 * freedom), 0.0)
 
 
 def dispersion(statistics: DailyStatistics, arrived: Floats) -> Floats:
