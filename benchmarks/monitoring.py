@@ -16,7 +16,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
-
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +183,13 @@ class Store:
         lines = path.read_text().splitlines() if path and path.exists() else []
         self._known: dict[str, Result] = {row["key"]: row["result"] for row in map(json.loads, lines)}
 
-    def get(self, key: str, make: Callable[[], Result]) -> Result:
-        """Return the result of a key, made if it is not there."""
+    def worlds(self, count: int, make: Callable[[int], Result], name: str) -> list[Result]:
+        """Results of so many seeds, made if they are not there."""
+        return [self._get(f"{name} {seed}", make, seed) for seed in track(range(count), name)]
+
+    def _get(self, key: str, make: Callable[[int], Result], seed: int) -> Result:
         if key not in self._known:
-            self._known[key] = make()
+            self._known[key] = make(seed)
             if self._path:
                 with self._path.open("a") as file:
                     file.write(json.dumps({"key": key, "result": self._known[key]}) + "\n")
@@ -202,91 +205,52 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     asked = parser.parse_args()
     store = Store(ROOT / "benchmarks" / ".monitoring.jsonl" if asked.resume else None)
-    rows: list[dict[str, Cell]] = []
+    many, fewer = asked.worlds, max(asked.worlds // 2, 1)
 
-    falls = [
-        store.get(f"drift positivity drop {s}", lambda s=s: drift("positivity drop", s))
-        for s in track(range(asked.worlds), "a drop in one level")
-    ]  # type: ignore[misc]  # noqa: E501
-    slow = [
-        store.get(f"drift {kind} {s}", lambda kind=kind, s=s: drift(kind, s))  # type: ignore[misc]
-        for kind in SLOW
-        for s in track(range(asked.worlds), kind)
-    ]
-    years = [store.get(f"year {s}", lambda s=s: year(s)) for s in track(range(asked.years), "years without drift")]  # type: ignore[misc]
-    bases = [store.get(f"base {s}", lambda s=s: baselines(s)) for s in track(range(asked.worlds), "baselines")]  # type: ignore[misc]
+    falls = store.worlds(many, lambda seed: drift("positivity drop", seed), "positivity drop")
+    slow = {kind: store.worlds(many, partial(drift, kind), kind) for kind in SLOW}
+    years = store.worlds(asked.years, year, "years without drift")
+    bases = store.worlds(many, baselines, "baselines")
     alarmed = sum(bool(each["alarms"]) for each in years)
     interval = wilson(alarmed, len(years))
-    rows.append(
-        _row(
-            "no drift",
-            "level verdict",
-            len(years),
-            alarmed / len(years),
-            None,
-            None,
-            f"{alarmed} years with an alarm; 95 % {interval.low:.3f} to {interval.high:.3f}",
-        )
-    )  # noqa: E501
-    matured_years = sum(bool(each["matured_only"]) for each in years)
-    rows.append(_row("no drift", "matured labels only", len(years), matured_years / len(years), None, None, ""))
-    for name in ("labels", "delay", "engagement", "scores", "volume"):
-        count = sum(name in each["signals"] for each in years)
-        rows.append(_row("no drift", f"signal {name}", len(years), count / len(years), None, None, ""))
-
-    rows.append(_drops("positivity drop", "level verdict", [each["drifted"] for each in falls], falls))
-    for name, words in (("matured_only", "matured labels only"), ("cbpe", "CBPE by its definition")):
-        rows.append(_drops("positivity drop", words, [each[name] for each in bases], None))
-    for number, kind in enumerate(SLOW):
-        part = slow[number * asked.worlds : (number + 1) * asked.worlds]
-        called = sum(each["drifted"] is not None for each in part)
-        rows.append(_row(kind, "level verdict (should stay silent)", len(part), called / len(part), None, None, ""))
-        rows.append(_found(kind, part))
-    for kind in RIGHT:
-        if kind not in {*SLOW, "positivity drop"}:
-            part = [
-                store.get(f"drift {kind} {s}", lambda kind=kind, s=s: drift(kind, s))
-                for s in track(range(asked.worlds // 2), kind)
-            ]  # type: ignore[misc]  # noqa: E501
-            rows.append(_found(kind, part))
-            called = sum(each["drifted"] is not None for each in part)
-            rows.append(_row(kind, "level verdict", len(part), called / len(part), None, None, ""))
-    for conversions, size in ((180, 0.2), (180, 0.4), (400, 0.2), (1000, 0.2), (4000, 0.2)):
-        part = [
-            store.get(
-                f"power {conversions} {size} {s}",
-                lambda c=conversions, z=size, s=s: drift("positivity drop", s, 20 * c, z, 90),
-            )  # type: ignore[misc]  # noqa: E501
-            for s in track(range(asked.worlds // 2), f"{conversions} conversions a day")
-        ]
-        rows.append(
-            _drops(
-                f"drop of {size:.0%}, {conversions} conversions a day",
-                "level verdict, 90 days",
-                [each["drifted"] for each in part],
-                part,
-            )
-        )  # noqa: E501
-    for kind in ("none", "positivity drop", "delay slow-down", "score shift") if asked.reports else ():
-        part = [
-            store.get(f"evidently {kind} {s}", lambda kind=kind, s=s: evidently(kind, s))
-            for s in track(range(asked.reports), f"Evidently, {kind}")
-        ]  # type: ignore[misc]  # noqa: E501
-        for column in ("dataset", "converted", "score"):
-            rows.append(_drops(kind, f"Evidently's preset: {column}", [each[column] for each in part], None))
-
-    median = _median([each["drifted"] for each in falls])
-    worst = max(
-        sum(each["drifted"] is not None for each in slow[n * asked.worlds : (n + 1) * asked.worlds]) / asked.worlds
-        for n in range(len(SLOW))
+    rows = [_called("no drift", "level verdict", [bool(each["alarms"]) for each in years])]
+    rows[0]["note"] = f"95 % interval {interval.low:.3f} to {interval.high:.3f}"
+    rows.append(_called("no drift", "matured labels only", [each["matured_only"] for each in years]))
+    rows.extend(
+        _called("no drift", f"signal {name}", [name in each["signals"] for each in years])
+        for name in ("labels", "delay", "engagement", "scores", "volume")
     )
+    rows.append(_drops("positivity drop", "level verdict", [each["drifted"] for each in falls], falls))
+    rows.append(_drops("positivity drop", "matured labels only", [each["matured_only"] for each in bases], None))
+    rows.append(_drops("positivity drop", "CBPE by its definition", [each["cbpe"] for each in bases], None))
+    others = {
+        kind: store.worlds(fewer, partial(drift, kind), kind)
+        for kind in RIGHT
+        if kind not in {*SLOW, "positivity drop"}
+    }
+    for kind, part in {**slow, **others}.items():
+        rows.append(_found(kind, part))
+        rows.append(_called(kind, "level verdict", [each["drifted"] is not None for each in part]))
+    for conversions, size in ((180, 0.2), (180, 0.4), (400, 0.2), (1000, 0.2), (4000, 0.2)):
+        planted = partial(drift, "positivity drop", a_day=20 * conversions, size=size, horizon=90)
+        part = store.worlds(fewer, planted, f"{conversions} conversions a day, {size:.0%}")
+        name = f"drop of {size:.0%} at {conversions} conversions a day"
+        rows.append(_drops(name, "level verdict, 90 days", [each["drifted"] for each in part], part))
+    for kind in ("none", "positivity drop", "delay slow-down", "score shift") if asked.reports else ():
+        part = store.worlds(asked.reports, partial(evidently, kind), f"Evidently, {kind}")
+        rows.extend(
+            _drops(kind, f"Evidently's preset: {column}", [each[column] for each in part], None)
+            for column in ("dataset", "converted", "score")
+        )
+
+    called = {kind: np.mean([each["drifted"] is not None for each in part]) for kind, part in slow.items()}
     claims = {
         "false_alarms_per_year": alarmed / len(years), "false_alarms_upper_95": interval.high,
-        "years": float(len(years)), "median_detection_days": median if median is not None else 999.0,
-        "detected_within_60_days": sum(each["drifted"] is not None for each in falls) / len(falls),
+        "years": float(len(years)), "median_detection_days": _median([each["drifted"] for each in falls]) or 999.0,
+        "detected_within_60_days": float(np.mean([each["drifted"] is not None for each in falls])),
         "right_level": float(np.mean([bool(each["level_right"]) for each in falls])),
-        "slowdown_called_drift": sum(each["drifted"] is not None for each in slow) / len(slow),
-        "slowdown_called_drift_worst_form": worst,
+        "slowdown_called_drift": float(np.mean(list(called.values()))),
+        "slowdown_called_drift_worst_form": float(max(called.values())),
         "median_detection_days_matured_only": _median([each["matured_only"] for each in bases]) or 999.0,
     }  # fmt: skip
     publish(Finding("monitoring", list(range(asked.years)), rows, claims))
@@ -307,13 +271,18 @@ def _row(
     }  # fmt: skip
 
 
+def _called(kind: str, method: str, called: list[bool]) -> dict[str, Cell]:
+    return _row(kind, method, len(called), float(np.mean(called)), None, None, "")
+
+
 def _drops(kind: str, method: str, days: list[int | None], full: list[Result] | None) -> dict[str, Cell]:
     called = [each for each in days if each is not None]
     right = float(np.mean([bool(each["level_right"]) for each in full])) if full else None
     note = ""
-    if full and called:
+    if full and len(called) >= 0.9 * len(days):
         off = np.median([abs(each["since_off"]) for each in full if each["since_off"] is not None])
-        note = f"90 % within {np.quantile([d if d is not None else 1e9 for d in days], 0.9):.0f} days; since off by {off:.0f} days"  # noqa: E501
+        late = np.quantile([1e9 if each is None else each for each in days], 0.9)
+        note = f"90 % within {late:.0f} days; since off by {off:.0f} days in the median"
     return _row(kind, method, len(days), len(called) / len(days), _median(days), right, note)
 
 
@@ -321,9 +290,8 @@ def _found(kind: str, part: list[Result]) -> dict[str, Cell]:
     causes = sorted({str(each["cause"]) for each in part if each["cause"]})
     right = float(np.mean([bool(each["right"]) for each in part]))
     found = sum(each["found"] is not None for each in part) / len(part)
-    return _row(
-        kind, "first cause named", len(part), found, _median([each["found"] for each in part]), right, ", ".join(causes)
-    )  # noqa: E501
+    days = _median([each["found"] for each in part])
+    return _row(kind, "first cause named", len(part), found, days, right, ", ".join(causes))
 
 
 if __name__ == "__main__":

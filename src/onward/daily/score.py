@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from onward.artifacts import write_table
 from onward.daily.places import midnight, read_log
-from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX
+from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX, RawLog
 from onward.data.features import build_features
 from onward.data.validation import refuse_excess, validate
 from onward.deployment.bundle import Bundle
@@ -59,7 +59,8 @@ def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first
     wanted = [day for day in days if day not in kept]
     if not wanted:
         return Scored({}, kept)
-    decided = _decide(params, bundle, version, wanted[0], wanted[-1])
+    log = read_log(params, wanted[0], wanted[-1] + timedelta(days=1))
+    decided = decide_log(params, bundle, version, log, wanted[0], wanted[-1])
     rows = {}
     day_of = decided["time"].dt.date.to_numpy()
     for day in wanted:
@@ -69,10 +70,13 @@ def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first
     return Scored(rows, kept)
 
 
-def _decide(params: Params, bundle: Bundle, version: int, first: date, last: date) -> pd.DataFrame:
-    """Decisions on all impressions from first to last, by time and id."""
+def decide_log(params: Params, bundle: Bundle, version: int, log: RawLog, first: date, last: date) -> pd.DataFrame:
+    """Decisions on all impressions of a log from first to last, by time and id.
+
+    Raises:
+        DataError: too many of the log's rows are bad.
+    """
     end, threads = last + timedelta(days=1), params.run.threads
-    log = read_log(params, first, end)
     # A source may read past `end`, to build its impressions; what lies there is cut off after validation.
     horizon = max(midnight(end), params.run.horizon) + params.run.window
     valid = validate(log, horizon, params.run.window, threads)

@@ -21,8 +21,8 @@ SCAN_DAYS = 84
 # Beliefs on log κ: delays rarely move by more than this; and of a move that is seen, its form is known to a third.
 _TILT_PRIOR = 0.5
 _FORM = 0.33
-# What has not arrived yet may come later than any early lag tells: so much of it, and so many times the departure of the
-# lags from the curve before, which is measured in three segments, each from the lag named.
+# What has not arrived yet may come otherwise than early lags tell: so much of it, and so many times the departure of
+# the lags from the curve before, which is measured in three segments, each from the lag named.
 _UNSEEN = 0.1
 _SHAPE = 3.0
 _SEGMENTS = (0, 2, 7)
@@ -98,11 +98,12 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     specific = own + dispersion * (1.0 - arrived_now) / (arrived_now * np.maximum(seen_before, 1.0))
     change = np.log((seen_since + 0.5) / (since + 0.5 / rate)) - np.log((seen_before + 0.5) / (before + 0.5 / rate))
     # Doubt of the delays moves all levels together: of the tilt, of its form, and of shapes that no tilt has.
+    misfit = _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2
     common = (
         (sensitivity**2).mean(axis=1) * tilt_variance
         + (_FORM * np.log(since / untilted)).mean(axis=1) ** 2
         + (1.0 - arrived_now.mean(axis=1)) ** 2
-        * (_UNSEEN**2 + _SHAPE**2 * _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2)
+        * (_UNSEEN**2 + _SHAPE**2 * misfit)
     )  # fmt: skip
     change, z, error = _apart(change, specific, common, seen_since, seen_before, since, before, own / dispersion)
     judged = seen_before >= LEAST_CONVERSIONS
@@ -157,7 +158,8 @@ def _misfit(at: Floats, by: Floats, curve: Floats, by_before: Floats, phi: float
     usable = chance > 1.0
     square = np.where(usable, excess**2 / np.maximum(chance, 1e-9), 0.0).sum(axis=-1)
     freedom = usable.sum(axis=-1)
-    return np.maximum(square - freedom - np.sqrt(2.0 * freedom), 0.0)
+    result: Floats = np.maximum(square - freedom - np.sqrt(2.0 * freedom), 0.0)
+    return result
 
 
 def dispersion(statistics: DailyStatistics, arrived: Floats) -> Floats:

@@ -14,11 +14,11 @@ import pandas as pd
 from onward.monitoring import signals
 from onward.monitoring.delays import arrived_from, fit_shift, lag_counts, reference_curves
 from onward.monitoring.level_change import LevelChanges, dispersion, level_changes
-from onward.monitoring.nowcast import normal_quantile, nowcast, recent_curve
+from onward.monitoring.nowcast import Nowcast, normal_quantile, nowcast, recent_curve
 from onward.monitoring.sequential import Evidence, weigh
 from onward.monitoring.signals import Signal
 from onward.monitoring.slices import changed_slices
-from onward.monitoring.sufficient import DailyStatistics, Floats
+from onward.monitoring.sufficient import DailyStatistics, Flags, Floats
 
 Word = Literal["ok", "too early to tell", "drifted", "failed"]
 
@@ -163,22 +163,11 @@ def daily_table(judgement: Judgement, settings: LookSettings) -> pd.DataFrame:
     """One row per day and level; NaN where a figure is not known."""
     statistics = judgement.statistics
     days, levels = statistics.n.shape
-    arrived, tilt_error = _current_curve(judgement)
-    lag = np.minimum(statistics.ages - 1, statistics.window)
-    share = arrived[:, lag].T.copy()
-    share[statistics.matured] = 1.0
     count = (statistics.arrivals * statistics.known[:, None, :]).sum(axis=2)
-    count_shown = (statistics.arrivals_shown * statistics.known[:, None, :]).sum(axis=2)
-    start = min((each.start for each in judgement.levels if each.word == "drifted"), default=0)
     each_day = np.eye(days, dtype=bool)
     known = float(statistics.matured.any())
-    rate, precision = (
-        nowcast(n, predicted, came, share, judgement.dispersion, each_day, settings.confidence, tilt_error, start)
-        for n, predicted, came in (
-            (statistics.n, statistics.predicted, count),
-            (statistics.shown, statistics.predicted_shown, count_shown),
-        )
-    )
+    rate = nowcast_blocks(judgement, each_day, settings.confidence)
+    precision = nowcast_blocks(judgement, each_day, settings.confidence, of_shown=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         matured_rate = np.where(statistics.matured[:, None], count / statistics.n, np.nan)
         predicted = statistics.predicted / statistics.n
@@ -202,6 +191,22 @@ def daily_table(judgement: Judgement, settings: LookSettings) -> pd.DataFrame:
         "level": np.tile(np.arange(levels, dtype=np.int8), days),
         **{name: values.ravel() for name, values in columns.items()},
     })  # fmt: skip
+
+
+def nowcast_blocks(judgement: Judgement, blocks: Flags, confidence: float, *, of_shown: bool = False) -> Nowcast:
+    """Nowcast blocks of cohorts [B, S], weeks for one, per level; of what was shown only if asked."""
+    statistics = judgement.statistics
+    arrived, tilt_error = _current_curve(judgement)
+    share = arrived[:, np.minimum(statistics.ages - 1, statistics.window)].T.copy()
+    share[statistics.matured] = 1.0
+    start = min((each.start for each in judgement.levels if each.word == "drifted"), default=0)
+    n, predicted, arrivals = (
+        (statistics.shown, statistics.predicted_shown, statistics.arrivals_shown)
+        if of_shown
+        else (statistics.n, statistics.predicted, statistics.arrivals)
+    )
+    count = (arrivals * statistics.known[:, None, :]).sum(axis=2)
+    return nowcast(n, predicted, count, share, judgement.dispersion, blocks, confidence, tilt_error, start)
 
 
 def _judge_level(level: int, statistics: DailyStatistics, changes: LevelChanges, asked: LookSettings) -> LevelLook:
