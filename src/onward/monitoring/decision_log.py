@@ -51,8 +51,8 @@ def check_schema(name: str, schema: pa.Schema) -> None:
             raise MonitoringError(
                 f"decision log: {name} has no column {field.name}; it was written by other code: restore it"
             )
-        if schema.field(field.name).type != field.type:
-            found = schema.field(field.name).type
+        found = schema.field(field.name).type
+        if found != field.type and not (field.type == pa.string() and pa.types.is_large_string(found)):
             raise MonitoringError(
                 f"decision log: {name} holds {field.name} as {found}, not {field.type}; it was written by other code: "
                 "restore it"

@@ -91,7 +91,7 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     before = np.maximum((statistics.predicted[None] * share * ~is_since).sum(axis=1), 1e-9)
     seen_since, seen_before = at_since.sum(axis=2), at_before.sum(axis=2)
 
-    rate = (seen_since + seen_before) / (since + before)
+    rate = (seen_since + seen_before + 1e-6) / (since + before)
     own = dispersion * (1.0 / np.maximum(rate * since, 1e-9) + 1.0 / np.maximum(rate * before, 1e-9))
     decisions = np.maximum((statistics.predicted[None] * is_since).sum(axis=1), 1e-9)
     arrived_now = np.clip(untilted / decisions, 1e-3, 1.0)
@@ -137,10 +137,15 @@ def _apart(
     others = precision.sum(axis=1, keepdims=True) - precision
     pull = (precision * change).sum(axis=1, keepdims=True) - precision * change
     prior = 1.0 / np.maximum(common, 1e-12)[:, None]
-    shared = pull / (prior + others)
+    # Beyond e² nobody believes that delays alone did it, and numbers overflow.
+    shared = np.clip(pull / (prior + others), -2.0, 2.0)
     error = np.sqrt(specific + 1.0 / (prior + others))
-    z = np.sign(change - shared) * np.sqrt(_deviance(seen_since, seen_before, since * np.exp(shared), before) * unit)
-    return change - shared, z / error, error
+    apart = change - shared
+    z = np.sign(apart) * np.sqrt(_deviance(seen_since, seen_before, since * np.exp(shared), before) * unit) / error
+    # A level that has not moved itself has not drifted because another one has.
+    own = np.sign(change) * np.sqrt(_deviance(seen_since, seen_before, since, before) * unit / specific)
+    agreed = np.where(np.sign(own) == np.sign(z), np.sign(z) * np.minimum(np.abs(own), np.abs(z)), 0.0)
+    return np.where(np.abs(own) < np.abs(z), change, apart), agreed, error
 
 
 def _misfit(at: Floats, by: Floats, curve: Floats, by_before: Floats, phi: float) -> Floats:

@@ -87,8 +87,9 @@ class Judgement:
 def judge(statistics: DailyStatistics, settings: LookSettings) -> Judgement:
     """Judge levels and signals as of the day after the last."""
     curves = reference_curves(statistics)
-    missing = signals.outage_days(statistics, curves)
-    labels = signals.labels_signal(statistics, curves, missing)
+    came, due = signals.arrivals_by_day(statistics, curves)
+    missing = signals.outage_days(came, due)
+    labels = signals.labels_signal(statistics, came, due, missing)
     if missing.any():
         filled = signals.fill_outages(statistics, curves, missing)
         statistics = replace(statistics, arrivals=filled)
@@ -221,7 +222,11 @@ def _judge_level(level: int, statistics: DailyStatistics, changes: LevelChanges,
         return LevelLook(level, "too early to tell", -1, float("nan"), float("nan"), 0.0, reason)
     scale = float(changes.before[start, level] * changes.predicted[start, level])
     moved = float(scale * np.expm1(evidence.change))
-    margin = abs(moved) / evidence.statistic if evidence.statistic > 1e-6 else scale * float(np.expm1(evidence.margin))
+    margin = (
+        abs(moved) / evidence.statistic
+        if evidence.statistic > 1e-6
+        else scale * float(np.expm1(min(evidence.margin, 20.0)))
+    )
     figures = (
         f"positivity {(scale + moved):.2%} since {statistics.first + timedelta(days=start)}, {scale:.2%} before at "
         f"equal predictions: {np.expm1(evidence.change):+.0%} where {margin / scale:.0%} would be drift"

@@ -69,7 +69,7 @@ def weigh(
         alpha: chance of a false alarm in a year, over all streams.
         streams: how many streams share alpha.
         z: standardised change, where there is a better one than change / error.
-        otherwise: the start to report on when nothing has changed; the likeliest if None or not usable.
+        otherwise: the start to report on, or the nearest, when nothing has changed; the likeliest if None.
 
     >>> quiet = weigh(np.array([0.01, 0.02]), np.array([0.05, 0.1]), 0.2, 0.05, 5)
     >>> loud = weigh(np.array([-0.2, -0.4]), np.array([0.03, 0.05]), 0.2, 0.05, 5)
@@ -87,8 +87,8 @@ def weigh(
     log_evidence = float(logsumexp(log_factor)) + float(np.log(STARTS_EVERY / DAYS_A_YEAR))
     short = float(np.log(streams / alpha)) - log_evidence
     best = int(np.argmax(log_factor))
-    if short > 0.0 and otherwise is not None and otherwise in starts:
-        best = int(np.searchsorted(starts, otherwise))
+    if short > 0.0 and otherwise is not None:
+        best = int(np.argmin(np.abs(starts - otherwise)))
     # How far the chosen start's z is from where it would carry the sum to the threshold.
     needed = float(np.sqrt(max(standard[best] ** 2 + 2.0 * short / share[best], 1e-12)))
     statistic = abs(float(standard[best])) / needed

@@ -41,19 +41,18 @@ class Signal:
 
 def arrivals_by_day(statistics: DailyStatistics, curves: Curves) -> tuple[Floats, Floats]:
     """Conversions of each calendar day [S] that came and that were due."""
-    days = statistics.days
+    days, lags = statistics.days, np.arange(statistics.window + 1)
     mass = np.diff(curves.arrived, axis=1, prepend=0.0)
-    due_cells = statistics.predicted[:, :, None] * (curves.rate[:, None] * mass)[None]
-    came, due = np.zeros(days), np.zeros(days)
-    for lag in range(min(statistics.window + 1, days)):
-        came[lag:] += statistics.arrivals[: days - lag, :, lag].sum(axis=1)
-        due[lag:] += due_cells[: days - lag, :, lag].sum(axis=1)
-    return came, due
+    arrives = np.arange(days)[:, None] + lags[None, :]
+    inside = arrives < days
+    due = statistics.predicted @ (curves.rate[:, None] * mass)
+    came = statistics.arrivals.sum(axis=1)
+    day = arrives[inside]
+    return np.bincount(day, came[inside], days), np.bincount(day, due[inside], days)
 
 
-def outage_days(statistics: DailyStatistics, curves: Curves) -> np.ndarray:
+def outage_days(came: Floats, due: Floats) -> np.ndarray:
     """Days [S] on which conversions failed to be written down: far fewer than due, in all levels together."""
-    came, due = arrivals_by_day(statistics, curves)
     # The rate that outages have lowered themselves is put right by the days without.
     fine = due >= _OUTAGE_LEAST
     if fine.sum() >= 7:
@@ -72,9 +71,8 @@ def fill_outages(statistics: DailyStatistics, curves: Curves, missing: np.ndarra
     return np.where(hole[:, None, :], np.maximum(due, statistics.arrivals), statistics.arrivals)
 
 
-def labels_signal(statistics: DailyStatistics, curves: Curves, missing: np.ndarray) -> Signal:
+def labels_signal(statistics: DailyStatistics, came: Floats, due: Floats, missing: np.ndarray) -> Signal:
     """Do conversions still come in? Failed while they do not, changed when a hole lies in the last W days."""
-    came, due = arrivals_by_day(statistics, curves)
     if not statistics.arrivals.sum():
         if statistics.matured.any() or statistics.predicted.sum() > 100.0:
             return Signal("labels", "failed", 10.0, 0, "no conversion at all has come to any decision")
@@ -108,7 +106,7 @@ def delay_signal(changes: LevelChanges, alpha: float, median: float) -> tuple[Si
     slower = "slower" if evidence.change > 0 else "faster"
     reason = (
         f"median delay {median:.1f} days; conversions come {slower}: tilt {np.exp(evidence.change):.2f} "
-        f"where {np.exp(evidence.margin):.2f} would be a change"
+        f"where {np.exp(min(evidence.margin, 9.0)):.2f} would be a change"
     )
     return Signal("delay", _word(evidence), evidence.statistic, _start(evidence), reason), evidence
 
@@ -204,11 +202,11 @@ def _scan(values: Floats, noise: Floats, usable: np.ndarray, alpha: float) -> Ev
     variance = noise * spread + _DAY_NOISE**2
     weight = np.where(usable, 1.0 / variance, 0.0)
     mass, total = np.cumsum(weight), np.cumsum(weight * np.where(usable, values, 0.0))
-    for start in range(max(LEAST_DAYS, days - SCAN_DAYS), days, STARTS_EVERY):
-        before, since = mass[start - 1], mass[-1] - mass[start - 1]
-        if before > 0 and since > 0:
-            change[start] = (total[-1] - total[start - 1]) / since - total[start - 1] / before
-            error[start] = np.sqrt(1.0 / before + 1.0 / since)
+    starts = np.arange(max(LEAST_DAYS, days - SCAN_DAYS), days, STARTS_EVERY)
+    before, since = mass[starts - 1], mass[-1] - mass[starts - 1]
+    starts, before, since = (each[(before > 0) & (since > 0)] for each in (starts, before, since))
+    change[starts] = (total[-1] - total[starts - 1]) / since - total[starts - 1] / before
+    error[starts] = np.sqrt(1.0 / before + 1.0 / since)
     return weigh(change, error, _RATE_PRIOR, alpha, 1)
 
 
