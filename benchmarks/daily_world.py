@@ -65,8 +65,8 @@ def delay_mass(tilt: float = 1.0, stretch: float = 1.0, shift: int = 0) -> Float
     lags = np.zeros(WINDOW + 1)
     for hour in range(24):
         lags += np.bincount(((np.arange(len(mass)) + hour + 0.5) // 24).astype(int), mass, WINDOW + 1)[: WINDOW + 1]
-    mass: Floats = lags / lags.sum()
-    return mass
+    shares: Floats = lags / lags.sum()
+    return shares
 
 
 def draw(world: World, seed: int | Sequence[int]) -> DailyStatistics:

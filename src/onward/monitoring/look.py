@@ -24,7 +24,7 @@ Word = Literal["ok", "too early to tell", "drifted", "failed"]
 
 SCHEMA = 2
 FALSE_ALARMS_PER_YEAR = 0.05
-# Ville's bound is not reached: starts overlap, and evidence seldom jumps far past a threshold. In 47 simulated years
+# Ville's bound is not reached: starts overlap, and evidence seldom jumps far past a threshold. In 40 simulated years
 # without drift, on seeds that benchmarks/monitoring.py does not use, the largest evidence was half of 1 / 0.05.
 _LOOSE = 2.0
 # The relative change of positivity that is looked for; smaller ones take longer to be seen, none is excluded.

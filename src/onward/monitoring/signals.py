@@ -48,7 +48,8 @@ def arrivals_by_day(statistics: DailyStatistics, curves: Curves) -> tuple[Floats
     due = statistics.predicted @ (curves.rate[:, None] * mass)
     came = statistics.arrivals.sum(axis=1)
     day = arrives[inside]
-    return np.bincount(day, came[inside], days), np.bincount(day, due[inside], days)
+    seen, wanted = (np.bincount(day, cells[inside], days).astype(np.float64) for cells in (came, due))
+    return seen, wanted
 
 
 def outage_days(came: Floats, due: Floats) -> np.ndarray:
