@@ -48,7 +48,8 @@ Result = dict[str, Any]
 def looks(statistics: DailyStatistics, first: int) -> Iterator[tuple[int, Judgement]]:
     """Look after each day from the `first` on, at most HISTORY days back; yields the number of days known."""
     for days in range(first, statistics.days + 1):
-        yield days, judge(since(until(statistics, days), max(0, days - HISTORY)), SETTINGS)
+        start = max(0, days - HISTORY)
+        yield days, judge(until(since(statistics, start), days - start), SETTINGS)
 
 
 def year(seed: int) -> Result:

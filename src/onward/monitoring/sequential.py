@@ -15,7 +15,6 @@ that enter are normal only approximately (Waudby-Smith et al., 2024), so benchma
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from onward.monitoring.sufficient import Floats
 
@@ -84,7 +83,8 @@ def weigh(
     standard = size / error[usable] if z is None else z[usable]
     share = prior**2 / (prior**2 + variance)
     log_factor = 0.5 * np.log1p(-share) + 0.5 * standard**2 * share
-    log_evidence = float(logsumexp(log_factor)) + float(np.log(STARTS_EVERY / DAYS_A_YEAR))
+    most = float(log_factor.max())
+    log_evidence = most + float(np.log(np.exp(log_factor - most).sum())) + float(np.log(STARTS_EVERY / DAYS_A_YEAR))
     short = float(np.log(streams / alpha)) - log_evidence
     best = int(np.argmax(log_factor))
     if short > 0.0 and otherwise is not None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Literal
 
 import numpy as np
-from scipy.stats import chi2, poisson
+from scipy.special import chdtri, pdtr
 
 from onward.monitoring.delays import Curves
 from onward.monitoring.level_change import LEAST_DAYS, SCAN_DAYS, LevelChanges
@@ -58,7 +58,9 @@ def outage_days(came: Floats, due: Floats) -> np.ndarray:
     fine = due >= _OUTAGE_LEAST
     if fine.sum() >= 7:
         due = due * max(1.0, float(np.median(came[fine] / due[fine])))
-    out: np.ndarray = fine & (came < _OUTAGE_SHARE * due) & (poisson.cdf(came, np.maximum(due, 1e-9)) < _OUTAGE_CHANCE)
+    out: np.ndarray = (
+        fine & (came < _OUTAGE_SHARE * due) & (pdtr(np.floor(came), np.maximum(due, 1e-9)) < _OUTAGE_CHANCE)
+    )
     return out
 
 
@@ -154,7 +156,7 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     weeks = old[len(old) % _PSI_DAYS :].reshape(-1, _PSI_DAYS, old.shape[1]).sum(axis=1)
     usual = float(np.median(psi(recent, weeks)))
     found = float(psi(recent, now[None])[0])
-    chance = chi2.ppf(1.0 - alpha / DAYS_A_YEAR, _PSI_BINS - 1) * (1.0 / max(now.sum(), 1) + 1.0 / max(recent.sum(), 1))
+    chance = chdtri(_PSI_BINS - 1, alpha / DAYS_A_YEAR) * (1.0 / max(now.sum(), 1) + 1.0 / max(recent.sum(), 1))
     limit = max(_LEAST_PSI, float(chance), 3.0 * min(usual, 0.25))
     strange = unscored[-_PSI_DAYS:].sum() / max(total[-_PSI_DAYS:].sum(), 1)
     usual_strange = unscored[:-_PSI_DAYS].sum() / max(total[:-_PSI_DAYS].sum(), 1)
