@@ -16,12 +16,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from rich.progress import track
 
 from benchmarks.form import ROOT, Cell, Finding, publish
 from onward.artifacts import read_table, write_table
 from onward.daily.places import read_log
 from onward.daily.score import decide_log
+from onward.data.contract import RawLog
 from onward.data.splits import assign_splits
 from onward.deployment.bundle_files import read_bundle
 from onward.evaluation.intervals import wilson
@@ -41,13 +44,18 @@ def gather(bundle: Path, folder: Path) -> None:
     """Score the held-out households' impressions, and keep them with their conversions in a folder."""
     params = read_params(ROOT / "params.yaml")
     log = read_log(params, FIRST, LAST + timedelta(days=1))
-    decided = decide_log(params, read_bundle(bundle), 1, log, FIRST, LAST)
-    ids = sorted(set(decided["customer"]))
-    split = dict(
-        zip(ids, assign_splits(ids, params.splits.model_dump(exclude={"salt"}), params.splits.salt), strict=True)
-    )
-    write_table(folder / NAME, decided[decided["customer"].map(split).isin(KEPT)].reset_index(drop=True))
-    write_table(folder / "conversions.parquet", log.tables["conversions"])
+    shown = log.tables["impressions"]
+    ids = sorted({str(each) for each in pc.unique(shown["customer_id"]).to_pylist()})
+    splits = assign_splits(ids, params.splits.model_dump(exclude={"salt"}), params.splits.salt)
+    held_out = pa.array([name for name, split in zip(ids, splits, strict=True) if split in KEPT])
+    shown = shown.filter(pc.is_in(shown["customer_id"].cast(pa.string()), held_out))
+    conversions = log.tables["conversions"]
+    conversions = conversions.filter(pc.is_in(conversions["impression_id"], shown["impression_id"].combine_chunks()))
+    tables = {**log.tables, "impressions": shown, "conversions": conversions}
+    tables["engagements"] = log.tables["engagements"].slice(0, 0)
+    decided = decide_log(params, read_bundle(bundle), 1, RawLog(tables), FIRST, LAST)
+    write_table(folder / NAME, decided)
+    write_table(folder / "conversions.parquet", conversions)
     empty = {"impression_id": pd.Series(dtype=str), "kind": pd.Series(dtype=str)}
     write_table(
         folder / "engagements.parquet", pd.DataFrame({**empty, "happened_at": pd.Series(dtype="datetime64[us]")})

@@ -205,3 +205,26 @@ def test_dates_are_dates(tmp_path):
     schema = pq.read_schema(folder / "daily.parquet")
     assert schema.field("day").type == pa.date32()
     assert schema.field("level").type == pa.int8()
+
+
+def test_a_replaced_version_is_judged_after_its_log_has_ended(tmp_path):
+    rows = draw_rows(days=40)
+    folder, params = lay_out(tmp_path, rows), params_of(tmp_path)
+    said = look(tmp_path, params, 3, folder, tmp_path / "looks", day_number(50))
+    assert "no data" in said["reason"]
+    said = look(tmp_path, params, 3, folder, tmp_path / "looks", day_number(50), replaced=True)
+    assert said["verdict"] in {"ok", "too early to tell"}, said["reason"]
+    daily = read_table(tmp_path / "looks" / "version=3" / f"as_of={day_number(50)}" / "daily.parquet")
+    decided = daily[daily["n"] > 0]
+    assert (decided["matured_n"] == decided["n"]).all()
+    (folder / place(day_number(20), 3)).unlink()
+    said = look(tmp_path, params, 3, folder, tmp_path / "looks", day_number(50), replaced=True)
+    assert "1 days of version 3 are not in the decision log" in said["reason"]
+
+
+def test_a_version_of_a_week_is_too_young_and_not_an_error(tmp_path):
+    said, _ = look_at(tmp_path, draw_rows(days=6), 6)
+    assert said["verdict"] == "too early to tell", said["reason"]
+    folder, params = lay_out(tmp_path, draw_rows(days=6)), params_of(tmp_path)
+    said = look(tmp_path, params, 3, folder, tmp_path / "looks", day_number(25), replaced=True)
+    assert said["verdict"] == "too early to tell", said["reason"]

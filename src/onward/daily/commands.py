@@ -52,7 +52,9 @@ def score(
 
 def monitor(
     as_of: Annotated[datetime, typer.Option(help="The first day that is not known.", formats=_DAY)],
-    version: Annotated[int | None, typer.Option(min=1, help="Of a version that is not in use.")] = None,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Another than the one in use; its log may have ended.", show_default=False)
+    ] = None,
 ) -> None:
     """Judge the version in use as of a day; exit 1 when that cannot be done."""
     from onward.daily.monitor import look, look_place, version_in_use
@@ -63,7 +65,7 @@ def monitor(
     params = read_params(root / "params.yaml")
     number = version or version_in_use(root)
     looks = looks_folder(os.environ, root)
-    said = look(root, params, number, decisions_folder(os.environ, root), looks, day)
+    said = look(root, params, number, decisions_folder(os.environ, root), looks, day, replaced=version is not None)
     word = said["verdict"]
     if word == "failed":
         raise MonitoringError(f"version {number} as of {day} cannot be judged: {said['reason']}")

@@ -26,7 +26,9 @@ def look_place(folder: Path, version: int, as_of: date) -> Path:
     return folder / f"version={version}" / f"as_of={as_of.isoformat()}"
 
 
-def look(root: Path, params: Params, version: int, decisions: Path, looks: Path, as_of: date) -> dict[str, Any]:
+def look(
+    root: Path, params: Params, version: int, decisions: Path, looks: Path, as_of: date, *, replaced: bool = False
+) -> dict[str, Any]:
     """Judge a version as of a day, and write the look; the same day again gives the same bytes.
 
     A look that cannot be computed is written too, as failed with its reason.
@@ -38,6 +40,7 @@ def look(root: Path, params: Params, version: int, decisions: Path, looks: Path,
         decisions: folder of the decision log.
         looks: folder of the looks.
         as_of: the first day that is not known.
+        replaced: the version no longer decides; its log may end before as_of, and its labels go on to mature.
 
     Returns:
         What verdict.json holds.
@@ -46,7 +49,7 @@ def look(root: Path, params: Params, version: int, decisions: Path, looks: Path,
     settings = LookSettings(params.monitoring.confidence, params.monitoring.current_days, params.monitoring.tolerance)
     table = None
     try:
-        files = logged_files(decisions, version, as_of)
+        files = logged_files(decisions, version, as_of, replaced=replaced)
         events = read_events(root, params, files[0][0], as_of)
         found = judge(join(files, events, as_of, params.run.attribution_days, params.run.threads), settings)
         said, table = verdict(found, facts), daily_table(found, settings)
@@ -61,7 +64,7 @@ def look(root: Path, params: Params, version: int, decisions: Path, looks: Path,
     return said
 
 
-def logged_files(folder: Path, version: int, as_of: date) -> list[tuple[date, str]]:
+def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = False) -> list[tuple[date, str]]:
     """Day and path of the files that a look reads.
 
     Raises:
@@ -74,8 +77,8 @@ def logged_files(folder: Path, version: int, as_of: date) -> list[tuple[date, st
         raise MonitoringError(
             f"no data: {folder} holds no decision of version {version} before {as_of}; run `onward score --day …`"
         )
-    first = min(known)
-    gaps = [day for number in range((as_of - first).days) if (day := first + timedelta(days=number)) not in known]
+    first, end = min(known), max(known) + timedelta(days=1) if replaced else as_of
+    gaps = [day for number in range((end - first).days) if (day := first + timedelta(days=number)) not in known]
     if gaps:
         raise MonitoringError(
             f"no data: {len(gaps)} days of version {version} are not in the decision log, the first {gaps[0]}; "

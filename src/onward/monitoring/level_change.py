@@ -106,7 +106,8 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
         * (_UNSEEN**2 + _SHAPE**2 * misfit)
     )  # fmt: skip
     change, z, error = _apart(change, specific, common, seen_since, seen_before, since, before, own / dispersion)
-    judged = seen_before >= LEAST_CONVERSIONS
+    # Less than one conversion due says nothing; a version that no longer decides has none due at all.
+    judged = (seen_before >= LEAST_CONVERSIONS) & (rate * since >= 1.0)
     for target, values in (
         (full.change, change), (full.error, error), (full.z, z),
         (full.before, seen_before / before),

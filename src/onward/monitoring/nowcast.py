@@ -123,7 +123,7 @@ def _gamma_interval(mean: Floats, variance: Floats, confidence: float) -> tuple[
 def normal_quantile(confidence: float) -> float:
     """Two-sided standard normal quantile.
 
-    >>> round(normal_quantile(0.95), 2), round(float(ndtr(1.96)), 3)
-    (1.96, 0.975)
+    >>> round(normal_quantile(0.95), 2)
+    1.96
     """
     return float(ndtri(0.5 + confidence / 2.0))

@@ -131,6 +131,8 @@ def engagement_signal(statistics: DailyStatistics, alpha: float) -> Signal:
 def volume_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     """Has the number of decisions a day moved, beyond what its weekdays and usual noise explain?"""
     n = statistics.n.sum(axis=1) + statistics.unscored
+    if not n[-1]:
+        return Signal("volume", "too early to tell", 0.0, -1, "the version no longer decides")
     log_n = np.log(n + 0.5)
     weekday = (statistics.first.weekday() + np.arange(len(n))) % 7
     for day in range(7):
@@ -146,15 +148,15 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     unscored, total = statistics.unscored, statistics.unscored + statistics.n.sum(axis=1)
     counts = statistics.scores.sum(axis=1)
     days = len(counts)
-    if days < LEAST_DAYS + _PSI_DAYS or counts.sum() == 0:
-        return Signal("scores", "too early to tell", 0.0, -1, "too few days to compare scores")
+    if days < LEAST_DAYS + _PSI_DAYS or not counts[-_PSI_DAYS:].sum() or not counts[:-_PSI_DAYS].sum():
+        return Signal("scores", "too early to tell", 0.0, -1, "too few days with decisions to compare scores")
     now = counts[-_PSI_DAYS:].sum(axis=0)
     # Four weeks back, so that a shift stays visible for as long; the whole past while that is short.
     old = counts[max(0, days - _PSI_PAST) : days - (_PSI_GAP if days >= _PSI_GAP + LEAST_DAYS else _PSI_DAYS)]
     recent = old.sum(axis=0)
     # What weeks differ by among themselves is their chance.
     weeks = old[len(old) % _PSI_DAYS :].reshape(-1, _PSI_DAYS, old.shape[1]).sum(axis=1)
-    usual = float(np.median(psi(recent, weeks)))
+    usual = float(np.nanmedian(psi(recent, weeks)))
     found = float(psi(recent, now[None])[0])
     chance = chdtri(_PSI_BINS - 1, alpha / DAYS_A_YEAR) * (1.0 / max(now.sum(), 1) + 1.0 / max(recent.sum(), 1))
     limit = max(_LEAST_PSI, float(chance), 3.0 * min(usual, 0.25))
