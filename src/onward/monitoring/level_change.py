@@ -79,22 +79,22 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     belief = _TILT_PRIOR**2 / (_TILT_PRIOR**2 + shift_error**2)
     log_tilt, tilt_variance = shift.log_tilt * belief, _TILT_PRIOR**2 * (1.0 - belief)
 
-    lag = np.minimum(statistics.ages - 1, statistics.window)
-    share = np.moveaxis(curve[:, :, lag], 2, 1)  # [starts, S, K]
-    is_since = (np.arange(days)[None, :] >= starts[:, None])[:, :, None]
-    tilt = np.exp(log_tilt)[:, None, None]
-    log_share = np.log(np.maximum(share, 1e-12))
-    due = statistics.predicted[None] * np.exp(tilt * log_share) * is_since
-    since = np.maximum(due.sum(axis=1), 1e-9)
-    untilted = np.maximum((statistics.predicted[None] * share * is_since).sum(axis=1), 1e-9)
-    sensitivity = (due * tilt * log_share).sum(axis=1) / since
-    before = np.maximum((statistics.predicted[None] * share * ~is_since).sum(axis=1), 1e-9)
+    # Predictions by the lag up to which a cohort is known: cohorts of one age, and all matured ones, count together.
+    by_lag = np.zeros_like(at)
+    by_lag[np.arange(days), :, np.minimum(statistics.ages - 1, statistics.window)] = statistics.predicted
+    promised_before, promised_since = _split(by_lag, starts)
+    tilt, log_curve = np.exp(log_tilt)[:, None, None], np.log(np.maximum(curve, 1e-12))
+    due = promised_since * np.exp(tilt * log_curve)
+    since = np.maximum(due.sum(axis=2), 1e-9)
+    untilted = np.maximum((promised_since * curve).sum(axis=2), 1e-9)
+    sensitivity = (due * tilt * log_curve).sum(axis=2) / since
+    before = np.maximum((promised_before * curve).sum(axis=2), 1e-9)
     seen_since, seen_before = at_since.sum(axis=2), at_before.sum(axis=2)
 
     rate = (seen_since + seen_before + 1e-6) / (since + before)
     own = dispersion * (1.0 / np.maximum(rate * since, 1e-9) + 1.0 / np.maximum(rate * before, 1e-9))
-    decisions = np.maximum((statistics.predicted[None] * is_since).sum(axis=1), 1e-9)
-    arrived_now = np.clip(untilted / decisions, 1e-3, 1.0)
+    promised = promised_since.sum(axis=2)
+    arrived_now = np.clip(untilted / np.maximum(promised, 1e-9), 1e-3, 1.0)
     specific = own + dispersion * (1.0 - arrived_now) / (arrived_now * np.maximum(seen_before, 1.0))
     change = np.log((seen_since + 0.5) / (since + 0.5 / rate)) - np.log((seen_before + 0.5) / (before + 0.5 / rate))
     # Doubt of the delays moves all levels together: of the tilt, of its form, and of shapes that no tilt has.
@@ -111,8 +111,7 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     for target, values in (
         (full.change, change), (full.error, error), (full.z, z),
         (full.before, seen_before / before),
-        (full.predicted, (statistics.predicted[None] * is_since).sum(axis=1)
-         / np.maximum((statistics.n[None] * is_since).sum(axis=1), 1.0)),
+        (full.predicted, promised / np.maximum(_split(statistics.n, starts)[1], 1.0)),
     ):  # fmt: skip
         target[starts] = np.where(judged, values, np.nan)
     seen = np.isfinite(shift_error) & (seen_before.sum(axis=1) >= LEAST_CONVERSIONS)
