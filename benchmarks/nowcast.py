@@ -5,9 +5,10 @@ from June to the beginning of December 2017. On each Monday from August on, the 
 weeks that have not matured by then, from what was known on that day; four weeks later it is known how many came. The
 naive figure counts what has not come by then as lost.
 
-Two liberties, which touch what is predicted and not what is compared: the bundle was made on 20 November, so its
-predictions for the weeks before know later purchases through the graph; and its calibrator saw a quarter of these
-households. Predictions are only weights here: the nowcast takes its ratio of conversions to predictions from the past.
+Three liberties, which touch predictions and widths and not what is compared: the bundle was made on 20 November, so its
+predictions for the weeks before know later purchases through the graph; its calibrator saw a quarter of these
+households; and by how much repeating households widen the intervals is measured once, at the end. Predictions are only
+weights here: the nowcast takes its ratio of conversions to predictions from the past.
 """
 
 import argparse

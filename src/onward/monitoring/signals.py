@@ -207,12 +207,23 @@ def _scan(values: Floats, noise: Floats, usable: np.ndarray, alpha: float) -> Ev
     variance = noise * spread + _DAY_NOISE**2
     weight = np.where(usable, 1.0 / variance, 0.0)
     mass, total = np.cumsum(weight), np.cumsum(weight * np.where(usable, values, 0.0))
+    of_weeks = _between_weeks(values[usable], float(np.median(variance[usable])))
     starts = np.arange(max(LEAST_DAYS, days - SCAN_DAYS), days, STARTS_EVERY)
     before, since = mass[starts - 1], mass[-1] - mass[starts - 1]
     starts, before, since = (each[(before > 0) & (since > 0)] for each in (starts, before, since))
     change[starts] = (total[-1] - total[starts - 1]) / since - total[starts - 1] / before
-    error[starts] = np.sqrt(1.0 / before + 1.0 / since)
+    weeks_before, weeks_since = np.maximum(starts / 7.0, 1.0), np.maximum((days - starts) / 7.0, 1.0)
+    error[starts] = np.sqrt(1.0 / before + 1.0 / since + of_weeks * (1.0 / weeks_before + 1.0 / weeks_since))
     return weigh(change, error, _RATE_PRIOR, alpha, 1)
+
+
+def _between_weeks(values: Floats, of_day: float) -> float:
+    """Variance of weeks beyond that of their days: shops promote, and skip, by the week."""
+    weeks = len(values) // 7
+    if weeks < 4:
+        return 0.0
+    means = values[len(values) - 7 * weeks :].reshape(weeks, 7).mean(axis=1)
+    return max(0.0, float(np.median(np.diff(means) ** 2)) / 0.455 / 2.0 - of_day / 7.0)
 
 
 def _before_and_since(part: Floats, whole: Floats, evidence: Evidence, days: int) -> tuple[float, float]:
