@@ -28,14 +28,22 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Project:
-    """A clone of the repository that runs on the simulator."""
+    """A clone of the repository that runs on the simulator.
+
+    Attributes:
+        root: its folder.
+        measured: whether coverage is measured in what it starts. That doubles the time of a command, and what the
+            commands do is measured in one project already.
+    """
 
     root: Path
+    measured: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
+        started = {key: value for key, value in os.environ.items() if self.measured or not key.startswith("COVERAGE_")}
         return {
-            **os.environ,
+            **started,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "COLUMNS": "160",
@@ -78,7 +86,7 @@ class Project:
         path.write_text(yaml.safe_dump(raw, sort_keys=False))
 
 
-def make_project(folder: Path) -> Project:
+def make_project(folder: Path, measured: bool) -> Project:
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -86,7 +94,7 @@ def make_project(folder: Path) -> Project:
         if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    project = Project(folder)
+    project = Project(folder, measured)
     project.set_params(SMALL)
     for command in (
         ["git", "init", "-q", "-b", "main"],
@@ -98,12 +106,12 @@ def make_project(folder: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Project]]:
+def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Project]]:
     made: list[Path] = []
 
-    def new(name: str) -> Project:
+    def new(name: str, measured: bool = False) -> Project:
         made.append(tmp_path_factory.mktemp(name))
-        return make_project(made[-1])
+        return make_project(made[-1], measured)
 
     yield new
     for folder in made:
@@ -111,8 +119,20 @@ def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
 
 @pytest.fixture(scope="session")
-def finished(new_project: Callable[[str], Project]) -> Project:
-    """A project in which `dvc repro` has run to its end, undisturbed."""
-    project = new_project("undisturbed")
+def undisturbed(new_project: Callable[..., Project]) -> tuple[Project, dict[str, str]]:
+    """A project in which `dvc repro` has run to its end, and the hash of every output as that left it."""
+    project = new_project("undisturbed", measured=True)
     project.run("dvc", "repro")
-    return project
+    return project, project.hashes()
+
+
+@pytest.fixture(scope="session")
+def finished(undisturbed: tuple[Project, dict[str, str]]) -> Project:
+    """A project in which `dvc repro` has run to its end; tests may have run it again since, with other parameters."""
+    return undisturbed[0]
+
+
+@pytest.fixture(scope="session")
+def plain_hashes(undisturbed: tuple[Project, dict[str, str]]) -> dict[str, str]:
+    """The hash of every output of a first, undisturbed `dvc repro`."""
+    return undisturbed[1]

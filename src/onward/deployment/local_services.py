@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from onward.deployment.airflow_sqlite import SETTINGS, SETTINGS_FILE
 from onward.deployment.services import Service
 from onward.errors import ServiceError
 
@@ -122,6 +123,8 @@ def prepare_airflow(service: Service, folder: Path, stages_at_once: int) -> None
         ServiceError: that failed.
     """
     home = Path(service.environment["AIRFLOW_HOME"])
+    (home / SETTINGS_FILE).parent.mkdir(parents=True, exist_ok=True)
+    (home / SETTINGS_FILE).write_text(SETTINGS, encoding="utf-8")
     note, database = home / "prepared.json", home / "airflow.db"
     wanted = {"airflow": version("apache-airflow"), "stages_at_once": stages_at_once}
     if database.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == wanted:
