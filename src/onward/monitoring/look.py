@@ -169,7 +169,6 @@ def daily_table(judgement: Judgement, settings: LookSettings) -> pd.DataFrame:
     days, levels = statistics.n.shape
     count = (statistics.arrivals * statistics.known[:, None, :]).sum(axis=2)
     each_day = np.eye(days, dtype=bool)
-    known = float(statistics.matured.any())
     rate = nowcast_blocks(judgement, each_day, settings.confidence)
     precision = nowcast_blocks(judgement, each_day, settings.confidence, of_shown=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -177,7 +176,7 @@ def daily_table(judgement: Judgement, settings: LookSettings) -> pd.DataFrame:
         predicted = statistics.predicted / statistics.n
         engaged = np.where((statistics.ages >= 2)[:, None], statistics.engaged / statistics.n, np.nan)
     # Before anything has matured the curve has no end, and what is pending no known worth.
-    open_end = np.where((known > 0) | statistics.matured, 1.0, np.nan)[:, None]
+    open_end = 1.0 if statistics.matured.any() else np.nan
     matured = np.broadcast_to(statistics.matured[:, None], (days, levels))
     columns = {
         "n": statistics.n.astype(np.int64), "shown": statistics.shown.astype(np.int64), "predicted": predicted,

@@ -19,7 +19,7 @@ import numpy as np
 from onward.monitoring.sufficient import Floats
 
 DAYS_A_YEAR = 365.0
-# A change may begin on every so-manieth day, with that many days' weight.
+# Every so many days is one on which a change may have begun; it carries the weight of all of them.
 STARTS_EVERY = 2
 
 

@@ -1,6 +1,6 @@
 """What else moves, and may explain why positivity seems to, or hide it: labels, delay, engagement, volume, scores.
 
-Every signal is judged like a level, by sequential.py, with its own share of 5 % a year.
+Every signal is judged like a level, by sequential.py, with a false-alarm rate of 5 % a year of its own.
 """
 
 from dataclasses import dataclass
