@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from onward.daily import commands as daily
 from onward.errors import ArtifactError, OnwardError, RegistryError
 from onward.runs import asking
 from onward.runs.commands import reproduce_run, run_app
@@ -215,6 +216,7 @@ def airflow(
 
 # After the commands above, so that help lists its panels in their order.
 asking.register(app)
+daily.register(app)
 app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
 app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 

@@ -1,0 +1,78 @@
+"""`onward score` and `onward monitor`: what runs every day beside the pipeline."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from onward.errors import MonitoringError, RegistryError
+
+_PANEL = "Watch and run"
+_DAY = ["%Y-%m-%d"]
+_COLOURS = {"ok": "green", "too early to tell": "yellow", "drifted": "bold red", "failed": "bold red"}
+_out = Console()
+
+
+def register(app: typer.Typer) -> None:
+    """Add both commands to the command line."""
+    app.command(rich_help_panel=_PANEL)(score)
+    app.command(rich_help_panel=_PANEL)(monitor)
+
+
+def score(
+    day: Annotated[datetime, typer.Option(help="Whose impressions are decided on.", formats=_DAY)],
+    to: Annotated[datetime | None, typer.Option(help="Last of several days, included.", formats=_DAY)] = None,
+) -> None:
+    """Log what the version in use decides on a day's impressions; a day that is logged stays as it is."""
+    from onward.daily.places import decisions_folder
+    from onward.daily.score import score_days
+    from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.registry import Registry
+    from onward.params import read_params
+
+    root = Path.cwd()
+    params = read_params(root / "params.yaml")
+    registry = Registry.of(os.environ, root / "mlruns")
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError("nothing is deployed, so nothing can decide; run the pipeline, see `onward status`")
+    folder = decisions_folder(os.environ, root)
+    bundle = read_bundle(registry.folder(champion))
+    last = (to or day).date()
+    done = score_days(params, bundle, champion.number, folder, day.date(), last)
+    for each, rows in done.rows.items():
+        _out.print(f"{each}: {rows:,} decisions of version {champion.number}")
+    if done.kept:
+        _out.print(f"[dim]{len(done.kept)} days had been logged before and stay as they are[/]")
+
+
+def monitor(
+    as_of: Annotated[datetime, typer.Option(help="The first day that is not known.", formats=_DAY)],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Another than the one in use; its log may have ended.", show_default=False)
+    ] = None,
+) -> None:
+    """Judge the version in use as of a day; exit 1 when that cannot be done."""
+    from onward.daily.monitor import look, look_place, version_in_use
+    from onward.daily.places import decisions_folder, looks_folder
+    from onward.params import read_params
+
+    root, day = Path.cwd(), as_of.date()
+    params = read_params(root / "params.yaml")
+    number = version or version_in_use(root)
+    looks = looks_folder(os.environ, root)
+    said = look(root, params, number, decisions_folder(os.environ, root), looks, day, replaced=version is not None)
+    word = said["verdict"]
+    if word == "failed":
+        raise MonitoringError(f"version {number} as of {day} cannot be judged: {said['reason']}")
+    cause = f" ({said['cause']})" if said["cause"] else ""
+    _out.print(f"[{_COLOURS[word]}]{word}[/]{cause} for version {number} as of {day}: {escape(said['reason'])}")
+    for each in said["levels"]:
+        _out.print(f"  level {each['level']}: {each['verdict']}, {escape(each['reason'])}", soft_wrap=True)
+    for each in said["signals"]:
+        _out.print(f"  {each['name']}: {each['verdict']}, {escape(each['reason'])}", soft_wrap=True)
+    _out.print(f"[dim]{look_place(looks, number, day)}[/]", soft_wrap=True)

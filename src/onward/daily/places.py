@@ -1,0 +1,85 @@
+"""Where the daily log and the looks lie, and what of a source they need."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from onward.data.contract import RawLog
+from onward.data.sources import read_source
+from onward.errors import MonitoringError
+from onward.params import Params
+
+
+def decisions_folder(environ: Mapping[str, str], root: Path) -> Path:
+    """The decision log: ONWARD_DECISIONS, else in the project."""
+    return Path(environ.get("ONWARD_DECISIONS") or root / "monitoring" / "decisions")
+
+
+def looks_folder(environ: Mapping[str, str], root: Path) -> Path:
+    """The looks: ONWARD_LOOKS, else in the project."""
+    return Path(environ.get("ONWARD_LOOKS") or root / "monitoring" / "looks")
+
+
+def midnight(day: date) -> datetime:
+    """The first moment of a day."""
+    return datetime.combine(day, time.min)
+
+
+def read_log(params: Params, start: date, end: date) -> RawLog:
+    """Read a source as far as it is needed for impressions shown in [start, end).
+
+    The simulator's days are counted back from its end, which must therefore stay that of the pipeline's run; Complete
+    Journey's impressions are built only where their window fits. Neither lets a later event into an earlier one, and
+    who reads here keeps to as_of himself.
+
+    Raises:
+        MonitoringError: the simulated shop ends before the days that are asked for.
+        DataError: the source cannot be read.
+    """
+    run = params.run
+    ends: Mapping[str, datetime] = {
+        "complete_journey": midnight(end) + run.window, "simulator": run.horizon, "parquet": midnight(end),
+    }  # fmt: skip
+    if run.source == "simulator" and midnight(end) > run.horizon:
+        raise MonitoringError(
+            f"source simulator ends on {run.horizon:%Y-%m-%d}, before {end}; move run.as_of, or write it to a folder"
+        )
+    settings = params.sources.model_dump()
+    return read_source(run.source, settings, run.window, midnight(start), ends[run.source], run.threads)
+
+
+def read_events(root: Path, params: Params, start: date, as_of: date) -> Mapping[str, str | pa.Table]:
+    """Conversions and engagements: as tables, or for a folder of Parquet files as paths, which need not fit in memory.
+
+    Raises:
+        MonitoringError: a file or a column is missing.
+    """
+    needed = {"conversions": ("impression_id", "converted_at"), "engagements": ("impression_id", "kind", "happened_at")}
+    events: dict[str, str | pa.Table] = {}
+    if params.run.source == "parquet":
+        folder = root / params.sources.parquet.folder
+        for name, columns in needed.items():
+            path = folder / f"{name}.parquet"
+            if not path.is_file():
+                raise MonitoringError(f"no data: {path} is missing, so nothing is known of {name}; export it again")
+            events[name] = str(path)
+            _check(name, columns, pq.read_schema(path))
+        return events
+    log = read_log(params, start, as_of)
+    for name, columns in needed.items():
+        _check(name, columns, log.tables[name].schema)
+        events[name] = log.tables[name]
+    return events
+
+
+def _check(name: str, needed: tuple[str, ...], schema: Any) -> None:
+    for column in needed:
+        if column not in schema.names:
+            raise MonitoringError(f"schema change: {name} has no column {column} any more; restore it in the source")
+    clock = schema.field(needed[-1]).type
+    if not pa.types.is_timestamp(clock) or clock.tz is not None:
+        raise MonitoringError(f"schema change: {name}.{needed[-1]} is {clock}, not a naive timestamp; cast it again")

@@ -1,0 +1,121 @@
+"""Append to the decision log what the version in use decides on the impressions of some days."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from onward.artifacts import write_table
+from onward.daily.places import midnight, read_log
+from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX, RawLog
+from onward.data.features import build_features
+from onward.data.validation import refuse_excess, validate
+from onward.deployment.bundle import Bundle
+from onward.deployment.decide import decide_impressions
+from onward.errors import MonitoringError
+from onward.monitoring.decision_log import SCHEMA, place
+from onward.params import Params
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was appended: decisions of each new day, and the days that had been logged before."""
+
+    rows: dict[date, int]
+    kept: tuple[date, ...]
+
+
+def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first: date, last: date) -> Scored:
+    """Decide on the impressions shown from `first` to `last`, and log each day in a file of its own.
+
+    A day that this version has logged stays as it is: what was decided was decided, whatever came to the source since.
+    A file appears whole or not at all, so a killed command is simply run again.
+
+    Args:
+        params: of the source; nothing of the model.
+        bundle: the version in use.
+        version: its number.
+        folder: of the decision log.
+        first: a day the bundle has not seen: its own as_of at the earliest.
+        last: included.
+
+    Raises:
+        MonitoringError: the days are in the wrong order, or the bundle has learnt from them.
+        DataError: the source cannot be read, or too many of its rows are bad.
+    """
+    learnt = date.fromisoformat(str(bundle.facts["as_of"]))
+    if last < first:
+        raise MonitoringError(f"score: {last} lies before {first}; name the earlier day first")
+    if first < learnt:
+        raise MonitoringError(
+            f"score: version {version} has learnt from {first} (it knows everything before {learnt}); its decisions on "
+            f"that day would flatter it: begin on {learnt}"
+        )
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    kept = tuple(day for day in days if (folder / place(day, version)).exists())
+    wanted = [day for day in days if day not in kept]
+    if not wanted:
+        return Scored({}, kept)
+    log = read_log(params, wanted[0], wanted[-1] + timedelta(days=1))
+    decided = decide_log(params, bundle, version, log, wanted[0], wanted[-1])
+    rows = {}
+    day_of = decided["time"].dt.date.to_numpy()
+    for day in wanted:
+        part = decided[day_of == day]
+        write_table(folder / place(day, version), pa.Table.from_pandas(part, SCHEMA, preserve_index=False))
+        rows[day] = len(part)
+    return Scored(rows, kept)
+
+
+def decide_log(params: Params, bundle: Bundle, version: int, log: RawLog, first: date, last: date) -> pd.DataFrame:
+    """Decisions on all impressions of a log from first to last, by time and id.
+
+    Raises:
+        DataError: too many of the log's rows are bad.
+    """
+    end, threads = last + timedelta(days=1), params.run.threads
+    # A source may read past `end`, to build its impressions; what lies there is cut off after validation.
+    horizon = max(midnight(end), params.run.horizon) + params.run.window
+    valid = validate(log, horizon, params.run.window, threads)
+    refuse_excess(valid.counts, params.validation.max_quarantined_share)
+    tables = {name: valid.tables[name].to_pandas() for name in ("products", "purchases", "impressions")}
+    shown, purchases = tables["impressions"], tables["purchases"]
+    shown = shown[(shown["shown_at"] >= midnight(first)) & (shown["shown_at"] < midnight(end))]
+    shown = shown.sort_values(["shown_at", "impression_id"], kind="stable").reset_index(drop=True)
+    purchases = purchases[purchases["purchased_at"] < midnight(end)]
+    products = tables["products"].sort_values("product_id").reset_index(drop=True)
+    if not len(shown):
+        return pd.DataFrame({field.name: pd.Series(dtype="datetime64[us]" if field.name == "time" else object)
+                             for field in SCHEMA})  # fmt: skip
+    number = pd.Index(products["product_id"])
+    customers = pd.Index(pd.concat([purchases["customer_id"], shown["customer_id"]]).unique())
+    orders = pd.factorize(pd.MultiIndex.from_frame(purchases[["customer_id", "order_id"]]))[0]
+    source, target = (number.get_indexer(shown[f"{side}_product_id"]) for side in ("source", "target"))
+    features = build_features(
+        pd.DataFrame({"product": np.arange(len(products)), "category": products["category"]}),
+        pd.DataFrame({
+            "customer": customers.get_indexer(purchases["customer_id"]), "order": orders,
+            "product": number.get_indexer(purchases["product_id"]), "purchased_at": purchases["purchased_at"],
+            # As data/identifiers.py stores them: training saw no more digits.
+            "quantity": purchases["quantity"].astype(np.float32), "amount": purchases["amount"].astype(np.float32),
+        }),
+        pd.DataFrame({
+            "impression": np.arange(len(shown)), "customer": customers.get_indexer(shown["customer_id"]),
+            "source": source, "target": target, "shown_at": shown["shown_at"],
+        }),
+        shown[[name for name in shown.columns if name.startswith(CONTEXT_PREFIX)]],
+        bundle.categories,
+    )  # fmt: skip
+    decided = decide_impressions(
+        bundle, features.frame.drop(columns="impression"), shown["source_product_id"].tolist(),
+        shown["target_product_id"].tolist(), threads,
+    )  # fmt: skip
+    category = products["category"].fillna("").astype(str).str.split(CATEGORY_SEPARATOR).str[0].to_numpy()
+    return pd.DataFrame({
+        "impression": shown["impression_id"].astype(str), "customer": shown["customer_id"].astype(str),
+        "time": shown["shown_at"].astype("datetime64[us]"), **decided,
+        "category": category[target], "version": np.int32(version),
+    })  # fmt: skip

@@ -1,0 +1,59 @@
+"""The decision log: one row a decision of a deployed version. The monitor reads nothing else of the model."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from pathlib import PurePath
+
+import pyarrow as pa
+
+from onward.errors import MonitoringError
+
+SCHEMA = pa.schema([
+    ("impression", pa.string()), ("customer", pa.string()), ("time", pa.timestamp("us")), ("score", pa.float64()),
+    ("probability", pa.float64()), ("uncertainty", pa.float64()), ("level", pa.int8()), ("decision", pa.string()),
+    ("category", pa.string()), ("version", pa.int32()),
+])  # fmt: skip
+_NAME = re.compile(r"day=(\d{4}-\d{2}-\d{2})/version=(\d+)\.parquet")
+
+
+def place(day: date, version: int) -> PurePath:
+    """Where the decisions of a day by a version lie in the log's folder.
+
+    >>> place(date(2017, 11, 20), 4).as_posix()
+    'day=2017-11-20/version=4.parquet'
+    """
+    return PurePath(f"day={day.isoformat()}", f"version={version}.parquet")
+
+
+def logged_days(names: Iterable[str], version: int) -> dict[date, str]:
+    """Days of a version among the relative names of a log's files, the earliest first; other names are left alone.
+
+    >>> logged_days(["day=2017-11-21/version=4.parquet", "day=2017-11-21/version=5.parquet", "notes.txt"], 4)
+    {datetime.date(2017, 11, 21): 'day=2017-11-21/version=4.parquet'}
+    """
+    found = {}
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match and int(match[2]) == version:
+            found[date.fromisoformat(match[1])] = name
+    return dict(sorted(found.items()))
+
+
+def check_schema(name: str, schema: pa.Schema) -> None:
+    """Refuse a file that is not part of a decision log.
+
+    Raises:
+        MonitoringError: names the column that is missing or of another type.
+    """
+    for field in SCHEMA:
+        if field.name not in schema.names:
+            raise MonitoringError(
+                f"decision log: {name} has no column {field.name}; it was written by other code: restore it"
+            )
+        found = schema.field(field.name).type
+        if found != field.type and not (field.type == pa.string() and pa.types.is_large_string(found)):
+            raise MonitoringError(
+                f"decision log: {name} holds {field.name} as {found}, not {field.type}; it was written by other code: "
+                "restore it"
+            )
