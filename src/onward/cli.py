@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from onward.daily import commands as daily
+from onward.daily import oncall_commands
 from onward.errors import ArtifactError, OnwardError, RegistryError
 from onward.runs import asking
 from onward.runs.commands import reproduce_run, run_app
@@ -166,15 +167,19 @@ def repro(context: typer.Context) -> None:
 
 @app.command(rich_help_panel=_WATCH)
 def dashboards() -> None:
-    """Start the MLflow and Evidently UIs on loopback; Ctrl-C ends both."""
+    """Start the MLflow and Evidently UIs and the page for on-call on loopback; Ctrl-C ends all three."""
     from onward.deployment.local_services import dashboard_services
 
     layout = _layout()
     registry = _registry(layout)
     if not registry.exists:
         raise RegistryError("nothing is registered yet, so MLflow has nothing to show; run `dvc repro` first")
-    services = dashboard_services(registry.address, _workspace(layout), layout.root / ".airflow" / "logs")
-    _serve(services, layout.root, [f"{each.name}  [link]{each.address}[/link]" for each in services])
+    logs = layout.root / ".airflow" / "logs"
+    services = dashboard_services(registry.address, _workspace(layout), layout.reports, logs)
+    lines = [f"{each.name}  [link]{each.address}[/link]" for each in services]
+    if not (layout.root / oncall_commands.PAGE).is_file():
+        lines.append("[yellow]Nobody has looked yet[/]: `onward monitor --as-of D`, then `onward oncall`")
+    _serve(services, layout.root, lines)
 
 
 @app.command(rich_help_panel=_WATCH)
@@ -217,6 +222,7 @@ def airflow(
 # After the commands above, so that help lists its panels in their order.
 asking.register(app)
 daily.register(app)
+oncall_commands.register(app)
 app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
 app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 
@@ -249,8 +255,9 @@ def _said(reason: str, by: str) -> "Reason":
 
 
 def _workspace(layout: "Layout") -> Path:
-    # The pages of all runs of a machine go to one place, wherever a run is rendered.
-    return Path(os.environ.get("ONWARD_DASHBOARDS") or layout.root / "monitoring" / "workspace")
+    from onward.daily.watched import dashboards_folder
+
+    return dashboards_folder(os.environ, layout.root)
 
 
 def _champion_bundle(layout: "Layout") -> Path:

@@ -5,7 +5,7 @@ It computes no verdict and decides nothing: it words and draws a look and the de
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -60,7 +60,6 @@ class OncallContent:
         facts_before: tags of the version that it replaced, or None.
         runbook: text of runbook.md.
         airflow: address of Airflow's pages, or None.
-        dashboards: addresses of further pages, by name.
     """
 
     verdict: Mapping[str, Any]
@@ -73,7 +72,6 @@ class OncallContent:
     facts_before: Mapping[str, str] | None
     runbook: str
     airflow: str | None = None
-    dashboards: Mapping[str, str] = field(default_factory=dict)
 
 
 def render_oncall(content: OncallContent) -> str:
@@ -91,7 +89,7 @@ def render_oncall(content: OncallContent) -> str:
         to_do=_TITLES[decision.action], wanted=_TITLES[decision.wanted], starts=_STARTS.get(decision.action),
         command=command(verdict, decision), dag=_DAGS.get(decision.action), airflow=content.airflow,
         figures=_figures(content, verdict), unlike=difference(content.facts, content.facts_before),
-        sections={content.rule.name: sections[content.rule.name], **sections}, dashboards=content.dashboards,
+        sections={content.rule.name: sections[content.rule.name], **sections},
         shown=_newest(content.series), taken=content.taken, titles=_TITLES,
     )  # fmt: skip
 

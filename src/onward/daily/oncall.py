@@ -1,5 +1,6 @@
 """Act on a look, and show it: the rules decide, the page says so, Evidently keeps the figures."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -7,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from onward.artifacts import read_text, write_text
+from onward.daily.watched import Watched
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
 from onward.monitoring.alerts import Decision, Rules, Seen, decide, parse_rules
 from onward.monitoring.daily_series import Series, level_series
 from onward.monitoring.oncall_page import Change, OncallContent, headline, render_oncall
-from onward.runs.watched import Watched
 
 ALERTS, PANELS, RUNBOOK = "monitoring/alerts.yaml", "monitoring/panels.yaml", "monitoring/runbook.md"
 _MOST_CHANGES = 12
@@ -40,7 +41,7 @@ class Watch:
 
     def rules(self) -> Rules:
         """Return the rules of alerts.yaml."""
-        return parse_rules(read_text(self.project / ALERTS), ALERTS)
+        return parse_rules(_definition(self.project, ALERTS), ALERTS)
 
     def judge(self, verdict: Mapping[str, Any], champion: Version, rules: Rules) -> Decision:
         """Say what to do about a verdict on the version in use.
@@ -81,7 +82,22 @@ def act(watch: Watch, said: Mapping[str, Any] | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def show(watch: Watch, page: Path, airflow: str | None, dashboards: Mapping[str, str]) -> str:
+def parse_look(text: str) -> Mapping[str, Any]:
+    """Read what `onward monitor` printed last.
+
+    Raises:
+        MonitoringError: it is not one JSON object.
+    """
+    try:
+        said = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MonitoringError(f"act: standard input is not JSON ({error}); pass on the last line of the look") from None
+    if not isinstance(said, dict):
+        raise MonitoringError("act: standard input is not a JSON object; pass on the last line of `onward monitor`")
+    return said
+
+
+def show(watch: Watch, page: Path, airflow: str | None) -> str:
     """Write the page for on-call about the last look at the version in use, and return its headline."""
     champion, rules = watch.in_use(), watch.rules()
     look = watch.watched.last(champion.number)
@@ -92,7 +108,7 @@ def show(watch: Watch, page: Path, airflow: str | None, dashboards: Mapping[str,
         series=_series(watch.watched, [before, champion]), changes=_changes(watch.registry.versions()),
         taken=[each for each in watch.watched.taken() if each.action not in {"wait", "none"}][:-_MOST_CHANGES:-1],
         facts=champion.tags, facts_before=None if before is None else before.tags,
-        runbook=read_text(watch.project / RUNBOOK), airflow=airflow, dashboards=dashboards,
+        runbook=_definition(watch.project, RUNBOOK), airflow=airflow,
     )  # fmt: skip
     write_text(page, render_oncall(content))
     return headline(look.verdict)
@@ -105,13 +121,19 @@ def publish(watch: Watch, workspace: Path) -> int:
     from onward.monitoring.panels import parse_panels
 
     champion = watch.in_use()
-    panels = parse_panels(read_text(watch.project / PANELS), PANELS)
+    panels = parse_panels(_definition(watch.project, PANELS), PANELS)
     looks = watch.watched.of_version(champion.number)
     daily = watch.watched.daily(champion.number)
     if daily is None:
         return 0
     figures = day_figures(daily, {look.last_day: look.verdict for look in looks})
     return publish_days(figures, champion.number, panels, workspace)
+
+
+def _definition(project: Path, name: str) -> str:
+    if not (project / name).is_file():
+        raise MonitoringError(f"{project / name}: no such file; `git checkout {name}`, or set ONWARD_PROJECT")
+    return read_text(project / name)
 
 
 def _whole(watch: Watch, champion: Version, said: Mapping[str, Any] | None) -> Mapping[str, Any]:

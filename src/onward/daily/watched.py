@@ -18,6 +18,11 @@ from onward.monitoring.alerts import Decision, Taken
 from onward.monitoring.daily_series import require_columns
 
 
+def dashboards_folder(environ: Mapping[str, str], project: Path) -> Path:
+    """The Evidently workspace that the pages of all runs and looks of a machine go to, wherever they are rendered."""
+    return Path(environ.get("ONWARD_DASHBOARDS") or project / "monitoring" / "workspace")
+
+
 @dataclass(frozen=True)
 class Look:
     """One look: which version, by which clock, where it lies, and its verdict."""
