@@ -112,7 +112,8 @@ def test_a_taken_port_is_replaced_by_a_free_one():
 
 def test_everything_listens_on_loopback_only(tmp_path):
     for service in dashboard_services("sqlite:///x.db", tmp_path, tmp_path, tmp_path):
-        assert service.command[service.command.index("--host") + 1] == HOST
+        (option,) = {"--host", "--bind"} & set(service.command)
+        assert service.command[service.command.index(option) + 1] == HOST
         assert service.address.startswith(f"http://{HOST}:")
     assert airflow_environment(tmp_path, tmp_path, 1)["AIRFLOW__API__HOST"] == HOST
 
