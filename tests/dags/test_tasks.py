@@ -192,11 +192,12 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
 
 
 ANNOUNCE = """
-import json, monitor
+import json
+from onward_tasks.assets import told
 extra = {"version": 4, "as_of": "2017-11-20", "level": 3}
 print(json.dumps([
-    monitor.told({}, extra), monitor.told({"version": 4, "as_of": "2017-11-13"}, extra),
-    monitor.told({"version": 3, "as_of": "2017-11-20"}, extra), monitor.told({**extra, "level": 1}, extra),
+    told({}, extra), told({"version": 4, "as_of": "2017-11-13"}, extra),
+    told({"version": 3, "as_of": "2017-11-20"}, extra), told({**extra, "level": 1}, extra),
 ]))
 """
 

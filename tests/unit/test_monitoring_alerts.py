@@ -52,6 +52,8 @@ def seen(deployed=date(2017, 10, 1), replaced=3, **kind):
         (seen(word="too early to tell"), "too-early", "wait"),
         (seen(word="ok"), "all-well", "none"),
         (seen(word="failed"), "look-failed", "check_tracking"),
+        (seen(word="failed", cause="labels"), "labels-missing", "check_tracking"),
+        (seen(word="ok", cause="engagement"), "engagement-missing", "check_tracking"),
     ],
 )  # fmt: skip
 def test_each_kind_of_look_has_its_answer(look, rule, action):
@@ -150,7 +152,7 @@ def rule(**keys):
         (changed(rules=[rule(action="explode")]), "rules.0.action = 'explode'"),
         (changed(rules=[rule(when={"verdict": ["bad"]})]), "rules.0.when.verdict.0 = 'bad'"),
         (changed(rules=[rule(name="Loud Alarm")]), "rules.0.name = 'Loud Alarm'"),
-        (changed(rules=[rule(), *yaml.safe_load(TEXT)["rules"]]), "look-failed twice"),
+        (changed(rules=[rule(), *yaml.safe_load(TEXT)["rules"]]), "labels-missing twice"),
         (changed(rules=yaml.safe_load(TEXT)["rules"][:-1]), "nothing is said of every look that is 'ok'"),
     ],
 )

@@ -118,7 +118,7 @@ class Seen:
         since: first day of the change, or None.
         drifted: levels that have drifted.
         levels: how many levels there are.
-        signals: names of the signals that changed or failed.
+        signals: names of the signals that changed or failed, and the cause where it is one.
         deployed: day on which the version came into use by the log's clock, or None if nobody knows.
         replaced: the version that was in use before, or None.
     """
@@ -144,14 +144,15 @@ class Seen:
         try:
             levels, signals = verdict.get("levels", []), verdict.get("signals", [])
             word, since = _WORDS[verdict["verdict"]], verdict.get("since")
+            cause = verdict.get("cause")
+            moved = {each["name"] for each in signals if each["verdict"] in {"changed", "failed"}}
             drifted = sum(level["verdict"] == "drifted" for level in levels)
             # A verdict that names no levels, only the worst one, is about that one.
             return cls(
                 int(verdict["version"]), date.fromisoformat(verdict["as_of"]), word,
-                verdict.get("cause") or ("positivity" if word == "drifted" else None),
+                cause or ("positivity" if word == "drifted" else None),
                 None if since is None else date.fromisoformat(since), drifted or int(word == "drifted"), len(levels),
-                frozenset(each["name"] for each in signals if each["verdict"] in {"changed", "failed"}),
-                deployed, replaced,
+                frozenset(moved | ({str(cause)} & set(get_args(Signal)))), deployed, replaced,
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise MonitoringError(

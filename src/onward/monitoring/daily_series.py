@@ -63,7 +63,9 @@ def require_columns(daily: pd.DataFrame) -> pd.DataFrame:
     if missing or daily.empty:
         said = f"lacks {', '.join(missing)}" if missing else "is empty"
         raise MonitoringError(f"look: daily.parquet {said}; look again with `onward monitor --as-of D`")
-    return daily.assign(day=pd.to_datetime(daily["day"])).sort_values(["day", "level"], ignore_index=True)
+    # Level -1 holds decisions on products that the model does not know: nothing was predicted for them.
+    known = daily[daily["level"] >= 0]
+    return known.assign(day=pd.to_datetime(known["day"])).sort_values(["day", "level"], ignore_index=True)
 
 
 def level_series(daily: pd.DataFrame, version: int, days: int = DAYS) -> tuple[Series, ...]:
