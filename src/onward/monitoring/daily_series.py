@@ -30,7 +30,7 @@ _WEIGHTED = ("predicted", "nowcast", "share_matured", "score_psi", "delay_median
 
 @dataclass(frozen=True)
 class Series:
-    """One level of one version over time; NaN where nothing is known. Rates are means over the DAYS days up to each.
+    """One level of one version over time, in means over the DAYS days up to each day; NaN where nothing is known.
 
     Attributes:
         level: 0 is the surest.
@@ -89,7 +89,12 @@ def level_series(daily: pd.DataFrame, version: int, days: int = DAYS) -> tuple[S
             int(str(level)), version, tuple(moment.date() for moment in rows["day"]),
             _shares(_rolled(rows, rows["n"] * rows["predicted"], days), _rolled(rows, rows["n"], days)),
             nowcast, np.maximum(nowcast - low, 0.0), nowcast + high,
-            _shares(_rolled(rows, rows["matured_positives"], days), _rolled(rows, rows["matured_n"], days)),
+            np.where(
+                # Beyond the last matured day a mean would be over ever fewer days.
+                rows["matured_n"] > 0,
+                _shares(_rolled(rows, rows["matured_positives"], days), _rolled(rows, rows["matured_n"], days)),
+                np.nan,
+            ),
         ))  # fmt: skip
     return tuple(found)
 
@@ -142,7 +147,8 @@ def _statistics(verdict: Mapping[str, Any] | None) -> dict[str, float]:
 def _rolled(rows: pd.DataFrame, values: pd.Series, days: int) -> Floats:
     # Over days of the calendar: a day without rows is no point, and does not stretch the week.
     by_day = pd.Series(values.to_numpy(np.float64), index=pd.DatetimeIndex(rows["day"]))
-    return by_day.fillna(0.0).rolling(f"{days}D").sum().to_numpy(np.float64)
+    whole = min(days, len(rows))
+    return by_day.fillna(0.0).rolling(f"{days}D", min_periods=whole).sum().fillna(0.0).to_numpy(np.float64)
 
 
 def _shares(parts: Floats, wholes: Floats) -> Floats:

@@ -80,7 +80,7 @@ def render_oncall(content: OncallContent) -> str:
         loader=ChoiceLoader([PackageLoader("onward.monitoring", ""), PackageLoader("onward.evaluation", "")]),
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {**FILTERS, "day": spoken_day}
+    environment.filters |= {**FILTERS, "day": spoken_day, "sentence": lambda text: text[:1].upper() + text[1:]}
     verdict, decision = _NOTHING_SEEN | dict(content.verdict), content.decision
     sections = runbook_sections(content.runbook)
     return environment.get_template("oncall.html.jinja").render(
@@ -108,7 +108,14 @@ def headline(verdict: Mapping[str, Any]) -> str:
     if word == "drifted":
         levels = [str(each["level"]) for each in verdict["levels"] if each["verdict"] == "drifted"]
         names = levels or [str(verdict["level"])]
-        said = f"Level {names[0]} has" if len(names) == 1 else f"Levels {', '.join(names[:-1])} and {names[-1]} have"
+        every = len(levels) == len(verdict["levels"]) > 1
+        said = (
+            "Every level has"
+            if every
+            else f"Level {names[0]} has"
+            if len(names) == 1
+            else f"Levels {', '.join(names[:-1])} and {names[-1]} have"
+        )
         since = f" since {spoken_day(verdict['since'])}" if verdict["since"] else ""
         return f"{said} drifted{since}"
     also = f"; {' and '.join(moved)} moved" if moved else ""
