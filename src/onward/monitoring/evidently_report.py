@@ -24,14 +24,14 @@ with warnings.catch_warnings():
     from evidently import DataDefinition, Dataset, Report
     from evidently.core.metric_types import SingleValueCalculation, SingleValueMetric
     from evidently.core.report import Snapshot
-    from evidently.sdk.models import DashboardModel, PanelMetric
+    from evidently.sdk.models import DashboardModel, DashboardTabModel, PanelMetric
     from evidently.sdk.panels import line_plot_panel, text_panel
     from evidently.tests import lte
     from evidently.ui.workspace import Project, Workspace
 
 import pandas as pd
 
-from onward.monitoring.panels import Panels
+from onward.monitoring.panels import Panels, Tab
 
 PROJECT = "Onward: positivity per uncertainty level"
 _TAB = "Positivity"
@@ -95,7 +95,7 @@ def publish(table: pd.DataFrame, verdict: Mapping[str, Any], page: Path, workspa
             if known.name == snapshot.get_name():
                 place.delete_run(project.id, earlier)
         place.add_run(project.id, snapshot)
-        _lay_out(place, project, sorted(set(bucket_names(table))))
+        _lay_out(place, project, {_TAB: _run_panels(sorted(set(bucket_names(table))))})
 
 
 def publish_days(
@@ -127,7 +127,8 @@ def publish_days(
         for name, day in wanted.items():
             if name not in kept:
                 place.add_run(project.id, make_day_snapshot(day, version, figures[day]))
-        _lay_out_panels(place, project, panels, _buckets(figures))
+        buckets = sorted({bucket for found in figures.values() for bucket in found})
+        _lay_out(place, project, {tab.name: _day_panels(panels, tab, buckets) for tab in panels.tabs})
         return len(wanted) - len(kept)
 
 
@@ -212,37 +213,36 @@ def _content(figures: Mapping[str, Mapping[str, float]]) -> str:
     return hashlib.sha256(json.dumps(figures, sort_keys=True).encode()).hexdigest()
 
 
-def _buckets(figures: Mapping[date, Mapping[str, Mapping[str, float]]]) -> list[str]:
-    return sorted({bucket for buckets in figures.values() for bucket in buckets})
-
-
-def _lay_out(workspace: Workspace, project: Project, buckets: list[str]) -> None:
-    """Draw the dashboard of the runs anew, so that a level that was added or merged away shows."""
-    workspace.save_dashboard(project.id, DashboardModel(tabs=[], panels=[]))
+def _run_panels(buckets: Sequence[str]) -> list[Any]:
     title = "Level 0 is the surest. Unmatured labels count by their expected value."
-    project.dashboard.add_panel(text_panel(title=title), tab=_TAB)
-    for measure, name in _MEASURES.items():
-        lines = [
-            PanelMetric(
-                legend=bucket, metric=LevelFigure.__name__, metric_labels={"measure": measure, "bucket": bucket}
-            )
-            for bucket in buckets
-        ]
-        project.dashboard.add_panel(line_plot_panel(title=name, values=lines, size="half"), tab=_TAB)
+    return [text_panel(title=title), *(
+        _panel(name, "half", [(bucket, measure, bucket) for bucket in buckets])
+        for measure, name in _MEASURES.items()
+    )]  # fmt: skip
 
 
-def _lay_out_panels(workspace: Workspace, project: Project, panels: Panels, buckets: Sequence[str]) -> None:
-    workspace.save_dashboard(project.id, DashboardModel(tabs=[], panels=[]))
-    for tab in panels.tabs:
-        project.dashboard.add_panel(text_panel(title=tab.says), tab=tab.name)
-        for panel in panels.drawn(tab, buckets):
-            lines = [
-                PanelMetric(
-                    legend=legend, metric=LevelFigure.__name__, metric_labels={"measure": measure, "bucket": bucket}
-                )
-                for legend, measure, bucket in panel.lines
-            ]
-            project.dashboard.add_panel(line_plot_panel(title=panel.title, values=lines, size=panel.size), tab=tab.name)
+def _day_panels(panels: Panels, tab: Tab, buckets: Sequence[str]) -> list[Any]:
+    drawn = panels.drawn(tab, buckets)
+    return [text_panel(title=tab.says), *(_panel(panel.title, panel.size, panel.lines) for panel in drawn)]
+
+
+def _panel(title: str, size: str, lines: Sequence[tuple[str, str, str]]) -> Any:
+    values = [
+        PanelMetric(legend=legend, metric=LevelFigure.__name__, metric_labels={"measure": measure, "bucket": bucket})
+        for legend, measure, bucket in lines
+    ]
+    return line_plot_panel(title=title, values=values, size=size)
+
+
+def _lay_out(workspace: Workspace, project: Project, tabs: Mapping[str, list[Any]]) -> None:
+    """Draw the dashboard anew, so that a level that was added or merged away shows.
+
+    Whole, since `add_panel` of Evidently 0.7 puts a panel twice into a tab that exists.
+    """
+    workspace.save_dashboard(project.id, DashboardModel(
+        tabs=[DashboardTabModel(title=name, panels=[panel.id for panel in panels]) for name, panels in tabs.items()],
+        panels=[panel for panels in tabs.values() for panel in panels],
+    ))  # fmt: skip
 
 
 def _figure(frame: pd.DataFrame, bucket: str, measure: str) -> float | None:
