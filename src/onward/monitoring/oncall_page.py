@@ -29,9 +29,9 @@ _NOTHING_SEEN: dict[str, Any] = {
     "false_alarms_per_year": None,
 }  # fmt: skip
 _STARTS = {
-    "retrain": "In Airflow the event onward_drift has started it by itself.",
-    "refit_thresholds": "In Airflow the event onward_drift has started it by itself.",
-    "rollback": "In Airflow the event onward_rollback has started it by itself.",
+    "retrain": "In Airflow the event onward_drift starts it by itself.",
+    "refit_thresholds": "In Airflow the event onward_drift starts it by itself.",
+    "rollback": "In Airflow the event onward_rollback starts it by itself.",
 }
 
 
