@@ -69,7 +69,9 @@ def retrain() -> None:
 
 def drift_seen(events: Any) -> dict[str, Any]:
     """Return what the last event of drift says that started this run; nothing if none did."""
-    return dict(events[DRIFT][-1].extra) if DRIFT in events else {}
+    # A run that somebody else started knows the asset too, with no event of it.
+    told = list(events[DRIFT]) if DRIFT in events else []
+    return dict(told[-1].extra) if told else {}
 
 
 def clock(dag_run: Any, seen: str | None = None) -> date:

@@ -19,7 +19,7 @@ from rich.table import Table
 from onward.daily import commands as daily
 from onward.daily import oncall_commands
 from onward.errors import ArtifactError, OnwardError, RegistryError
-from onward.runs import asking
+from onward.runs import asking, replay_command
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
@@ -223,6 +223,7 @@ def airflow(
 asking.register(app)
 daily.register(app)
 oncall_commands.register(app)
+replay_command.register(app)
 app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
 app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 

@@ -113,23 +113,23 @@ def snapshots(folder):
 
 def test_one_snapshot_a_day_and_version_replaced_as_labels_mature(tmp_path):
     first = days_of(LAST)
-    assert publish_days(first, 4, PANELS, tmp_path) == len(first)
+    assert publish_days({4: first}, PANELS, tmp_path) == len(first)
     before, _ = snapshots(tmp_path)
     assert len(before) == len(first)
     # The same look again: the same snapshots, with the same content.
-    assert publish_days(first, 4, PANELS, tmp_path) == 0
+    assert publish_days({4: first}, PANELS, tmp_path) == 0
     assert snapshots(tmp_path)[0] == before
     # A day later: one day is new, those that have matured since are replaced, those that had matured stay.
     second = days_of(LAST + timedelta(days=1))
-    changed = publish_days(second, 4, PANELS, tmp_path)
+    changed = publish_days({4: second}, PANELS, tmp_path)
     after, board = snapshots(tmp_path)
     assert len(after) == len(before) + 1
     assert 1 < changed < len(second)
-    assert publish_days(second, 4, PANELS, tmp_path) == 0
+    assert publish_days({4: second}, PANELS, tmp_path) == 0
     old = f"{min(first)} version 4"
     assert after[old] == before[old]
     # Another version's days stand beside them.
-    assert publish_days({LAST: first[max(first)]}, 5, PANELS, tmp_path) == 1
+    assert publish_days({4: second, 5: {LAST: first[max(first)]}}, PANELS, tmp_path) == 1
     assert len(snapshots(tmp_path)[0]) == len(after) + 1
     tabs = {tab.title: len(tab.panels) for tab in board.tabs}
     assert set(tabs) == {tab.name for tab in PANELS.tabs}

@@ -115,19 +115,19 @@ def show(watch: Watch, page: Path, airflow: str | None) -> str:
 
 
 def publish(watch: Watch, workspace: Path) -> int:
-    """Bring the Evidently workspace up to date with every look at the version in use; return how many days changed."""
+    """Bring the Evidently workspace up to date with all looks; return how many days are new or have changed."""
     from onward.monitoring.daily_series import day_figures
     from onward.monitoring.evidently_report import publish_days
     from onward.monitoring.panels import parse_panels
 
-    champion = watch.in_use()
     panels = parse_panels(_definition(watch.project, PANELS), PANELS)
-    looks = watch.watched.of_version(champion.number)
-    daily = watch.watched.daily(champion.number)
-    if daily is None:
-        return 0
-    figures = day_figures(daily, {look.last_day: look.verdict for look in looks})
-    return publish_days(figures, champion.number, panels, workspace)
+    figures = {}
+    for version in watch.watched.versions():
+        daily = watch.watched.daily(version)
+        if daily is not None:
+            looks = watch.watched.of_version(version)
+            figures[version] = day_figures(daily, {look.last_day: look.verdict for look in looks})
+    return publish_days(figures, panels, workspace) if figures else 0
 
 
 def _definition(project: Path, name: str) -> str:

@@ -71,6 +71,10 @@ class Watched:
             root / given.get("ONWARD_ACTIONS", "monitoring/actions"),
         )
 
+    def versions(self) -> list[int]:
+        """Return the versions that somebody has looked at."""
+        return sorted(int(folder.name.partition("=")[2]) for folder in self.looks.glob("version=*"))
+
     def of_version(self, version: int) -> list[Look]:
         """Return the looks at a version, the first first."""
         found = []

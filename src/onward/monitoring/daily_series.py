@@ -15,6 +15,8 @@ import pandas as pd
 from onward.errors import MonitoringError
 
 Floats = npt.NDArray[np.float64]
+DayFigures = dict[date, dict[str, dict[str, float]]]
+"""What is known of each day, by bucket and measure."""
 
 DAYS = 7
 COLUMNS = (
@@ -99,16 +101,14 @@ def level_series(daily: pd.DataFrame, version: int, days: int = DAYS) -> tuple[S
     return tuple(found)
 
 
-def day_figures(
-    daily: pd.DataFrame, verdicts: Mapping[date, Mapping[str, Any]]
-) -> dict[date, dict[str, dict[str, float]]]:
+def day_figures(daily: pd.DataFrame, verdicts: Mapping[date, Mapping[str, Any]]) -> DayFigures:
     """Return the figures of each day by bucket ("level 0", …, "all") and measure; what is not known is left out.
 
     Args:
         daily: rows of one version, see `require_columns`.
         verdicts: verdict.json of each look by the last day that it knew, for the statistics of its tests.
     """
-    found: dict[date, dict[str, dict[str, float]]] = {}
+    found: DayFigures = {}
     for moment, rows in daily.groupby("day", sort=True):
         day = pd.Timestamp(str(moment)).date()
         expected, hits = rows["n"] * rows["nowcast"], rows["shown"] * rows["precision"]

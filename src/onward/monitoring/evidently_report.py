@@ -31,6 +31,7 @@ with warnings.catch_warnings():
 
 import pandas as pd
 
+from onward.monitoring.daily_series import DayFigures
 from onward.monitoring.panels import Panels, Tab
 
 PROJECT = "Onward: positivity per uncertainty level"
@@ -98,14 +99,11 @@ def publish(table: pd.DataFrame, verdict: Mapping[str, Any], page: Path, workspa
         _lay_out(place, project, {_TAB: _run_panels(sorted(set(bucket_names(table))))})
 
 
-def publish_days(
-    figures: Mapping[date, Mapping[str, Mapping[str, float]]], version: int, panels: Panels, workspace: Path
-) -> int:
-    """Bring a workspace up to date with the days of one version: one snapshot a day, replaced where figures moved.
+def publish_days(figures: Mapping[int, DayFigures], panels: Panels, workspace: Path) -> int:
+    """Bring a workspace up to date: one snapshot a day and version, replaced where its figures moved.
 
     Args:
-        figures: of each day, by bucket and measure; see `day_figures`.
-        version: that decided.
+        figures: by version and day, bucket and measure; see `day_figures`.
         panels: what the dashboard shows.
         workspace: folder of the Evidently workspace, made when missing.
 
@@ -115,19 +113,22 @@ def publish_days(
     with _quietly():
         place = Workspace.create(str(workspace))
         project = _project(place, panels.project)
-        wanted = {_day_name(day, version): day for day in figures}
+        wanted = {
+            _day_name(day, version): (day, version, known) for version, days in figures.items()
+            for day, known in days.items()
+        }  # fmt: skip
         kept = set[str]()
         for earlier, known in _runs(place, project):
             if known.name not in wanted:
                 continue
-            if known.name in kept or known.metadata[_CONTENT] != _content(figures[wanted[known.name]]):
+            if known.name in kept or known.metadata[_CONTENT] != _content(wanted[known.name][2]):
                 place.delete_run(project.id, earlier)
             else:
                 kept.add(known.name)
-        for name, day in wanted.items():
+        for name, (day, version, found) in wanted.items():
             if name not in kept:
-                place.add_run(project.id, make_day_snapshot(day, version, figures[day]))
-        buckets = sorted({bucket for found in figures.values() for bucket in found})
+                place.add_run(project.id, make_day_snapshot(day, version, found))
+        buckets = sorted({bucket for _, _, found in wanted.values() for bucket in found})
         _lay_out(place, project, {tab.name: _day_panels(panels, tab, buckets) for tab in panels.tabs})
         return len(wanted) - len(kept)
 
