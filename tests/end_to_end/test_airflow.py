@@ -255,11 +255,11 @@ def test_every_dag_passes_dag_test_without_any_service(airflow, watched, tmp_pat
 
 @pytest.fixture(scope="module")
 def drifted(airflow, trained):
-    """The shop goes on for eight weeks, its log now in files; from the fourth week on, four in ten no longer buy."""
+    """The shop goes on for eight weeks, its log now in files; from the fourth week on, nearly half no longer buy."""
     project = airflow.project
     folder = project.root / "data" / "log"
     shop = yaml.safe_load((project.root / "params.yaml").read_text())["sources"]["simulator"]
-    write_log(folder, shop, datetime(2018, 2, 26), 28, datetime(2017, 12, 11), 0.6)
+    write_log(folder, shop, datetime(2018, 2, 26), 28, datetime(2017, 12, 11), 0.55)
     project.set_params({
         "run": {"source": "parquet", "as_of": "2018-01-15"}, "sources": {"parquet": {"folder": str(folder)}},
     })  # fmt: skip
