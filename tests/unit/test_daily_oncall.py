@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from onward import cli
 from onward.artifacts import read_json
+from onward.daily.monitor import still_maturing
 from onward.daily.watched import Watched
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import Reason
@@ -144,3 +145,16 @@ def test_a_failed_look_is_shown_and_what_was_known_before_stays(project):
     assert len(watched.daily(2)) == 19 * 5
     assert "The monitor cannot see" in run("oncall").stdout
     assert "No matured labels" in (project / "reports" / "oncall.html").read_text()
+
+
+def test_a_version_that_was_replaced_is_looked_at_until_its_last_label_has_matured(tmp_path):
+    for version, days in {1: (1, 5), 2: (6, 9), 3: (10, 12)}.items():
+        for day in range(days[0], days[1] + 1):
+            path = tmp_path / f"day=2017-11-{day:02}" / f"version={version}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    assert still_maturing(tmp_path, 3, date(2017, 11, 13), 28) == [1, 2]
+    assert still_maturing(tmp_path, 3, date(2017, 12, 4), 28) == [1, 2]
+    assert still_maturing(tmp_path, 3, date(2017, 12, 5), 28) == [2]
+    # Of what came after the day, nobody knows on that day.
+    assert still_maturing(tmp_path, 1, date(2017, 11, 6), 28) == []

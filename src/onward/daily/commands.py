@@ -69,16 +69,22 @@ def monitor(
         int | None, typer.Option(min=1, help="Another than the one in use; its log may have ended.", show_default=False)
     ] = None,
 ) -> None:
-    """Judge the version in use as of a day, the last line as JSON; exit 1 when that cannot be done."""
-    from onward.daily.monitor import look, look_place, version_in_use
+    """Judge the version in use as of a day, the last line as JSON; exit 1 when that cannot be done.
+
+    Versions that it replaced are looked at too while their labels mature, so that the pages show what came of them.
+    """
+    from onward.daily.monitor import look, look_place, still_maturing, version_in_use
     from onward.daily.places import decisions_folder, looks_folder
     from onward.params import read_params
 
     root, day = Path.cwd(), as_of.date()
     params = read_params(root / "params.yaml")
     number = version or version_in_use(root)
-    looks = looks_folder(os.environ, root)
-    said = look(root, params, number, decisions_folder(os.environ, root), looks, day, replaced=version is not None)
+    decisions, looks = decisions_folder(os.environ, root), looks_folder(os.environ, root)
+    said = look(root, params, number, decisions, looks, day, replaced=version is not None)
+    for other in still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []:
+        # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
+        look(root, params, other, decisions, looks, day, replaced=True)
     word = said["verdict"]
     if word == "failed":
         raise MonitoringError(f"version {number} as of {day} cannot be judged: {said['reason']}")
