@@ -23,6 +23,8 @@ from onward.runs import asking, replay_command
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onward.artifacts import Layout
     from onward.deployment.reasons import Reason
     from onward.deployment.recommend import Recommendation
@@ -35,7 +37,7 @@ _EXAMPLES = (
 )
 _COLOURS = {
     "show": "green", "abstain": "yellow", "don't show": "dim", "ok": "green", "too early to tell": "yellow",
-    "drifted": "bold red",
+    "drifted": "bold red", "failed": "bold red",
 }  # fmt: skip
 
 _REASON = Annotated[str, typer.Option(help="Why, in one line of 10 to 500 characters; kept with the version.")]
@@ -90,7 +92,8 @@ def status() -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
-    for name, text in _status_lines(champion, deployment, monitor, clock):
+    looked = _last_look(layout, champion)
+    for name, text in _status_lines(champion, deployment, monitor, looked, clock):
         grid.add_row(name, text)
     _out.print(grid)
 
@@ -294,9 +297,17 @@ def _print_recommendations(title: str, found: "tuple[Recommendation, ...]") -> N
     _out.print(table if found else f"[bold]{escape(title)}[/]: nothing known")
 
 
+def _last_look(layout: "Layout", champion: "Version | None") -> "Mapping[str, Any] | None":
+    from onward.daily.monitor import latest_look
+    from onward.daily.places import looks_folder
+
+    return None if champion is None else latest_look(looks_folder(os.environ, layout.root), champion.number)
+
+
 def _status_lines(
-    champion: "Version | None", deployment: dict[str, Any] | None, monitor: dict[str, Any] | None, clock: date
-) -> list[tuple[str, str]]:
+    champion: "Version | None", deployment: dict[str, Any] | None, monitor: dict[str, Any] | None,
+    looked: "Mapping[str, Any] | None", clock: date,
+) -> list[tuple[str, str]]:  # fmt: skip
     lines = []
     if champion is None:
         lines.append(("Deployed", "[bold red]nothing[/]"))
@@ -329,6 +340,12 @@ def _status_lines(
         )
         if word == "drifted" and champion is not None:
             next_step = str(monitor["action"])
+    if looked is not None:
+        word = looked["verdict"]
+        said = f"[{_COLOURS[word]}]{word}[/] as of {looked['as_of']}: {escape(looked['reason'])}"
+        lines.append(("Last look", said))
+        if word in {"drifted", "failed"}:
+            next_step = "`onward oncall` writes reports/oncall.html, which says what to do about the last look"
     return [*lines, ("Next", escape(next_step))]
 
 

@@ -147,6 +147,22 @@ def test_a_failed_look_is_shown_and_what_was_known_before_stays(project):
     assert "No matured labels" in (project / "reports" / "oncall.html").read_text()
 
 
+def test_status_tells_of_the_last_look_and_where_to_read_on(project, monkeypatch):
+    monkeypatch.setattr(cli._out, "width", 200)
+    (project / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    assert "Last look" not in run("status").stdout
+    look(project, **PLANTED)
+    shown = run("status").stdout
+    assert "drifted as of 2017-11-20: Level 3" in shown
+    assert "reports/oncall.html, which says what to do" in shown
+
+
+def test_which_days_to_score_is_said_in_one_way(project):
+    for words in ([], ["--day=2017-11-01", "--as-of=2017-11-02"], ["--to=2017-11-02", "--as-of=2017-11-02"]):
+        with pytest.raises(MonitoringError, match="say either --day"):
+            run("score", *words)
+
+
 def test_a_version_that_was_replaced_is_looked_at_until_its_last_label_has_matured(tmp_path):
     for version, days in {1: (1, 5), 2: (6, 9), 3: (10, 12)}.items():
         for day in range(days[0], days[1] + 1):
