@@ -270,6 +270,8 @@ def drifted(airflow, trained):
     return champion(airflow)
 
 
+# Two trainings and a look, if it is run alone on a busy machine.
+@pytest.mark.timeout(3600)
 def test_an_alert_starts_a_training_and_the_gate_puts_the_new_model_in_use_unattended(airflow, drifted):
     # What the schedule does every morning; from here on, nobody touches anything.
     told, known = len(airflow.heard), {run["dag_run_id"] for run in airflow.runs("retrain")}
