@@ -73,8 +73,8 @@ freeze: $(VENV)/.installed ## Write constraints.txt anew from the environment
 airflow: $(VENV)/.installed ## Start Airflow's web UI, scheduler and DAG processor on loopback (Ctrl-C ends them)
 	@onward airflow
 
-dashboards: $(VENV)/.installed ## Start the MLflow and Evidently UIs on loopback (Ctrl-C ends them)
+dashboards: $(VENV)/.installed ## Start the MLflow and Evidently UIs and the page for on-call on loopback (Ctrl-C ends them)
 	@onward dashboards
 
 clean: ## Remove everything that was made, but not the environment
-	@rm -rf artifacts reports mlruns truth .onward .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf artifacts reports mlruns truth .onward .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace monitoring/decisions monitoring/looks monitoring/actions .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,24 +1,30 @@
-"""Monitor: every day, ask whether the deployed model keeps its promise; drift starts a retraining."""
+"""Monitor: every day, log what the model in use decided, look at what became of it, and act on the look by rule."""
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import CronTriggerTimetable, dag, get_current_context, task
+from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from onward_tasks.assets import DRIFT
-from onward_tasks.commands import ask
-from onward_tasks.notify import FailureNotifier
+from onward_tasks.assets import DRIFT, ROLLBACK, told
+from onward_tasks.clock import latest_day
+from onward_tasks.commands import ask, run
+from onward_tasks.form import DAY
+from onward_tasks.notify import FailureNotifier, alert_message, tell
 from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES
 
 DOC = """
 ### Monitor
 
-`look` fetches the run of the model in use and reads the verdict of its monitor stage: ok, too early to tell, or
-drifted. `announce` raises the event `onward_drift`, once a model version and state of the log, which starts retrain.
+`score` logs what the version in use decides on the days that are not logged yet. `look` judges it, level by level: ok,
+too early to tell, or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it, and tells the
+webhook. `start_training` raises `onward_drift`, which starts *Retrain* (or only from `fit_thresholds` on), and
+`start_rollback` raises `onward_rollback`: once a version and state of the log. `page` writes `reports/oncall.html` and
+brings the Evidently dashboard up to date.
 
-**Red means that nobody is watching**: no model is in use, its run cannot be fetched, or the verdict is about another
-version. The last line of the log says which, and what to do.
+**Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the look could
+not be computed. The last line of the log says which, and what to do. A version that came into use today has decided
+nothing yet: the tasks are skipped, with that reason.
 """
 
 
@@ -29,37 +35,81 @@ version. The last line of the log says which, and what to do.
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
+    params={
+        "as_of": Param(
+            None, type=["string", "null"], format="date", pattern=DAY, title="As of",
+            description="The first day that is not known, such as 2017-12-11. Empty: today, or the log's last day.",
+        )
+    },
     tags=["onward", "monitoring"],
     default_args={"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
     on_failure_callback=FailureNotifier(),
     doc_md=DOC,
-)
+)  # fmt: skip
 def monitor() -> None:
-    """Look, then announce what was seen."""
+    """Score, look, act; show the look whether or not it succeeded."""
 
-    @task(pool=STAGE_POOL, execution_timeout=timedelta(minutes=30), doc_md="Read the verdict on the model in use.")
-    def look() -> dict[str, Any]:
-        return ask("run", "look")
+    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Log what the model in use decides.")
+    def score() -> str:
+        context = get_current_context()
+        as_of: str = context["params"]["as_of"] or latest_day(context["dag_run"]).isoformat()
+        done = ask("score", f"--as-of={as_of}")
+        if not done["days"] and not done["kept"]:
+            raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to look at")
+        return as_of
+
+    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Judge the model in use.")
+    def look(as_of: str) -> dict[str, Any]:
+        return ask("monitor", f"--as-of={as_of}")
+
+    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the look, and tell people.")
+    def act(seen: dict[str, Any]) -> dict[str, Any]:
+        decided = ask("act", question=seen)
+        if decided["action"] not in {"wait", "none"}:
+            tell(alert_message(decided))
+        return decided
 
     @task(
         inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
-        doc_md="Raise the event `onward_drift` if the model has drifted and nobody has said so yet.",
+        doc_md="Raise the event `onward_drift` if the rules ask for a training and nobody has said so yet.",
     )  # fmt: skip
-    def announce(seen: dict[str, Any]) -> None:
-        if seen["verdict"] != "drifted":
-            raise AirflowSkipException(f"version {seen['version']}: {seen['verdict']}; nothing to announce")
-        context = get_current_context()
-        extra = {key: seen[key] for key in ("version", "as_of", "level", "since", "action")}
-        if any(told(event.extra, extra) for event in context["inlet_events"][DRIFT]):
-            raise AirflowSkipException(f"drift of version {seen['version']} as of {seen['as_of']} was announced before")
-        context["outlet_events"][DRIFT].extra = extra
+    def start_training(decided: dict[str, Any]) -> None:
+        announce(DRIFT, decided, {"retrain", "refit_thresholds"})
 
-    announce(look())
+    @task(
+        inlets=[ROLLBACK], outlets=[ROLLBACK], execution_timeout=timedelta(minutes=5),
+        doc_md="Raise the event `onward_rollback` if the rules ask for it and nobody has said so yet.",
+    )  # fmt: skip
+    def start_rollback(decided: dict[str, Any]) -> None:
+        announce(ROLLBACK, decided, {"rollback"})
+
+    @task(
+        # After a look that failed too, but not when there was nothing to look at.
+        trigger_rule="none_skipped", execution_timeout=timedelta(minutes=30),
+        doc_md="Write the page for on-call, and bring the Evidently dashboard up to date.",
+    )  # fmt: skip
+    def page() -> None:
+        run("oncall")
+
+    seen = look(score())
+    decided = act(seen)
+    start_training(decided)
+    start_rollback(decided)
+    seen >> page()
 
 
-def told(earlier: dict[str, Any], extra: dict[str, Any]) -> bool:
-    """Tell whether an earlier event was about the same version and the same state of the log."""
-    return all(earlier.get(key) == extra[key] for key in ("version", "as_of"))
+def announce(event: Asset, decided: dict[str, Any], actions: set[str]) -> None:
+    """Raise an event for a decision, once a version and state of the log.
+
+    Raises:
+        AirflowSkipException: the rules ask for something else, or the event was raised before.
+    """
+    if decided["action"] not in actions:
+        raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; {decided['why']}")
+    context = get_current_context()
+    if any(told(earlier.extra, decided) for earlier in context["inlet_events"][event]):
+        raise AirflowSkipException(f"{event.name} was raised before for version {decided['version']}")
+    context["outlet_events"][event].extra = {**decided, "reason": f"{decided['rule']}: {decided['reason']}"}
 
 
 monitor()

@@ -7,6 +7,7 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_curr
 from airflow.sdk.exceptions import AirflowSkipException
 
 from onward_tasks.assets import DRIFT
+from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import retrain_form
 from onward_tasks.notify import FailureNotifier
@@ -50,9 +51,11 @@ def retrain() -> None:
     @task(execution_timeout=timedelta(minutes=10), doc_md="Check the form's values and open the run's branch.")
     def start() -> str | None:
         context = get_current_context()
-        asked: dict[str, Any] = dict(context["params"])
+        asked: dict[str, Any] = {**context["params"]}
+        drift = drift_seen(context["triggering_asset_events"])
+        asked["run_from"] = asked["run_from"] or drift.get("run_from")
         if asked["as_of"] is None:
-            asked["as_of"] = clock(context["dag_run"]).isoformat()
+            asked["as_of"] = clock(context["dag_run"], drift.get("as_of")).isoformat()
         question = {"run_id": context["run_id"], "trigger": str(context["dag_run"].run_type.value), **asked}
         answer = ask("run", "start", question=question)
         return None if asked["dry_run"] else answer["run"]
@@ -64,17 +67,27 @@ def retrain() -> None:
     start() >> render_stages(read_yaml("dvc.yaml")["stages"]) >> finish()
 
 
-def clock(dag_run: Any) -> date:
+def drift_seen(events: Any) -> dict[str, Any]:
+    """Return what the last event of drift says that started this run; nothing if none did."""
+    # A run that somebody else started knows the asset too, with no event of it.
+    told = list(events[DRIFT]) if DRIFT in events else []
+    return dict(told[-1].extra) if told else {}
+
+
+def clock(dag_run: Any, seen: str | None = None) -> date:
     """Return the day that a run is about when nobody named one.
+
+    Args:
+        dag_run: of Airflow.
+        seen: the day as of which drift was seen, if that started the run.
 
     Raises:
         AirflowSkipException: the schedule has come to a day that the log does not reach.
     """
     last = last_as_of()
     if dag_run.run_type.value not in {"scheduled", "backfill"}:
-        # Not the wall clock: a retry after midnight must find the branch of the first try.
-        today: date = dag_run.run_after.date()
-        return today if last is None else min(today, last)
+        latest = latest_day(dag_run)
+        return latest if seen is None else min(latest, date.fromisoformat(seen))
     end: date = dag_run.data_interval_end.date()
     if dag_run.run_type.value == "scheduled" and last is not None and end > last:
         raise AirflowSkipException(

@@ -23,20 +23,35 @@ class FailureNotifier(BaseNotifier):
     """
 
     def notify(self, context: Any) -> None:
-        """Write the message to the log and send it to the webhook; a webhook that is down fails nothing."""
+        """Write the message to the log and send it to the webhook."""
         if context.get("reason") == "task_failure":
             return  # the task has said it, and more of it
         message = run_message(context) if "reason" in context else failure_message(context)
         _log.error("%s", message["text"])
-        try:
-            connection = BaseHook.get_connection(CONNECTION)
-        except AirflowNotFoundException:
-            return
-        try:
-            status = send(connection.host or "", connection.password, message)
-            _log.info("told the webhook of connection %s (status %d)", CONNECTION, status)
-        except (OSError, ValueError) as error:
-            _log.warning("the webhook of connection %s did not take the message: %s", CONNECTION, error)
+        tell(message)
+
+
+def tell(message: dict[str, str]) -> None:
+    """Send a message to the webhook, if a connection names one; a webhook that is down fails nothing."""
+    try:
+        connection = BaseHook.get_connection(CONNECTION)
+    except AirflowNotFoundException:
+        return
+    try:
+        status = send(connection.host or "", connection.password, message)
+        _log.info("told the webhook of connection %s (status %d)", CONNECTION, status)
+    except (OSError, ValueError) as error:
+        _log.warning("the webhook of connection %s did not take the message: %s", CONNECTION, error)
+
+
+def alert_message(decided: dict[str, Any]) -> dict[str, str]:
+    """Return what a person needs to know of an alert: what was seen, what is done, where to read on."""
+    runbook = f"monitoring/runbook.md#{decided['rule']}"
+    text = (
+        f"monitor: version {decided['version']} as of {decided['as_of']}: {decided['verdict']}: {decided['reason']}\n"
+        f"Action: {decided['action']}. {decided['why']}\nRunbook: {runbook}"
+    )
+    return {"text": text, "action": decided["action"], "rule": decided["rule"], "runbook": runbook}
 
 
 def failure_message(context: Any) -> dict[str, str]:

@@ -17,11 +17,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from onward.daily import commands as daily
+from onward.daily import oncall_commands
 from onward.errors import ArtifactError, OnwardError, RegistryError
-from onward.runs import asking
+from onward.runs import asking, replay_command
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onward.artifacts import Layout
     from onward.deployment.reasons import Reason
     from onward.deployment.recommend import Recommendation
@@ -34,7 +37,7 @@ _EXAMPLES = (
 )
 _COLOURS = {
     "show": "green", "abstain": "yellow", "don't show": "dim", "ok": "green", "too early to tell": "yellow",
-    "drifted": "bold red",
+    "drifted": "bold red", "failed": "bold red",
 }  # fmt: skip
 
 _REASON = Annotated[str, typer.Option(help="Why, in one line of 10 to 500 characters; kept with the version.")]
@@ -89,7 +92,8 @@ def status() -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
-    for name, text in _status_lines(champion, deployment, monitor, clock):
+    looked = _last_look(layout, champion)
+    for name, text in _status_lines(champion, deployment, monitor, looked, clock):
         grid.add_row(name, text)
     _out.print(grid)
 
@@ -166,15 +170,19 @@ def repro(context: typer.Context) -> None:
 
 @app.command(rich_help_panel=_WATCH)
 def dashboards() -> None:
-    """Start the MLflow and Evidently UIs on loopback; Ctrl-C ends both."""
+    """Start the MLflow and Evidently UIs and the page for on-call on loopback; Ctrl-C ends all three."""
     from onward.deployment.local_services import dashboard_services
 
     layout = _layout()
     registry = _registry(layout)
     if not registry.exists:
         raise RegistryError("nothing is registered yet, so MLflow has nothing to show; run `dvc repro` first")
-    services = dashboard_services(registry.address, _workspace(layout), layout.root / ".airflow" / "logs")
-    _serve(services, layout.root, [f"{each.name}  [link]{each.address}[/link]" for each in services])
+    logs = layout.root / ".airflow" / "logs"
+    services = dashboard_services(registry.address, _workspace(layout), layout.reports, logs)
+    lines = [f"{each.name}  [link]{each.address}[/link]" for each in services]
+    if not (layout.root / oncall_commands.PAGE).is_file():
+        lines.append("[yellow]Nobody has looked yet[/]: `onward monitor --as-of D`, then `onward oncall`")
+    _serve(services, layout.root, lines)
 
 
 @app.command(rich_help_panel=_WATCH)
@@ -217,6 +225,8 @@ def airflow(
 # After the commands above, so that help lists its panels in their order.
 asking.register(app)
 daily.register(app)
+oncall_commands.register(app)
+replay_command.register(app)
 app.add_typer(run_app, name="run", rich_help_panel=_WATCH)
 app.command(name="reproduce", rich_help_panel=_WATCH)(reproduce_run)
 
@@ -249,8 +259,9 @@ def _said(reason: str, by: str) -> "Reason":
 
 
 def _workspace(layout: "Layout") -> Path:
-    # The pages of all runs of a machine go to one place, wherever a run is rendered.
-    return Path(os.environ.get("ONWARD_DASHBOARDS") or layout.root / "monitoring" / "workspace")
+    from onward.daily.watched import dashboards_folder
+
+    return dashboards_folder(os.environ, layout.root)
 
 
 def _champion_bundle(layout: "Layout") -> Path:
@@ -286,9 +297,17 @@ def _print_recommendations(title: str, found: "tuple[Recommendation, ...]") -> N
     _out.print(table if found else f"[bold]{escape(title)}[/]: nothing known")
 
 
+def _last_look(layout: "Layout", champion: "Version | None") -> "Mapping[str, Any] | None":
+    from onward.daily.monitor import latest_look
+    from onward.daily.places import looks_folder
+
+    return None if champion is None else latest_look(looks_folder(os.environ, layout.root), champion.number)
+
+
 def _status_lines(
-    champion: "Version | None", deployment: dict[str, Any] | None, monitor: dict[str, Any] | None, clock: date
-) -> list[tuple[str, str]]:
+    champion: "Version | None", deployment: dict[str, Any] | None, monitor: dict[str, Any] | None,
+    looked: "Mapping[str, Any] | None", clock: date,
+) -> list[tuple[str, str]]:  # fmt: skip
     lines = []
     if champion is None:
         lines.append(("Deployed", "[bold red]nothing[/]"))
@@ -321,6 +340,12 @@ def _status_lines(
         )
         if word == "drifted" and champion is not None:
             next_step = str(monitor["action"])
+    if looked is not None:
+        word = looked["verdict"]
+        said = f"[{_COLOURS[word]}]{word}[/] as of {looked['as_of']}: {escape(looked['reason'])}"
+        lines.append(("Last look", said))
+        if word in {"drifted", "failed"}:
+            next_step = "`onward oncall` writes reports/oncall.html, which says what to do about the last look"
     return [*lines, ("Next", escape(next_step))]
 
 

@@ -1,4 +1,4 @@
-"""A drifted verdict raises the event once, and a verdict that says nothing new raises none."""
+"""Each decision about a look raises its own event, once; a look with nothing to see is skipped, a failed one is red."""
 
 import json
 import subprocess
@@ -9,16 +9,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# `onward run look` of a day on which the verdict is what the environment says.
+# `onward score`, `monitor`, `act` and `oncall` of a day on which the environment says what they find.
 FAKE_CLI = """
-import os, sys
-assert sys.argv[1:] == ["run", "look"]
-print(os.environ["VERDICT"])
+import json, os, sys
+day = json.loads(os.environ["DAY"])
+command, *options = sys.argv[1:]
+if command == "score":
+    assert options == ["--as-of=2017-11-20"], options
+    print(json.dumps({"version": 4, "from": "2017-11-20", "days": day.get("days", 1), "kept": 0}))
+elif command == "monitor":
+    if day["verdict"] == "failed":
+        sys.exit("Error: version 4 as of 2017-11-20 cannot be judged: no data")
+    print(json.dumps({"version": 4, "as_of": day["as_of"], "verdict": day["verdict"]}))
+elif command == "act":
+    seen = json.load(sys.stdin)
+    assert seen["verdict"] == day["verdict"]
+    print(json.dumps({**seen, "action": day["action"], "rule": "drift", "why": "so say the rules", "run_from": None,
+                      "reason": "fewer buy", "level": 3, "since": "2017-10-23"}))
+else:
+    assert command == "oncall", command
+    print("page")
 """
-SEEN = {
-    "run": "2017-11-20-3f2a9c1b", "version": 4, "as_of": "2017-11-20", "verdict": "drifted", "level": 3,
-    "since": "2017-10-23", "action": "retrain at a later as_of", "reason": "fewer convert",
-}  # fmt: skip
 
 DAYS = """
 import json, os, sys
@@ -27,15 +38,27 @@ from airflow.models.asset import AssetEvent
 from airflow.utils.session import create_session
 bag = DagBag("DAGS")
 days = []
-for verdict in json.loads(sys.argv[1]):
-    os.environ["VERDICT"] = json.dumps(verdict)
-    run = bag.dags["monitor"].test()
+for day in json.loads(sys.argv[1]):
+    os.environ["DAY"] = json.dumps(day)
+    run = bag.dags["monitor"].test(run_conf={"as_of": "2017-11-20"})
     with create_session() as session:
-        events = [event.extra for event in session.query(AssetEvent).order_by(AssetEvent.id)]
+        events = [(event.asset.name, event.extra) for event in session.query(AssetEvent).order_by(AssetEvent.id)]
     states = {each.task_id: str(each.state) for each in run.get_task_instances()}
     days.append({"state": str(run.state), "tasks": states, "events": events})
 print(json.dumps(days))
 """
+
+SEEN = [
+    {"as_of": "2017-11-20", "verdict": "ok", "action": "none"},
+    {"as_of": "2017-11-20", "verdict": "drifted", "action": "retrain"},
+    {"as_of": "2017-11-20", "verdict": "drifted", "action": "retrain"},
+    {"as_of": "2017-11-27", "verdict": "drifted", "action": "refit_thresholds"},
+    {"as_of": "2017-11-28", "verdict": "drifted", "action": "rollback"},
+    {"as_of": "2017-11-29", "verdict": "drifted", "action": "wait"},
+    {"as_of": "2017-11-29", "verdict": "ok", "action": "check_tracking"},
+    {"as_of": "2017-11-30", "verdict": "failed", "action": "check_tracking"},
+    {"as_of": "2017-12-01", "verdict": "ok", "action": "none", "days": 0},
+]
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +72,8 @@ def days(tmp_path_factory):
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "PYTHONPATH": f"{ROOT / 'dags'}:{home}", "ONWARD_RETRIES": "0",
     }  # fmt: skip
-    verdicts = [
-        SEEN | {"verdict": "ok", "level": None},
-        SEEN,
-        SEEN | {"level": 1},
-        SEEN | {"as_of": "2017-11-27", "since": "2017-10-30"},
-        SEEN | {"verdict": "too early to tell", "level": None},
-    ]
     program = DAYS.replace("DAGS", str(ROOT / "dags"))
-    for command in (["-m", "airflow", "db", "migrate"], ["-W", "ignore", "-c", program, json.dumps(verdicts)]):
+    for command in (["-m", "airflow", "db", "migrate"], ["-W", "ignore", "-c", program, json.dumps(SEEN)]):
         done = subprocess.run(
             [sys.executable, *command],
             cwd=home,
@@ -71,18 +87,47 @@ def days(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def raised(days, number):
+    """The events of one day alone."""
+    before = days[number - 1]["events"] if number else []
+    return days[number]["events"][len(before) :]
+
+
 def test_drift_is_announced_with_version_level_since_and_action(days):
-    assert days[1]["events"] == [{key: SEEN[key] for key in ("version", "as_of", "level", "since", "action")}]
-    assert days[1]["tasks"] == {"look": "success", "announce": "success"}
+    ((name, extra),) = raised(days, 1)
+    assert name == "onward_drift"
+    assert {key: extra[key] for key in ("version", "as_of", "level", "since", "action")} == {
+        "version": 4, "as_of": "2017-11-20", "level": 3, "since": "2017-10-23", "action": "retrain",
+    }  # fmt: skip
+    assert days[1]["tasks"] == {
+        "score": "success", "look": "success", "act": "success", "page": "success", "start_training": "success",
+        "start_rollback": "skipped",
+    }  # fmt: skip
 
 
 def test_the_same_version_and_state_of_the_log_is_announced_once(days):
-    assert days[2]["events"] == days[1]["events"]
-    assert days[2]["tasks"]["announce"] == "skipped"
-    assert [event["as_of"] for event in days[3]["events"]] == ["2017-11-20", "2017-11-27"]
+    assert raised(days, 2) == []
+    assert days[2]["tasks"]["start_training"] == "skipped"
 
 
-def test_no_drift_is_green_and_raises_nothing(days):
-    assert days[0]["events"] == []
-    assert days[4]["events"] == days[3]["events"]
-    assert [day["state"] for day in days] == ["success"] * 5
+def test_each_action_raises_its_own_event_and_no_other(days):
+    assert [(name, extra["action"]) for name, extra in raised(days, 3)] == [("onward_drift", "refit_thresholds")]
+    ((name, extra),) = raised(days, 4)
+    assert name == "onward_rollback"
+    assert extra["reason"] == "drift: fewer buy"
+    for number in (0, 5, 6):
+        assert raised(days, number) == []
+        assert days[number]["state"] == "success"
+
+
+def test_a_look_that_fails_is_red_and_is_shown(days):
+    assert days[7]["state"] == "failed"
+    assert days[7]["tasks"]["look"] == "failed"
+    assert days[7]["tasks"]["act"] == "upstream_failed"
+    assert days[7]["tasks"]["page"] == "success"
+    assert raised(days, 7) == []
+
+
+def test_a_version_that_has_decided_nothing_yet_is_skipped(days):
+    assert days[8]["state"] == "success"
+    assert set(days[8]["tasks"].values()) == {"skipped"}

@@ -192,14 +192,41 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
 
 
 ANNOUNCE = """
-import json, monitor
+import json
+from onward_tasks.assets import told
 extra = {"version": 4, "as_of": "2017-11-20", "level": 3}
 print(json.dumps([
-    monitor.told({}, extra), monitor.told({"version": 4, "as_of": "2017-11-13"}, extra),
-    monitor.told({"version": 3, "as_of": "2017-11-20"}, extra), monitor.told({**extra, "level": 1}, extra),
+    told({}, extra), told({"version": 4, "as_of": "2017-11-13"}, extra),
+    told({"version": 3, "as_of": "2017-11-20"}, extra), told({**extra, "level": 1}, extra),
 ]))
 """
 
 
 def test_drift_is_announced_once_a_version_and_state_of_the_log(answer):
     assert answer(ANNOUNCE) == [False, False, False, True]
+
+
+EVENTS = """
+import json
+from types import SimpleNamespace
+from onward_tasks.assets import DRIFT
+from retrain import clock, drift_seen
+from datetime import datetime, UTC
+def about(extra):
+    seen = drift_seen({DRIFT: [SimpleNamespace(extra={"as_of": "2000-01-01"}), SimpleNamespace(extra=extra)]})
+    run = SimpleNamespace(
+        run_type=SimpleNamespace(value="asset_triggered"), run_after=datetime(2018, 1, 15, 6, tzinfo=UTC))
+    return [str(clock(run, seen.get("as_of"))), seen.get("run_from")]
+print(json.dumps([
+    drift_seen({}), drift_seen({DRIFT: []}), about({"as_of": "2018-01-08", "run_from": "fit_thresholds"}), about({}),
+    about({"as_of": "2030-01-01"}),
+]))
+"""
+
+
+def test_a_training_that_drift_started_is_about_the_day_of_the_look(answer):
+    # A run that somebody started by hand knows the asset too, without any event.
+    nothing, by_hand, seen, silent, ahead = answer(EVENTS, ONWARD_LAST_AS_OF="2018-01-10")
+    assert nothing == by_hand == {}
+    assert seen == ["2018-01-08", "fit_thresholds"]
+    assert silent == ahead == ["2018-01-10", None]

@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 from airflow_service import Airflow, running_airflow, until
 from hostile import promote_cases, retrain_cases
+from planted_drift import write_log
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1800)]
 
@@ -97,13 +99,11 @@ def test_a_dry_run_says_what_would_run_and_runs_nothing(airflow, trained):
     assert airflow.project.run("git", "branch", "--list", "runs/*").stdout == before
 
 
-def test_the_monitor_looks_at_the_model_in_use(airflow, trained):
+def test_on_the_day_of_its_deployment_a_model_has_decided_nothing_that_could_be_looked_at(airflow, trained):
     run_id = airflow.trigger("monitor")[1]["dag_run_id"]
     assert airflow.finished("monitor", run_id) == "success"
-    log = airflow.log("monitor", run_id, "look")
-    assert trained[1]["tags"]["run"] in log
-    # "announce" is skipped unless the model drifted, which this shop's does not say.
-    assert airflow.tasks("monitor", run_id)["look"] == "success"
+    assert set(airflow.tasks("monitor", run_id).values()) == {"skipped"}
+    assert "decides from 2017-11-20 on: nothing to look at" in airflow.log("monitor", run_id, "score")
 
 
 def test_a_failure_tells_people_what_failed_where_the_log_is_and_how_to_go_on(airflow):
@@ -123,10 +123,11 @@ def raise_event(airflow, name, **extra):
     assert airflow.ask("assets/events", {"asset_id": assets[name], "extra": extra})[0] == 200
 
 
-def by_event(airflow, dag):
-    """Airflow's id of the run that an event started."""
+def by_event(airflow, dag, known=()):
+    """Airflow's id of the run that an event started, beside those that are known."""
     (run_id,) = until(f"a run of {dag}", lambda: [
-        run["dag_run_id"] for run in airflow.runs(dag) if run["run_type"] == "asset_triggered"
+        run["dag_run_id"] for run in airflow.runs(dag)
+        if run["run_type"] == "asset_triggered" and run["dag_run_id"] not in known
     ] or None)  # fmt: skip
     return run_id
 
@@ -250,3 +251,55 @@ def test_every_dag_passes_dag_test_without_any_service(airflow, watched, tmp_pat
     # No event, no reason: a rollback that nobody asked for is refused.
     assert states == [["retrain", "success"], ["monitor", "success"], ["promote", "success"], ["rollback", "failed"]]
     assert "onward_rollback needs a reason" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def drifted(airflow, trained):
+    """The shop goes on for eight weeks, its log now in files; from the fourth week on, nearly half no longer buy."""
+    project = airflow.project
+    folder = project.root / "data" / "log"
+    shop = yaml.safe_load((project.root / "params.yaml").read_text())["sources"]["simulator"]
+    write_log(folder, shop, datetime(2018, 2, 26), 28, datetime(2017, 12, 11), 0.55)
+    project.set_params({
+        "run": {"source": "parquet", "as_of": "2018-01-15"}, "sources": {"parquet": {"folder": str(folder)}},
+    })  # fmt: skip
+    project.run("git", "-c", "user.name=o", "-c", "user.email=o@example.org", "commit", "-qam", "The log is in files")
+    until("the new form", lambda: (
+        airflow.ask("dags/retrain/details")[1]["params"]["source"]["value"] == "parquet"
+    ))  # fmt: skip
+    return champion(airflow)
+
+
+# Two trainings and a look, if it is run alone on a busy machine.
+@pytest.mark.timeout(3600)
+def test_an_alert_starts_a_training_and_the_gate_puts_the_new_model_in_use_unattended(airflow, drifted):
+    # What the schedule does every morning; from here on, nobody touches anything.
+    told, known = len(airflow.heard), {run["dag_run_id"] for run in airflow.runs("retrain")}
+    run_id = airflow.trigger("monitor")[1]["dag_run_id"]
+    assert airflow.finished("monitor", run_id) == "success", airflow.tasks("monitor", run_id)
+    assert airflow.tasks("monitor", run_id) == {
+        "score": "success", "look": "success", "act": "success", "start_training": "success",
+        "start_rollback": "skipped", "page": "success",
+    }  # fmt: skip
+    (message,) = [said for _, said in airflow.heard[told:] if said.get("rule")]
+    assert (message["rule"], message["action"]) == ("drift", "retrain")
+    assert "2017-12-1" in message["text"]  # the planted day, or one soon after it
+    retrained = by_event(airflow, "retrain", known)
+    assert airflow.finished("retrain", retrained) == "success", airflow.tasks("retrain", retrained)
+    now = champion(airflow)
+    assert (drifted["tags"]["as_of"], now["tags"]["as_of"]) == ("2017-11-20", "2018-01-15")
+    said = json.loads(max(item for item in now["tags"].items() if item[0].startswith("promoted "))[1])
+    assert said["by"] == "the gate"
+    assert "against the champion" in said["reason"]
+    page = (airflow.project.root / "reports" / "oncall.html").read_text()
+    assert "drifted since 1" in page
+    assert f"{airflow.address}/dags/retrain" in page
+
+
+def test_the_same_alert_is_not_raised_again(airflow, drifted):
+    before = len(airflow.runs("retrain"))
+    run_id = airflow.trigger("monitor")[1]["dag_run_id"]
+    assert airflow.finished("monitor", run_id) == "success"
+    # The new model came into use as of this very day: there is nothing yet to hold against it.
+    assert set(airflow.tasks("monitor", run_id).values()) == {"skipped"}
+    assert len(airflow.runs("retrain")) == before

@@ -80,8 +80,14 @@ def ask(address, body=None, token=None):
 
 def test_dashboards_start_and_leave_nothing_behind(project):
     process, printed = start(project, "dashboards")
-    addresses = re.findall(r"http://127\.0\.0\.1:\d+", printed)
-    assert [ask(address)[0] for address in addresses] == [200, 200]
+    addresses = re.findall(r"http://127\.0\.0\.1:\S+", printed)
+    # Nobody has looked yet, which the third one says; then somebody does.
+    assert [ask(address)[0] for address in addresses] == [200, 200, 404]
+    assert "Nobody has looked yet" in printed
+    (project / "reports" / "oncall.html").write_text("all is well")
+    assert ask(addresses[2]) == (200, b"all is well")
+    listening = listeners([member for session in children(process.pid) for member in session_members(session)])
+    assert set(listening) == {"0100007F"}
     end(process)
 
 

@@ -111,15 +111,16 @@ def test_a_taken_port_is_replaced_by_a_free_one():
 
 
 def test_everything_listens_on_loopback_only(tmp_path):
-    for service in dashboard_services("sqlite:///x.db", tmp_path, tmp_path):
-        assert service.command[service.command.index("--host") + 1] == HOST
+    for service in dashboard_services("sqlite:///x.db", tmp_path, tmp_path, tmp_path):
+        (option,) = {"--host", "--bind"} & set(service.command)
+        assert service.command[service.command.index(option) + 1] == HOST
         assert service.address.startswith(f"http://{HOST}:")
     assert airflow_environment(tmp_path, tmp_path, 1)["AIRFLOW__API__HOST"] == HOST
 
 
 def test_a_registrys_address_with_its_password_stands_on_no_command_line(tmp_path):
     address = "postgresql://onward:secret@127.0.0.1/mlflow"
-    services = dashboard_services(address, tmp_path, tmp_path)
+    services = dashboard_services(address, tmp_path, tmp_path, tmp_path)
     assert "secret" not in " ".join(word for service in services for word in service.command)
     assert services[0].environment["MLFLOW_BACKEND_STORE_URI"] == address
 

@@ -93,6 +93,27 @@ def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = Fa
     return [(day, str(path)) for day, path in known.items()]
 
 
+def still_maturing(folder: Path, version: int, as_of: date, window_days: int) -> list[int]:
+    """Return the versions other than this one that decided within the attribution window before a day.
+
+    They decide no more, but their labels go on to arrive, and what is shown of their days follows.
+
+    Args:
+        folder: of the decision log.
+        version: the one in use.
+        as_of: the first day that is not known.
+        window_days: W.
+    """
+    # What was shown late on a day has matured a window and a day after it began: then comes the last look.
+    first = as_of - timedelta(days=window_days + 1)
+    found = {
+        int(path.stem.partition("=")[2])
+        for path in folder.glob("day=*/version=*.parquet")
+        if first <= date.fromisoformat(path.parent.name.partition("=")[2]) < as_of
+    }
+    return sorted(found - {version})
+
+
 def latest_look(looks: Path, version: int) -> Mapping[str, Any] | None:
     """The latest verdict on a version, or None."""
     found = sorted((looks / f"version={version}").glob("as_of=*/verdict.json")) if looks.is_dir() else []

@@ -1,4 +1,4 @@
-"""The services of one machine, all on loopback: the MLflow and Evidently UIs, and Airflow."""
+"""The services of one machine, all on loopback: the MLflow and Evidently UIs, the pages of reports/, and Airflow."""
 
 import json
 import os
@@ -40,10 +40,11 @@ def free_port(preferred: int) -> int:
     raise ServiceError(f"no free port on {HOST}; end something that listens there")
 
 
-def dashboard_services(registry_address: str, workspace: Path, logs: Path) -> list[Service]:
-    """The MLflow UI over the registry and the Evidently UI over the workspace."""
+def dashboard_services(registry_address: str, workspace: Path, reports: Path, logs: Path) -> list[Service]:
+    """The MLflow UI over the registry, the Evidently UI over the workspace, and the pages of the reports folder."""
+    reports.mkdir(parents=True, exist_ok=True)
     quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    mlflow, evidently = free_port(5000), free_port(8000)
+    mlflow, evidently, oncall = free_port(5000), free_port(8000), free_port(8070)
     server = (
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow), "--workers", "1",
     )  # fmt: skip
@@ -52,9 +53,11 @@ def dashboard_services(registry_address: str, workspace: Path, logs: Path) -> li
     program = "from evidently.cli import app; app()"
     page = (sys.executable, "-W", "ignore", "-c", program, "ui", "--workspace", str(workspace), "--host", HOST,
             "--port", str(evidently))  # fmt: skip
+    files = (sys.executable, "-m", "http.server", "--bind", HOST, "--directory", str(reports), str(oncall))
     return [
         Service("MLflow", server, store, logs / "mlflow.log", f"http://{HOST}:{mlflow}"),
         Service("Evidently", page, quiet, logs / "evidently.log", f"http://{HOST}:{evidently}"),
+        Service("On call", files, {}, logs / "oncall.log", f"http://{HOST}:{oncall}/oncall.html"),
     ]
 
 

@@ -47,7 +47,7 @@ def delay_curve(rows: Rows) -> Markup:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
     middle = f"; half have come by day {half}" if half is not None else ""
-    return _svg("delay", f"Curve of the share of conversions that have arrived by each day{middle}.", draw)
+    return svg_figure("delay", f"Curve of the share of conversions that have arrived by each day{middle}.", draw)
 
 
 def positives_per_day(rows: Rows) -> Markup:
@@ -68,7 +68,7 @@ def positives_per_day(rows: Rows) -> Markup:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=3, handlelength=1.2, columnspacing=1.0)
 
     said = f"{naive.sum():.0f} seen so far, {corrected.sum():.0f} once corrected for delay"
-    return _svg("positives", f"Positives per day of the training window: {said}.", draw)
+    return svg_figure("positives", f"Positives per day of the training window: {said}.", draw)
 
 
 def reliability(rows: Rows) -> Markup:
@@ -85,7 +85,9 @@ def reliability(rows: Rows) -> Markup:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
-    return _svg("reliability", f"Observed against predicted conversion rate in {len(rows)} bins of equal size.", draw)
+    return svg_figure(
+        "reliability", f"Observed against predicted conversion rate in {len(rows)} bins of equal size.", draw
+    )
 
 
 def z_reliability(rows: Rows) -> Markup:
@@ -140,7 +142,7 @@ def calibration_by_level(rows: Rows) -> Markup:
         axes.set(xlabel="predicted / observed conversions")
 
     said = ", ".join(f"{name} {row['pcoc']['value']:.2f}" for name, row in zip(names, known, strict=True))
-    return _svg("pcoc", f"Predicted over observed conversions by uncertainty level: {said}.", draw)
+    return svg_figure("pcoc", f"Predicted over observed conversions by uncertainty level: {said}.", draw)
 
 
 def cuts(searches: Mapping[str, Mapping[str, Any]]) -> Markup:
@@ -160,7 +162,7 @@ def cuts(searches: Mapping[str, Mapping[str, Any]]) -> Markup:
         axes.set(xlabel="uncertainty level (0 is surest)", ylabel="shown from score", ylim=(0, None))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=len(searches), handlelength=1, columnspacing=1)
 
-    return _svg("cuts", "Lowest score that is shown, by uncertainty level and search; a cross means never.", draw)
+    return svg_figure("cuts", "Lowest score that is shown, by uncertainty level and search; a cross means never.", draw)
 
 
 def operating_points(rows: Rows, searches: Sequence[str], target: float) -> Markup:
@@ -179,7 +181,7 @@ def operating_points(rows: Rows, searches: Sequence[str], target: float) -> Mark
         axes.legend(loc="upper right", handlelength=2.4)
 
     said = ", ".join(searches)
-    return _svg(
+    return svg_figure(
         "points", f"Precision against recall on the threshold split for {said}; the target is {target:.1%}.", draw
     )
 
@@ -195,7 +197,7 @@ def ranking(names: Sequence[str], intervals: Rows, winner: int, aside: Sequence[
 
     said = ", ".join(f"{name} {each['value']:.1%}" for name, each in zip(names, intervals, strict=True))
     alt = f"Hit rate at 10 with 95 % intervals: {said}."
-    return _svg("ranking", alt, draw, width=6.2, height=0.34 * len(names) + 0.7)
+    return svg_figure("ranking", alt, draw, width=6.2, height=0.34 * len(names) + 0.7)
 
 
 def _dots(axes: Axes, names: Sequence[str], intervals: Rows, colours: Sequence[str]) -> None:
@@ -212,7 +214,16 @@ def _column(rows: Rows, name: str) -> np.ndarray:
     return np.array([np.nan if row[name] is None else float(row[name]) for row in rows])
 
 
-def _svg(name: str, alt: str, draw: Callable[[Axes], None], width: float = 4.8, height: float = 3.1) -> Markup:
+def svg_figure(name: str, alt: str, draw: Callable[[Axes], None], width: float = 4.8, height: float = 3.1) -> Markup:
+    """Draw one figure as inline SVG.
+
+    Args:
+        name: tells the ids of several figures of one page apart.
+        alt: what the figure says, for those who cannot see it.
+        draw: draws into the axes, with INK, GRID and SERIES as its only colours.
+        width: in inches at the page's text size; the page scales it.
+        height: likewise.
+    """
     with rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())

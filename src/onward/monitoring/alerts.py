@@ -1,0 +1,267 @@
+"""From what a look saw to what is done about it: the rules of monitoring/alerts.yaml and the function that reads them.
+
+The first rule whose conditions all hold decides. An action that starts something (`retrain`, `refit_thresholds`,
+`rollback`) then rests for its cool-down, counted in days of the log's clock and not of the wall's, so that a replay of
+the past decides as the past would have. While it rests, the answer is `wait`, with the rule that would have acted.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from onward.errors import MonitoringError
+
+Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
+Word = Literal["ok", "too early to tell", "drifted", "failed"]
+Cause = Literal["positivity", "delay", "engagement", "volume", "scores", "labels"]
+Signal = Literal["delay", "engagement", "volume", "scores", "labels"]
+Reach = Literal["one level", "several levels", "every level"]
+
+_WORDS: Mapping[str, Word] = {word: word for word in get_args(Word)}
+_Model = TypeVar("_Model", bound=BaseModel)
+
+STARTS: tuple[Action, ...] = ("retrain", "refit_thresholds", "rollback")
+"""Actions that change what is deployed; only these rest."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class When(_Part):
+    """Conditions of a rule; all that are given must hold, and within a list any.
+
+    Attributes:
+        verdict: of the look.
+        cause: that the look names; `none` in the file's lists stands for no cause.
+        signal: one of these signals has changed or could not be computed.
+        reach: how many of the levels have drifted.
+        began_with_version: whether the drift began within `days_of_deployment` of this version's coming into use, and
+            another version was in use before, to which one could return.
+    """
+
+    verdict: tuple[Word, ...] | None = Field(None, strict=False, min_length=1)
+    cause: tuple[Cause | Literal["none"], ...] | None = Field(None, strict=False, min_length=1)
+    signal: tuple[Signal, ...] | None = Field(None, strict=False, min_length=1)
+    reach: tuple[Reach, ...] | None = Field(None, strict=False, min_length=1)
+    began_with_version: bool | None = None
+
+    def holds(self, seen: "Seen", days_of_deployment: int) -> bool:
+        """Tell whether every condition that is given holds."""
+        return (
+            (self.verdict is None or seen.verdict in self.verdict)
+            and (self.cause is None or (seen.cause or "none") in self.cause)
+            and (self.signal is None or bool(set(self.signal) & seen.signals))
+            and (self.reach is None or seen.reach in self.reach)
+            and (self.began_with_version is None or self.began_with_version == seen.began_within(days_of_deployment))
+        )
+
+
+class Rule(_Part):
+    """One alert: when it holds, what it says, what is done. Its name is its anchor in runbook.md."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
+    when: When
+    action: Action
+    says: Annotated[str, Field(min_length=20, max_length=200)]
+
+
+class CoolDown(_Part):
+    """Days for which an action is not started again."""
+
+    retrain: Annotated[int, Field(ge=0, le=365)]
+    refit_thresholds: Annotated[int, Field(ge=0, le=365)]
+    rollback: Annotated[int, Field(ge=0, le=365)]
+
+
+class Rules(_Part):
+    """All of alerts.yaml."""
+
+    schema_: Literal[1] = Field(alias="schema")
+    days_of_deployment: Annotated[int, Field(ge=0, le=365)]
+    cool_down_days: CoolDown
+    rules: Annotated[tuple[Rule, ...], Field(strict=False, min_length=1)]
+
+    @model_validator(mode="after")
+    def _every_case_has_one_answer(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules: {', '.join(twice)} twice; give each rule a name of its own")
+        open_ended = {word for rule in self.rules for word in _decided(rule.when)}
+        missing = [word for word in get_args(Word) if word not in open_ended]
+        if missing:
+            raise ValueError(
+                f"rules: nothing is said of every look that is {' or '.join(map(repr, missing))}; end with a rule that "
+                "asks for `verdict` alone"
+            )
+        return self
+
+    def rule(self, name: str) -> Rule:
+        """Return a rule by name."""
+        return next(rule for rule in self.rules if rule.name == name)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a look saw, as far as rules ask.
+
+    Attributes:
+        version: that was judged.
+        as_of: the look's clock.
+        verdict: of the look.
+        cause: that it names, or None.
+        since: first day of the change, or None.
+        drifted: levels that have drifted.
+        levels: how many levels there are.
+        signals: names of the signals that changed or failed, and the cause where it is one.
+        deployed: day on which the version came into use by the log's clock, or None if nobody knows.
+        replaced: the version that was in use before, or None.
+    """
+
+    version: int
+    as_of: date
+    verdict: Word
+    cause: Cause | None
+    since: date | None
+    drifted: int
+    levels: int
+    signals: frozenset[str]
+    deployed: date | None
+    replaced: int | None
+
+    @classmethod
+    def of(cls, verdict: Mapping[str, Any], deployed: date | None, replaced: int | None) -> "Seen":
+        """Read what `onward monitor` (or, before it, `onward run look`) printed.
+
+        Raises:
+            MonitoringError: it is not such a verdict.
+        """
+        try:
+            levels, signals = verdict.get("levels", []), verdict.get("signals", [])
+            word, since = _WORDS[verdict["verdict"]], verdict.get("since")
+            cause = verdict.get("cause")
+            moved = {each["name"] for each in signals if each["verdict"] in {"changed", "failed"}}
+            drifted = sum(level["verdict"] == "drifted" for level in levels)
+            # A verdict that names no levels, only the worst one, is about that one.
+            return cls(
+                int(verdict["version"]), date.fromisoformat(verdict["as_of"]), word,
+                cause or ("positivity" if word == "drifted" else None),
+                None if since is None else date.fromisoformat(since), drifted or int(word == "drifted"), len(levels),
+                frozenset(moved | ({str(cause)} & set(get_args(Signal)))), deployed, replaced,
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise MonitoringError(
+                f"act: this is no verdict of a look ({type(error).__name__}: {error}); run `onward monitor` and pass "
+                "on its last line"
+            ) from error
+
+    @property
+    def reach(self) -> Reach | None:
+        """How many of the levels have drifted."""
+        if not self.drifted:
+            return None
+        return "one level" if self.drifted == 1 else "every level" if self.drifted == self.levels else "several levels"
+
+    def began_within(self, days: int) -> bool:
+        """Tell whether the change began with this version, and there is one to return to."""
+        if self.since is None or self.deployed is None or self.replaced is None:
+            return False
+        return timedelta(0) <= self.since - self.deployed <= timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was decided on a look: the day, the version, the rule and what was done."""
+
+    as_of: date
+    version: int
+    rule: str
+    action: Action
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about a look.
+
+    Attributes:
+        action: what is done now.
+        rule: which rule says so.
+        wanted: what the rule asks for: `action`, unless that rests.
+        rests_until: first day on which the wanted action may be started again, or None.
+        why: one sentence.
+    """
+
+    action: Action
+    rule: str
+    wanted: Action
+    rests_until: date | None
+    why: str
+
+
+def parse_rules(text: str, name: str = "monitoring/alerts.yaml") -> Rules:
+    """Turn the text of alerts.yaml into rules.
+
+    Raises:
+        MonitoringError: one line that names the place, its value and what is allowed.
+    """
+    return parsed(Rules, text, name)
+
+
+def decide(rules: Rules, seen: Seen, taken: Iterable[Taken]) -> Decision:
+    """Say what to do about a look.
+
+    Args:
+        rules: of alerts.yaml.
+        seen: the look.
+        taken: what was decided on earlier looks, in any order; those of the same or a later day do not count, so that
+            the same look asked twice gets the same answer.
+    """
+    rule = next(rule for rule in rules.rules if rule.when.holds(seen, rules.days_of_deployment))
+    if rule.action not in STARTS:
+        return Decision(rule.action, rule.name, rule.action, None, rule.says)
+    rest = timedelta(days=getattr(rules.cool_down_days, rule.action))
+    last = max((each.as_of for each in taken if each.action == rule.action and each.as_of < seen.as_of), default=None)
+    if last is None or last + rest <= seen.as_of:
+        return Decision(rule.action, rule.name, rule.action, None, rule.says)
+    until = last + rest
+    why = f"{rule.says} {_NAMES[rule.action]} was started on {last} and rests until {until}."
+    return Decision("wait", rule.name, rule.action, until, why)
+
+
+def parsed(model: type[_Model], text: str, name: str) -> _Model:
+    """Check the text of a YAML file against a schema.
+
+    Raises:
+        MonitoringError: one line a problem, joined, that names the place, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise MonitoringError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        said = "; ".join(_explain(problem) for problem in error.errors())
+        raise MonitoringError(f"{name}: {said}; mend it, or `git checkout {name}`") from None
+
+
+_NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}
+
+
+def _decided(when: When) -> tuple[str, ...]:
+    """The verdicts of which a rule takes every case."""
+    only_verdict = when.model_copy(update={"verdict": None}) == When()
+    return (when.verdict or get_args(Word)) if only_verdict else ()
+
+
+def _explain(problem: Any) -> str:
+    place, kind = ".".join(str(part) for part in problem["loc"]), problem["type"]
+    if kind == "extra_forbidden":
+        return f"{place}: unknown key"
+    if kind == "missing":
+        return f"{place}: missing"
+    said = " ".join(str(problem["msg"]).removeprefix("Value error, ").split())
+    return said if kind == "value_error" else f"{place} = {str(problem['input'])[:60]!r}: {said}"

@@ -1,0 +1,59 @@
+"""`onward replay`: history once more, week by week, as it would have gone."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from onward.errors import RunError
+
+_DAY = ["%Y-%m-%d"]
+_out = Console()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command(rich_help_panel="Watch and run")(replay)
+
+
+def replay(
+    first: Annotated[datetime, typer.Option("--from", help="Clock of the first training.", formats=_DAY)],
+    to: Annotated[datetime, typer.Option(help="No week ends after it.", formats=_DAY)],
+    every: Annotated[str, typer.Option(help="Days between two trainings.")] = "7d",
+    folder: Annotated[
+        Path | None, typer.Option(help="Of all that it leaves; by default in .onward/replay/.", show_default=False)
+    ] = None,
+) -> None:
+    """Walk through the past: train, gate, score the next week, look, act on paper; asked again it goes on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from onward.params import read_params
+    from onward.runs.replay import Replay
+    from onward.runs.replay import replay as walk
+
+    days = every.removesuffix("d")
+    if not days.isascii() or not days.isdigit() or not 1 <= int(days) <= 365:
+        raise RunError(f"replay: --every={every} is no number of days such as 7d")
+    project = Path(os.environ.get("ONWARD_PROJECT") or Path.cwd()).resolve()
+    if read_params(project / "params.yaml").run.source == "simulator":
+        raise RunError(
+            "replay: the simulated shop begins anew at each as_of; write its log to a folder, source parquet"
+        )
+    place = (folder or project / ".onward" / "replay" / f"{first:%Y-%m-%d}-every-{days}d").resolve()
+    asked = Replay(project, place, first.date(), to.date(), int(days))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_out) as progress:
+        bar = progress.add_task("replay", total=len(asked.weeks()))
+        for week, ended in walk(asked, lambda step: progress.update(bar, description=step)):
+            progress.console.print(
+                f"{week}  version {ended['version']}  {ended['verdict']}  [dim]{escape(ended['reason'])}[/]",
+                soft_wrap=True,
+            )
+            progress.advance(bar)
+    settings = " ".join(f"{name}={value}" for name, value in asked.environment().items())
+    _out.print("See it with the replay's own folders:", soft_wrap=True)
+    _out.print(f"env {settings} sh -c 'onward oncall && onward dashboards'", soft_wrap=True, highlight=False)

@@ -1,0 +1,176 @@
+"""`onward act` and `onward oncall` on looks that lie on disk and a registry with two versions."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from made_looks import FIRST, verdict, write_look
+from test_cli import TAGS
+from tiny_bundle import make_bundle
+from typer.testing import CliRunner
+
+from onward import cli
+from onward.artifacts import read_json
+from onward.daily.monitor import still_maturing
+from onward.daily.watched import Watched
+from onward.deployment.bundle_files import bundle_hash, write_bundle
+from onward.deployment.reasons import Reason
+from onward.deployment.registry import Registry
+from onward.errors import MonitoringError, RegistryError
+
+ROOT = Path(__file__).resolve().parents[2]
+AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
+PLANTED = {"drift_level": 3, "drift_since": SINCE}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ONWARD_PROJECT", "ONWARD_LOOKS", "ONWARD_ACTIONS", "ONWARD_DASHBOARDS", "AIRFLOW__API__BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "monitoring").mkdir()
+    for name in ("alerts.yaml", "panels.yaml", "runbook.md"):
+        (tmp_path / "monitoring" / name).write_text((ROOT / "monitoring" / name).read_text())
+    registry = Registry(tmp_path / "mlruns")
+    for seed in (0, 1):
+        folder = tmp_path / f"bundle{seed}"
+        write_bundle(folder, make_bundle(seed))
+        registry.register(folder, bundle_hash(folder), {**TAGS, "as_of": f"2017-0{8 + seed}-01"}, {})
+        registry.promote(seed + 1, Reason("better on the same rows", "the gate"))
+    return tmp_path
+
+
+def run(*words, said=None):
+    text = None if said is None else json.dumps(said)
+    return CliRunner().invoke(cli.app, list(words), input=text, catch_exceptions=False)
+
+
+def look(project, as_of=AS_OF, **kind):
+    return write_look(project / "monitoring" / "looks", as_of, version=2, first=FIRST, **kind)
+
+
+def last_line(result):
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_a_decision_is_printed_kept_and_the_same_when_asked_again(project):
+    look(project, **PLANTED)
+    first = last_line(run("act"))
+    assert (first["action"], first["rule"], first["run_from"]) == (
+        "refit_thresholds", "drift-of-one-level", "fit_thresholds",
+    )  # fmt: skip
+    assert (first["version"], first["level"], first["since"]) == (2, 3, "2017-10-30")
+    kept = project / "monitoring" / "actions" / "version=2" / "as_of=2017-11-20.json"
+    before = kept.read_bytes()
+    # What the monitor printed may be less than what it wrote: the whole look is found by version and day.
+    assert last_line(run("act", said={"version": 2, "as_of": "2017-11-20", "verdict": "drifted"})) == first
+    assert kept.read_bytes() == before
+
+
+def test_the_next_day_the_action_rests(project):
+    look(project, **PLANTED)
+    run("act")
+    look(project, AS_OF + timedelta(days=1), **PLANTED)
+    again = last_line(run("act"))
+    assert (again["action"], again["wanted"]) == ("wait", "refit_thresholds")
+    rest = read_json(project / "monitoring" / "actions" / "version=2" / "as_of=2017-11-21.json")["rests_until"]
+    assert rest == "2017-11-27"
+
+
+def test_a_drift_right_after_the_first_decisions_returns_to_the_version_before(project):
+    look(project, drift_level=1, drift_since=FIRST + timedelta(days=3))
+    assert last_line(run("act"))["action"] == "rollback"
+
+
+def test_a_look_without_a_folder_is_taken_as_it_is_said(project):
+    assert last_line(run("act", said=verdict(AS_OF, version=2)))["action"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        (verdict(AS_OF, version=1), "judged version 1, in use is version 2; look again"),
+        (["a list"], "not a JSON object"),
+        (None, "no look at version 2 yet"),
+    ],
+)
+def test_what_cannot_be_acted_on_is_refused(project, said, match):
+    with pytest.raises(MonitoringError, match=match):
+        run("act", said=said)
+    assert not (project / "monitoring" / "actions").exists()
+
+
+def test_rules_that_are_gone_or_broken_are_named(project):
+    look(project)
+    rules = project / "monitoring" / "alerts.yaml"
+    rules.write_text(rules.read_text().replace("action: retrain", "action: pray"))
+    with pytest.raises(MonitoringError, match=r"monitoring/alerts.yaml: rules.\d+.action = 'pray'"):
+        run("act")
+    rules.unlink()
+    with pytest.raises(MonitoringError, match=r"alerts.yaml: no such file; `git checkout"):
+        run("act")
+
+
+def test_without_a_model_in_use_there_is_nothing_to_watch(project):
+    Registry(project / "mlruns")._client().delete_registered_model_alias("onward", "champion")
+    for command in ("act", "oncall"):
+        with pytest.raises(RegistryError, match="no version is in use"):
+            run(command)
+
+
+def test_the_page_and_the_dashboard_follow_the_looks(project):
+    look(project, date(2017, 9, 20))
+    shown = run("oncall").stdout
+    assert "Every level keeps its promise: reports/oncall.html" in shown
+    assert "Evidently: 19 days are new or have changed" in shown
+    assert (project / "monitoring" / "workspace").is_dir()
+    assert "Evidently: 0 days are new or have changed" in run("oncall").stdout
+    page = (project / "reports" / "oncall.html").read_text()
+    assert "Version 2 came into use" in page
+    assert "better on the same rows" in page
+    assert "knows the log until" in page
+
+
+def test_a_failed_look_is_shown_and_what_was_known_before_stays(project):
+    place = look(project, date(2017, 9, 20))
+    failed = look(project, date(2017, 9, 21))
+    (failed / "daily.parquet").unlink()
+    (failed / "verdict.json").write_text(json.dumps({
+        **verdict(date(2017, 9, 21), version=2), "verdict": "failed", "levels": [], "reason": "no matured labels",
+    }))  # fmt: skip
+    watched = Watched.from_environment({}, project)
+    assert [each.folder for each in watched.of_version(2)] == [place, failed]
+    assert len(watched.daily(2)) == 19 * 5
+    assert "The monitor cannot see" in run("oncall").stdout
+    assert "No matured labels" in (project / "reports" / "oncall.html").read_text()
+
+
+def test_status_tells_of_the_last_look_and_where_to_read_on(project, monkeypatch):
+    monkeypatch.setattr(cli._out, "width", 200)
+    (project / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    assert "Last look" not in run("status").stdout
+    look(project, **PLANTED)
+    shown = run("status").stdout
+    assert "drifted as of 2017-11-20: Level 3" in shown
+    assert "reports/oncall.html, which says what to do" in shown
+
+
+def test_which_days_to_score_is_said_in_one_way(project):
+    for words in ([], ["--day=2017-11-01", "--as-of=2017-11-02"], ["--to=2017-11-02", "--as-of=2017-11-02"]):
+        with pytest.raises(MonitoringError, match="say either --day"):
+            run("score", *words)
+
+
+def test_a_version_that_was_replaced_is_looked_at_until_its_last_label_has_matured(tmp_path):
+    for version, days in {1: (1, 5), 2: (6, 9), 3: (10, 12)}.items():
+        for day in range(days[0], days[1] + 1):
+            path = tmp_path / f"day=2017-11-{day:02}" / f"version={version}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    assert still_maturing(tmp_path, 3, date(2017, 11, 13), 28) == [1, 2]
+    assert still_maturing(tmp_path, 3, date(2017, 12, 4), 28) == [1, 2]
+    assert still_maturing(tmp_path, 3, date(2017, 12, 5), 28) == [2]
+    # Of what came after the day, nobody knows on that day.
+    assert still_maturing(tmp_path, 1, date(2017, 11, 6), 28) == []

@@ -1,0 +1,178 @@
+"""The page for on-call says what is wrong, since when and what to do, and needs nothing but itself."""
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_looks import FIRST, WINDOW, daily, verdict
+
+from onward.errors import MonitoringError
+from onward.monitoring.alerts import Seen, Taken, decide, parse_rules
+from onward.monitoring.daily_series import COLUMNS, day_figures, level_series, require_columns
+from onward.monitoring.oncall_page import Change, OncallContent, command, headline, render_oncall
+from onward.monitoring.runbook import runbook_sections
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = parse_rules((ROOT / "monitoring" / "alerts.yaml").read_text())
+RUNBOOK = (ROOT / "monitoring" / "runbook.md").read_text()
+AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
+PLANTED = {"drift_level": 3, "drift_since": SINCE}
+HOSTILE = "<script>alert(1)</script>"
+
+
+def page(said, series, taken=(), **changes):
+    decision = decide(RULES, Seen.of(said, FIRST, 3), taken)
+    content = {
+        "verdict": said, "decision": decision, "rule": RULES.rule(decision.rule), "series": series,
+        "changes": [Change("2017-10-09 06:12 UTC", "Version 4 came into use", HOSTILE, "better on the same rows")],
+        "taken": taken, "facts": {"source": "simulator", "as_of": "2017-10-09"},
+        "facts_before": {"source": "simulator", "as_of": "2017-09-01"}, "runbook": RUNBOOK,
+        "airflow": "http://127.0.0.1:8080",
+    }  # fmt: skip
+    return render_oncall(OncallContent(**{**content, **changes}))
+
+
+@pytest.fixture(scope="module")
+def series():
+    return level_series(require_columns(daily(AS_OF, **PLANTED)), 4)
+
+
+@pytest.fixture(scope="module")
+def drifted(series):
+    return page(verdict(AS_OF, **PLANTED), series)
+
+
+def test_the_planted_drift_is_named_with_level_since_and_action(drifted):
+    assert "<h1>Level 3 has drifted since 30 October 2017</h1>" in drifted
+    assert "<h2>Refit the thresholds</h2>" in drifted
+    assert "category DAIRY" in drifted
+    assert 'href="http://127.0.0.1:8080/dags/retrain"' in drifted
+    # The level that drifted is the first figure.
+    assert re.findall(r'id="level-(\d)"', drifted) == ["3", "0", "1", "2", "4"]
+    assert drifted.count("<svg") == 5
+
+
+def test_what_changed_is_told(drifted):
+    assert "knows the log until" in drifted
+    assert "Version 4 came into use" in drifted
+
+
+def test_the_page_is_whole_offline_and_what_people_wrote_stays_text(drifted):
+    assert HOSTILE not in drifted
+    assert "<script" not in drifted
+    assert re.findall(r"""(?:src|srcset)=|@import|url\((?!#)|<link|<iframe""", drifted) == []
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]+", drifted))
+    assert addresses == {"http://127.0.0.1:8080/dags/retrain"}
+    targets = set(re.findall(r'href="#([^"]+)"', drifted))
+    assert targets <= set(re.findall(r'id="([^"]+)"', drifted))
+    ids = re.findall(r' id="([^"]+)"', drifted)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_rule_is_explained_on_the_page_itself(drifted):
+    assert {rule.name for rule in RULES.rules} <= set(re.findall(r'id="runbook-([^"]+)"', drifted))
+    assert set(runbook_sections(RUNBOOK)) == {rule.name for rule in RULES.rules}
+    assert '<details id="runbook-drift-of-one-level" open>' in drifted
+
+
+def test_a_calm_day_asks_for_nothing(series):
+    shown = page(verdict(AS_OF), series)
+    assert "<h1>Every level keeps its promise</h1>" in shown
+    assert "<h2>Nothing to do</h2>" in shown
+    assert "By hand" not in shown
+
+
+def test_a_look_that_failed_is_shown_without_any_figure():
+    failed = {
+        "schema": 2, "version": 4, "as_of": "2017-11-20", "source": "simulator", "verdict": "failed", "cause": None,
+        "level": None, "since": None, "levels": [], "signals": [], "slices": [], "false_alarms_per_year": 0.05,
+        "reason": "no data: the log ends on 2017-11-02",
+    }  # fmt: skip
+    for said in (failed, {key: failed[key] for key in ("version", "as_of", "verdict", "reason")}):
+        shown = page(said, ())
+        assert "<h1>The monitor cannot see</h1>" in shown
+        assert "No data: the log ends on 2017-11-02" in shown
+        assert "<h2>Check the tracking</h2>" in shown
+        assert "<svg" not in shown
+
+
+def test_an_action_at_rest_says_until_when(series):
+    said = verdict(AS_OF, **PLANTED)
+    taken = [Taken(AS_OF - timedelta(days=2), 4, "drift-of-one-level", "refit_thresholds")]
+    shown = page(said, series, taken)
+    rest = AS_OF - timedelta(days=2) + timedelta(days=RULES.cool_down_days.refit_thresholds)
+    assert f"<h2>Wait: refit the thresholds rests until {rest.day} November 2017</h2>" in shown
+
+
+def test_the_headline_names_each_kind_of_look():
+    levels = [{"level": level, "verdict": "drifted" if level in (1, 3) else "ok"} for level in range(5)]
+    said = {"verdict": "drifted", "since": "2017-11-01", "level": 1, "levels": levels, "signals": []}
+    assert headline(said) == "Levels 1 and 3 have drifted since 1 November 2017"
+    every = [{"level": level, "verdict": "drifted"} for level in range(5)]
+    assert headline({**said, "levels": every}) == "Every level has drifted since 1 November 2017"
+    moved = {"verdict": "ok", "signals": [{"name": "delay", "verdict": "changed"}], "levels": levels}
+    assert headline(moved) == "Every level keeps its promise; delay moved"
+
+
+@pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: rule.name)
+def test_every_action_has_its_command(rule):
+    decision = decide(RULES, Seen.of(verdict(AS_OF, **PLANTED), FIRST, 3), [])
+    said = command(verdict(AS_OF, **PLANTED), type(decision)(rule.action, rule.name, rule.action, None, rule.says))
+    assert (said is None) == (rule.action == "none")
+
+
+def test_versions_follow_each_other_in_one_picture(series):
+    before = level_series(require_columns(daily(FIRST + timedelta(days=20), first=FIRST)), 3)
+    later = level_series(require_columns(daily(AS_OF, first=FIRST + timedelta(days=20))), 4)
+    assert "v3 to v4" in page(verdict(AS_OF), [*before, *later])
+
+
+def test_a_point_is_the_mean_of_its_week_and_nothing_else():
+    table = require_columns(daily(AS_OF, **PLANTED))
+    (line,) = [each for each in level_series(table, 4) if each.level == 3]
+    rows = table[table["level"] == 3].reset_index(drop=True)
+    week = rows.iloc[-7:]
+    assert line.nowcast[-1] == pytest.approx(np.average(week["nowcast"], weights=week["n"]))
+    assert line.low[-1] < line.nowcast[-1] < line.high[-1]
+    # Before a week is whole, and beyond the last day that has matured, there is no point.
+    assert np.isnan(line.nowcast[:6]).all()
+    assert not np.isnan(line.nowcast[6:]).any()
+    matured = [day for day, value in zip(line.days, line.matured, strict=True) if not np.isnan(value)]
+    assert matured[-1] == AS_OF - timedelta(days=WINDOW)
+    whole = rows[(rows["matured_n"] > 0)].iloc[-7:]
+    assert line.matured[list(line.days).index(matured[-1])] == pytest.approx(
+        whole["matured_positives"].sum() / whole["matured_n"].sum()
+    )
+
+
+def test_an_unknown_nowcast_is_not_taken_for_zero():
+    table = require_columns(daily(AS_OF))
+    known = level_series(table, 4)[0].nowcast[-1]
+    table.loc[table["day"] == table["day"].max(), ["nowcast", "nowcast_low", "nowcast_high"]] = np.nan
+    assert level_series(table, 4)[0].nowcast[-1] == pytest.approx(known, rel=0.05)
+
+
+def test_days_add_up_over_levels_and_leave_out_what_is_not_known():
+    table = require_columns(daily(AS_OF))
+    figures = day_figures(table, {AS_OF - timedelta(days=1): verdict(AS_OF)})
+    last = figures[AS_OF - timedelta(days=1)]
+    rows = table[table["day"] == table["day"].max()]
+    assert last["all"]["n"] == rows["n"].sum()
+    assert last["all"]["recall_proxy"] == pytest.approx(
+        (rows["shown"] * rows["precision"]).sum() / (rows["n"] * rows["nowcast"]).sum()
+    )
+    assert "matured_rate" not in last["all"]
+    assert figures[FIRST]["all"]["matured_rate"] > 0
+    assert last["level 0"]["drift_statistic"] == 0.13
+    assert last["signal delay"] == {"drift_statistic": 0.2}
+    assert "drift_statistic" not in figures[FIRST]["level 0"]
+
+
+def test_a_table_that_breaks_the_contract_is_refused():
+    with pytest.raises(MonitoringError, match=r"daily.parquet lacks nowcast, shown|lacks shown, nowcast"):
+        require_columns(daily(AS_OF).drop(columns=["shown", "nowcast"]))
+    with pytest.raises(MonitoringError, match="is empty"):
+        require_columns(pd.DataFrame(columns=list(COLUMNS)))

@@ -1,0 +1,170 @@
+"""A replay walks the weeks in order, once each; killed anywhere it goes on and ends the same."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from onward.errors import RunError
+from onward.runs.replay import Replay, replay
+
+PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
+PIPELINE = "stages: {read: {cmd: 'true', outs: [a]}, join: {cmd: 'true', deps: [a], outs: [b]}}"
+
+# `onward …` that keeps a diary of what it was asked, and dies where KILL says.
+FAKE_CLI = """
+import json, os, pathlib, signal, sys
+words, text = sys.argv[1:], sys.stdin.read()
+said = " ".join(words)
+with open("diary", "a") as diary:
+    diary.write(said + "\\n")
+if os.environ.get("KILL") == said:
+    os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+assert "/replay" in os.environ["ONWARD_REGISTRY"] and "/replay" in os.environ["ONWARD_LOOKS"]
+if words[:2] == ["run", "start"]:
+    asked = json.loads(text)
+    print("run starts"); print(json.dumps({"run": "run-" + asked["as_of"]}))
+elif words[0] == "score":
+    print(json.dumps({"version": int(words[1][-2:])}))
+elif words[0] == "monitor":
+    if words[1].endswith("20"):
+        sys.exit("Error: no matured labels")
+    print(json.dumps({"verdict": "ok", "reason": "as promised " + words[1]}))
+elif words[0] == "act":
+    assert json.loads(text)["verdict"] == "ok"
+    print(json.dumps({"action": "none"}))
+elif os.environ.get("FAIL") == said:
+    sys.exit("Error: " + said + " failed")
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "onward").mkdir()
+    (tmp_path / "onward" / "__init__.py").touch()
+    (tmp_path / "onward" / "cli.py").write_text(FAKE_CLI)
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    # The replay's commands start in the project's folder, where this `onward` lies; this process has the real one.
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def asked(project, last=date(2017, 7, 4)):
+    return Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 7)
+
+
+def walk(project, **kind):
+    return dict(replay(asked(project, **kind), lambda step: None))
+
+
+def diary(project):
+    return (project / "diary").read_text().splitlines()
+
+
+def test_each_week_trains_scores_the_next_days_and_looks(project):
+    weeks = walk(project)
+    assert list(weeks) == [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
+    assert diary(project)[:7] == [
+        "run start", "run stage run-2017-06-06 read", "run stage run-2017-06-06 join", "run finish run-2017-06-06",
+        "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13", "act",
+    ]  # fmt: skip
+    assert weeks[date(2017, 6, 6)] == {
+        "run": "run-2017-06-06", "version": 6, "verdict": "ok", "reason": "as promised --as-of=2017-06-13",
+        "action": "none",
+    }  # fmt: skip
+    # A look that failed is told, and the walk goes on.
+    assert weeks[date(2017, 6, 13)]["verdict"] == "failed"
+    assert weeks[date(2017, 6, 13)]["reason"] == "Error: no matured labels"
+
+
+def test_weeks_that_are_through_are_not_walked_again(project):
+    first = walk(project, last=date(2017, 6, 20))
+    walked = diary(project)
+    again = walk(project)
+    assert list(again)[:2] == list(first)
+    assert diary(project)[: len(walked)] == walked
+    assert not any("06-06" in line for line in diary(project)[len(walked) :])
+
+
+PROGRAM = """
+import sys
+from datetime import date
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from onward.runs.replay import Replay, replay
+root = Path.cwd()
+list(replay(Replay(root, root / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 7), lambda step: None))
+"""
+
+
+def kept(project):
+    folder = project / "replayed" / "one"
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_killed_at_any_step_it_goes_on_and_ends_the_same(project, tmp_path_factory):
+    walk(project)
+    whole, steps = kept(project), diary(project)
+    for step in sorted({line for line in steps if "2017" in line})[::3]:
+        (project / "diary").unlink()
+        for path in sorted((project / "replayed").rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        source = str(PARAMS.parent / "src")
+        killed = subprocess.run(
+            [sys.executable, "-c", PROGRAM, source], cwd=project, check=False, capture_output=True,
+            env={**os.environ, "KILL": step, "PYTHONPATH": str(project)},
+        )  # fmt: skip
+        assert killed.returncode == -9, killed.stderr[-800:]
+        before = [line for line in diary(project) if line.startswith("monitor")]
+        walk(project)
+        assert kept(project) == whole, step
+        assert all(diary(project).count(line) == 1 for line in before[:-1])
+
+
+def test_a_step_that_fails_is_named_with_its_reason(project, monkeypatch):
+    monkeypatch.setenv("FAIL", "run stage run-2017-06-13 join")
+    with pytest.raises(RunError, match=r"`onward run stage run-2017-06-13 join` ended with 1: Error: run stage"):
+        walk(project)
+    monkeypatch.delenv("FAIL")
+    assert len(walk(project)) == 4
+
+
+def test_two_questions_do_not_share_a_folder(project):
+    walk(project)
+    other = Replay(project, project / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 14)
+    with pytest.raises(RunError, match="holds a replay of"):
+        next(iter(replay(other, lambda step: None)))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "2017-06-07"], "no 7 days lie between"),
+        (["--to", "2017-08-01", "--every", "weekly"], "is no number of days"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(project, monkeypatch, words, said):
+    from onward.cli import app
+
+    monkeypatch.chdir(project)
+    found = CliRunner().invoke(app, ["replay", "--from", "2017-06-06", *words])
+    assert isinstance(found.exception, RunError)
+    assert said in str(found.exception)
+
+
+def test_the_command_tells_each_week_and_where_to_see_it(project, monkeypatch):
+    from onward.cli import app
+
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = CliRunner().invoke(app, ["replay", "--from", "2017-06-06", "--to", "2017-06-20"], catch_exceptions=False)
+    assert "2017-06-06  version 6  ok" in shown.stdout
+    assert "ONWARD_LOOKS=" in shown.stdout
+    assert json.loads((project / ".onward" / "replay" / "2017-06-06-every-7d" / "replay.json").read_text())
