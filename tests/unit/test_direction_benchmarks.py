@@ -1,10 +1,12 @@
 """The direction benchmarks on made data: every part runs, and the table holds what the claims quote."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from benchmarks import direction_dirlink, direction_sequences
+from benchmarks import direction_dirlink, direction_sequences, trials
 from benchmarks.direction_data import Sequences, random_split
 from onward.evaluation.blend import BlendSettings
 from onward.evaluation.shortlist import RankerSettings
@@ -24,9 +26,10 @@ def made_graph():
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, steps=10, rows=30, candidates=30)
-    monkeypatch.setattr(direction_dirlink, "ENCODERS", (encoder,))
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(direction_dirlink, "Kept", partial(trials.Kept, store=tmp_path))
+    encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, rows=30, candidates=30)
+    monkeypatch.setattr(direction_dirlink, "ENCODERS", ((9.0, encoder),))
     monkeypatch.setattr(direction_dirlink, "BLENDS", (BlendSettings(iterations=20, bags=1),))
     monkeypatch.setattr(direction_dirlink, "LEARNT_EDGES", 100)
     rankers = (RankerSettings(iterations=20, min_rows_in_leaf=5), RankerSettings(iterations=20, objective="lambdarank"))
@@ -37,8 +40,9 @@ def quick(monkeypatch):
 def test_graph_parts_fill_the_claims(quick):
     split = random_split(made_graph(), "made", 0, 0.1, 0.2)
     table = direction_dirlink.Table()
-    direction_dirlink.existence("Photo", split, table, direction=True)
-    direction_dirlink.catalogue("Photo catalogue", split, table)
+    encoder = direction_dirlink.encoder_of(direction_dirlink.pick_encoder(split)["picked"], NODES)
+    table.add("Photo", direction_dirlink.existence(split, encoder, direction=True))
+    table.add("Photo catalogue", direction_dirlink.catalogue(split, encoder))
     found = direction_dirlink.claims(table)
     assert found["photo_hits100_blend"] > 30
     assert found["photo_hr10_blend_filtered"] >= found["photo_hr10_blend"] > 0
