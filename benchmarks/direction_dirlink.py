@@ -124,8 +124,8 @@ def pick_encoder(split: LinkSplit) -> Trial:
     found = []
     for number in range(len(ENCODERS)):
         method = encoder_of(number, nodes).fit(split.graph)
-        scores = (score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in (split.validation, absent))
-        found.append(hits(*scores, len(split.test_absent)))
+        edges, others = (score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in (split.validation, absent))
+        found.append(hits(edges, others, len(split.test_absent)))
     return {"validation Hits@100": found, "picked": int(np.argmax(found))}
 
 

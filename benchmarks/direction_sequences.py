@@ -7,9 +7,10 @@ last three.
 """
 
 import argparse
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.direction_data import Sequences, beauty, data_folder
 from benchmarks.form import Cell, Finding, publish
+from benchmarks.trials import Trial, Trials
 from onward.evaluation.links import PairRanks, rank_links
 from onward.evaluation.ranking import Method
 from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
@@ -53,7 +55,7 @@ GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
     "resource allocation": (("near", Paths("out", "out", 1.0)), ("near", Paths("in", "out", 1.0))),
     "dual SVD": (("near", DualSvd(128, 3.0)), ("all", DualSvd(128, 3.0)), ("all", DualSvd(256, 3.0))),
     "item kNN": (("near", ItemKnn("node")), ("near", ItemKnn("node", prior=5.0))),
-    "EASE": (("near", Ease(100.0, "node")), ("near", Ease(500.0, "node"))),
+    "EASE": (("near", Ease(300.0, "node")),),
     "attributes": tuple(("all", PropagatedAttributes(*hops)) for hops in ((0, 0), (1, 0), (1, 2))),
     "attribute neighbours": (("all", SmoothedEdges("source")), ("all", SmoothedEdges("target"))),
 }
@@ -167,34 +169,69 @@ def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
     return {"query": query, "method": method, **{name: each.value for name, each in found.items()}, **bounds}
 
 
-def compare(
-    query: str, learning: Moment, test: Moment, chains: tuple[Mapping[str, tuple[Chain, ...]], ...], per_proposer: int
-) -> list[dict[str, Cell]]:
-    """Pick, fit and rank for one kind of query."""
-    console = Console(stderr=True)
-    ask = ASKED[query]
-    before, now = chains
-    kept_back = np.arange(len(learning.target)) < min(JUDGES, len(learning.target) // 3)
-    judging = learning.some(np.flatnonzero(kept_back))
-    picked = {
-        name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in each]))
-        for name, each in before.items()
-    }
-    rows = []
-    for name, number in picked.items():
-        ranks = rank_links(ask(now[name][number], test), test.pairs, test.seen)
-        rows.append(row(query, name, ranks))
+Chains = Mapping[str, tuple[Chain, ...]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Two moments: one to learn and pick at, one to test at, each with every setting fitted to its counts.
+
+    Attributes:
+        taught: what the blend learns from.
+        judging: what picks settings and the ranker, kept back from learning.
+        test: what is reported.
+        before: fitted to the counts of the first moment.
+        now: fitted to those of the second.
+    """
+
+    taught: Moment
+    judging: Moment
+    test: Moment
+    before: Chains
+    now: Chains
+
+    @classmethod
+    def of(cls, learning: Moment, test: Moment) -> "Work":
+        """Fit everything."""
+        kept_back = np.arange(len(learning.target)) < min(JUDGES, len(learning.target) // 3)
+        taught, judging = (learning.some(np.flatnonzero(which)) for which in (~kept_back, kept_back))
+        return cls(taught, judging, test, fit_all(learning), fit_all(test))
+
+
+def baselines(query: str, work: Work) -> Trial:
+    """The setting of each method that the judges pick, and how it ranks."""
+    ask, console = ASKED[query], Console(stderr=True)
+    picked, rows = {}, []
+    for name, settings in work.before.items():
+        rates = [hit_rate(ask(chain, work.judging), work.judging) for chain in settings]
+        picked[name] = int(np.argmax(rates))
+        method = ask(work.now[name][picked[name]], work.test)
+        rows.append(row(query, name, rank_links(method, work.test.pairs, work.test.seen)))
         console.print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
-    taught = learning.some(np.flatnonzero(~kept_back))
+    return {"picked": picked, "rows": rows}
+
+
+def blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> Trial:
+    """The blend, its ranker picked by the judges."""
+    console = Console(stderr=True)
     ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
-    examples = Examples.of(ask_for(taught, before), answers_of(taught), RANKERS[0].negative_share, SEED)
+    asked = ask_for(work.taught, work.before)
+    examples = Examples.of(asked, answers_of(work.taught), RANKERS[0].negative_share, SEED)
     console.print(f"{query}: {examples.covered:.3f} of the answers are on a short list", highlight=False)
     fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
-    question = ask_for(judging, before)
-    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), judging))
-    rows.append(row(query, "blend", rank_links(best.method(ask_for(test, now)), test.pairs, test.seen)))
-    console.print(f"{query}: blend: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
-    return rows
+    question = ask_for(work.judging, work.before)
+    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), work.judging))
+    ranks = rank_links(best.method(ask_for(work.test, work.now)), work.test.pairs, work.test.seen)
+    found = row(query, "blend", ranks)
+    console.print(f"{query}: blend: {found['hr@10']:.4f} {found['hr@50']:.4f}", highlight=False)
+    return {"covered": examples.covered, "rows": [found]}
+
+
+def compare(query: str, trials: Trials, key: str, work: Callable[[], Work], per_proposer: int) -> list[dict[str, Cell]]:
+    """Pick, fit and rank for one kind of query, or read what was finished before."""
+    single = trials.run(f"{query}, baselines, {key}", lambda: baselines(query, work()))
+    both = trials.run(f"{query}, blend, {key}", lambda: blend(query, work(), single["picked"], per_proposer))
+    return [*single["rows"], *both["rows"]]
 
 
 def main() -> None:
@@ -205,15 +242,22 @@ def main() -> None:
     arguments.add_argument("--learners", type=int, default=14000, help="random customers that the blend learns from")
     arguments.add_argument("--query", choices=tuple(ASKED), nargs="+", default=list(ASKED))
     arguments.add_argument("--per-proposer", type=int, default=150, help="candidates that each method proposes")
+    arguments.add_argument("--fresh", action="store_true", help="forget what is finished")
     asked = arguments.parse_args()
-    sequences = beauty(asked.data)
-    vectors = attribute_vectors(sequences.attributes, 256)
-    everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
-    learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
-    learning = Moment.of(sequences, learners, vectors, back=2)
-    test = Moment.of(sequences, everyone[: asked.users], vectors, back=1)
-    chains = (fit_all(learning), fit_all(test))
-    rows = [line for query in asked.query for line in compare(query, learning, test, chains, asked.per_proposer)]
+
+    @cache
+    def work() -> Work:
+        sequences = beauty(asked.data)
+        vectors = attribute_vectors(sequences.attributes, 256)
+        everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
+        learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
+        learning = Moment.of(sequences, learners, vectors, back=2)
+        return Work.of(learning, Moment.of(sequences, everyone[: asked.users], vectors, back=1))
+
+    trials = Trials("direction_sequences", fresh=asked.fresh)
+    settings = repr((COUNTED, GRIDS, RANKERS, DECAY, JUDGES, asked.users, asked.learners, asked.per_proposer))
+    key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    rows = [line for query in asked.query for line in compare(query, trials, key, work, asked.per_proposer)]
     found = {(line["query"], line["method"]): line for line in rows}
     named = {
         "beauty_hr10_blend": ("previous item", "blend", "hr@10"),

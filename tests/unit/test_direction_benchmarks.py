@@ -50,7 +50,7 @@ def test_graph_parts_fill_the_claims(quick):
 
 
 @pytest.mark.parametrize("query", ["previous item", "history"])
-def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, query):
+def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, tmp_path, query):
     generator = np.random.default_rng(1)
     users = tuple((generator.integers(0, 30) + np.arange(generator.integers(5, 9))) % 30 for _ in range(120))
     sequences = Sequences(users, 30, sp.csr_matrix(generator.random((30, 9)) < 0.4))
@@ -60,8 +60,10 @@ def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, query):
     assert test.graphs["near"].baskets.sum() == sum(len(user) - 2 for user in users)
     assert learning.graphs["near"].baskets.sum() == sum(len(user) - 3 for user in users)
     assert all((history == user[:-1]).all() for history, user in zip(test.history, users, strict=True))
-    chains = tuple(direction_sequences.fit_all(moment) for moment in (learning, test))
-    rows = {row["method"]: row for row in direction_sequences.compare(query, learning, test, chains, 10)}
+    store = partial(trials.Trials, "sequences", store=tmp_path)
+    work = partial(direction_sequences.Work.of, learning, test)
+    rows = {row["method"]: row for row in direction_sequences.compare(query, store(), "made", work, 10)}
+    assert list(rows.values()) == direction_sequences.compare(query, store(), "made", None, 10)  # nothing is left to do
     # Each item leads to the next: whoever counts direction finds it, whoever does not cannot.
     assert rows["Markov"]["hr@5"] > 0.9
     assert rows["blend"]["hr@5"] > 0.9
