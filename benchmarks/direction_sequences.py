@@ -9,7 +9,7 @@ last three.
 import argparse
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -67,19 +67,22 @@ JUDGES = 2000
 """Learners that are kept back to pick settings and the ranker."""
 
 
+Chains = Mapping[str, tuple[Chain, ...]]
+
+
 @dataclass(frozen=True)
 class Moment:
-    """What is known when the target is asked for.
+    """What is known when something is asked for.
 
     Attributes:
         graphs: counts of everything before, by the names of `COUNTED`.
-        history: [Q] all that each customer bought before the target, in order.
-        target: [Q].
+        history: [Q] what each customer bought before and cannot be asked for, in order; the last asks.
+        pairs: [r, 2] query number and an item that is wanted after it.
     """
 
     graphs: Mapping[str, DirectedGraph]
     history: tuple[Ints, ...]
-    target: Ints
+    pairs: Ints
 
     @classmethod
     def of(cls, sequences: Sequences, customers: Ints, vectors: np.ndarray, back: int) -> "Moment":
@@ -90,7 +93,13 @@ class Moment:
             for name, (window, decay) in COUNTED.items()
         }
         asked = [sequences.users[customer] for customer in customers]
-        return cls(graphs, tuple(user[:-back] for user in asked), np.array([user[-back] for user in asked]))
+        pairs = np.array([(query, user[-back]) for query, user in enumerate(asked)])
+        return cls(graphs, tuple(user[:-back] for user in asked), pairs)
+
+    @property
+    def queries(self) -> int:
+        """Number of queries Q."""
+        return len(self.history)
 
     @property
     def items(self) -> int:
@@ -102,14 +111,11 @@ class Moment:
         """[Q, N] what each customer bought before."""
         return histories(self.history, self.items, 1.0)
 
-    @property
-    def pairs(self) -> Ints:
-        """[Q, 2] query number and target."""
-        return np.stack([np.arange(len(self.target)), self.target], axis=1)
-
     def some(self, queries: Ints) -> "Moment":
-        """The same with some of the queries."""
-        return Moment(self.graphs, tuple(self.history[query] for query in queries), self.target[queries])
+        """The same with some of the queries, given in ascending order."""
+        pairs = self.pairs[np.isin(self.pairs[:, 0], queries)]
+        renumbered = np.stack([np.searchsorted(queries, pairs[:, 0]), pairs[:, 1]], axis=1)
+        return replace(self, history=tuple(self.history[query] for query in queries), pairs=renumbered)
 
 
 def asked_by_item(chain: Chain, moment: Moment) -> Method:
@@ -127,13 +133,13 @@ def asked_by_history(chain: Chain, moment: Moment) -> Method:
 ASKED = {"previous item": asked_by_item, "history": asked_by_history}
 
 
-def fit_all(moment: Moment) -> dict[str, tuple[Chain, ...]]:
+def fit_all(moment: Moment) -> Chains:
     """Every setting of every method, fitted to the counts of its kind."""
     return {name: tuple(score.fit(moment.graphs[kind]) for kind, score in grid) for name, grid in GRIDS.items()}
 
 
 def question_of(
-    moment: Moment, chains: Mapping[str, tuple[Chain, ...]], proposers: Mapping[str, int], query: str, per_proposer: int
+    moment: Moment, chains: Chains, proposers: Mapping[str, int], query: str, per_proposer: int
 ) -> Question:
     """What the ranker may see: with the whole history, also the previous item alone."""
     kinds = ("previous item",) if query == "previous item" else ("previous item", "history")
@@ -157,9 +163,9 @@ def hit_rate(method: Method, moment: Moment) -> float:
 
 
 def answers_of(moment: Moment) -> sp.csr_matrix:
-    """[Q, N] one answer a query."""
-    shape = (len(moment.target), moment.items)
-    return sp.csr_matrix((np.ones(len(moment.target)), (moment.pairs[:, 0], moment.target)), shape=shape)
+    """[Q, N] what is wanted after each query."""
+    shape = (moment.queries, moment.items)
+    return sp.csr_matrix((np.ones(len(moment.pairs)), (moment.pairs[:, 0], moment.pairs[:, 1])), shape=shape)
 
 
 def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
@@ -167,9 +173,6 @@ def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
     found = ranks.intervals(SAMPLES, SEED)
     bounds = {"hr@10 low": found["hr@10"].low, "hr@10 high": found["hr@10"].high}
     return {"query": query, "method": method, **{name: each.value for name, each in found.items()}, **bounds}
-
-
-Chains = Mapping[str, tuple[Chain, ...]]
 
 
 @dataclass(frozen=True)
@@ -191,40 +194,50 @@ class Work:
     now: Chains
 
     @classmethod
-    def of(cls, learning: Moment, test: Moment) -> "Work":
-        """Fit everything."""
-        kept_back = np.arange(len(learning.target)) < min(JUDGES, len(learning.target) // 3)
+    def of(cls, learning: Moment, test: Moment, before: Chains, now: Chains) -> "Work":
+        """Keep the judges back."""
+        kept_back = np.arange(learning.queries) < min(JUDGES, learning.queries // 3)
         taught, judging = (learning.some(np.flatnonzero(which)) for which in (~kept_back, kept_back))
-        return cls(taught, judging, test, fit_all(learning), fit_all(test))
+        return cls(taught, judging, test, before, now)
+
+
+def pick(query: str, work: Work) -> dict[str, int]:
+    """The setting of each method that finds most of what the judges want."""
+    ask, judging = ASKED[query], work.judging
+    return {
+        name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in settings]))
+        for name, settings in work.before.items()
+    }
+
+
+def fit_blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> tuple[float, Method]:
+    """Share of answers on the short lists it learnt from, and the blend for the test, its ranker picked by judges."""
+    ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
+    asked = ask_for(work.taught, work.before)
+    examples = Examples.of(asked, answers_of(work.taught), RANKERS[0].negative_share, SEED)
+    fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
+    question = ask_for(work.judging, work.before)
+    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), work.judging))
+    return examples.covered, best.method(ask_for(work.test, work.now))
 
 
 def baselines(query: str, work: Work) -> Trial:
     """The setting of each method that the judges pick, and how it ranks."""
-    ask, console = ASKED[query], Console(stderr=True)
-    picked, rows = {}, []
-    for name, settings in work.before.items():
-        rates = [hit_rate(ask(chain, work.judging), work.judging) for chain in settings]
-        picked[name] = int(np.argmax(rates))
-        method = ask(work.now[name][picked[name]], work.test)
-        rows.append(row(query, name, rank_links(method, work.test.pairs, work.test.seen)))
-        console.print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
+    picked, rows, test = pick(query, work), [], work.test
+    for name, number in picked.items():
+        method = ASKED[query](work.now[name][number], test)
+        rows.append(row(query, name, rank_links(method, test.pairs, test.seen)))
+        Console(stderr=True).print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
     return {"picked": picked, "rows": rows}
 
 
 def blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> Trial:
-    """The blend, its ranker picked by the judges."""
-    console = Console(stderr=True)
-    ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
-    asked = ask_for(work.taught, work.before)
-    examples = Examples.of(asked, answers_of(work.taught), RANKERS[0].negative_share, SEED)
-    console.print(f"{query}: {examples.covered:.3f} of the answers are on a short list", highlight=False)
-    fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
-    question = ask_for(work.judging, work.before)
-    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), work.judging))
-    ranks = rank_links(best.method(ask_for(work.test, work.now)), work.test.pairs, work.test.seen)
-    found = row(query, "blend", ranks)
-    console.print(f"{query}: blend: {found['hr@10']:.4f} {found['hr@50']:.4f}", highlight=False)
-    return {"covered": examples.covered, "rows": [found]}
+    """How the blend ranks."""
+    covered, method = fit_blend(query, work, picked, per_proposer)
+    found = row(query, "blend", rank_links(method, work.test.pairs, work.test.seen))
+    shown = f"{found['hr@10']:.4f} {found['hr@50']:.4f}, {covered:.3f} of the answers on a short list"
+    Console(stderr=True).print(f"{query}: blend: {shown}", highlight=False)
+    return {"covered": covered, "rows": [found]}
 
 
 def compare(query: str, trials: Trials, key: str, work: Callable[[], Work], per_proposer: int) -> list[dict[str, Cell]]:
@@ -252,7 +265,8 @@ def main() -> None:
         everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
         learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
         learning = Moment.of(sequences, learners, vectors, back=2)
-        return Work.of(learning, Moment.of(sequences, everyone[: asked.users], vectors, back=1))
+        test = Moment.of(sequences, everyone[: asked.users], vectors, back=1)
+        return Work.of(learning, test, fit_all(learning), fit_all(test))
 
     trials = Trials("direction_sequences", fresh=asked.fresh)
     settings = repr((COUNTED, GRIDS, RANKERS, DECAY, JUDGES, asked.users, asked.learners, asked.per_proposer))

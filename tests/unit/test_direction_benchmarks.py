@@ -61,7 +61,8 @@ def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, tmp_path
     assert learning.graphs["near"].baskets.sum() == sum(len(user) - 3 for user in users)
     assert all((history == user[:-1]).all() for history, user in zip(test.history, users, strict=True))
     store = partial(trials.Trials, "sequences", store=tmp_path)
-    work = partial(direction_sequences.Work.of, learning, test)
+    chains = [direction_sequences.fit_all(moment) for moment in (learning, test)]
+    work = partial(direction_sequences.Work.of, learning, test, *chains)
     rows = {row["method"]: row for row in direction_sequences.compare(query, store(), "made", work, 10)}
     assert list(rows.values()) == direction_sequences.compare(query, store(), "made", None, 10)  # nothing is left to do
     # Each item leads to the next: whoever counts direction finds it, whoever does not cannot.
