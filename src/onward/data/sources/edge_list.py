@@ -65,7 +65,8 @@ def read_edge_list(path: Path) -> EdgeList:
     source, target = (np.searchsorted(names, end.to_numpy(str)) for end in ends)
     loop = source == target
     keys, place = np.unique((source * len(names) + target)[~loop], return_inverse=True)
-    total = np.bincount(place, weights=weight.to_numpy(np.float64)[~loop], minlength=len(keys))
+    total = np.zeros(len(keys))
+    np.add.at(total, place, weight.to_numpy(np.float64)[~loop])
     edges = np.stack([keys // len(names), keys % len(names)], axis=1).astype(np.int64)
     return EdgeList(names, edges, total, int(loop.sum()))
 
