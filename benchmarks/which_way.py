@@ -78,13 +78,13 @@ def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
     }
     fitted = fit_scores(scores, split.graph)
     test, validation = (DirectionPairs.of(pairs, split.graph, split.known) for pairs in (split.test, split.validation))
-    features = {pairs: pair_features(fitted, split.graph, pairs.pairs) for pairs in (test, validation)}
+    shown, judging = (pair_features(fitted, split.graph, pairs.pairs) for pairs in (test, validation))
     console.print(f"{data}: {len(split.graph.edges)} edges, {len(test.pairs)} one-way test pairs", highlight=False)
     found: dict[str, Mapping[str, Interval]] = {}
     for number, name in enumerate(scores):
-        found[name] = _auc(test, features[test][:, number], features[test][:, len(scores) + number])
+        found[name] = _auc(test, shown[:, number], shown[:, len(scores) + number])
     for name, (target, source) in DEGREE_COLUMNS.items():
-        columns = features[test][:, 2 * len(scores) :]
+        columns = shown[:, 2 * len(scores) :]
         found[name] = _auc(test, columns[:, target], columns[:, source])
     learnt, weights = _learnt(split.graph, scores)
     blends = {
@@ -93,8 +93,8 @@ def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
         for number, settings in enumerate(SETTINGS)
     }
     for matching in MATCHED:
-        best = max(blends, key=lambda each: _of(blends[each], validation, features[validation])[matching].value)
-        found[f"blend picked by validation, {matching}"] = _of(blends[best], test, features[test])
+        best = max(blends, key=lambda each: _of(blends[each], validation, judging)[matching].value)
+        found[f"blend picked by validation, {matching}"] = _of(blends[best], test, shown)
     rows: list[dict[str, Cell]] = [
         {"data": data, "method": name, **{f"direction AUC, {each}": value.value for each, value in by.items()}}
         for name, by in found.items()
