@@ -121,7 +121,9 @@ class Clock:
 
     def _households(self, customer: np.ndarray) -> npt.NDArray[np.int64]:
         """The outside ids of customers, which are the same at every clock."""
-        known = read_table(self.layout.serving / "customers.parquet").set_index("customer")["customer_id"]
+        places = (self.layout.serving, self.layout.backtest)  # who first came after the clock is in the second alone
+        tables = [read_table(place / "customers.parquet", ["customer", "customer_id"]) for place in places]
+        known = pd.concat(tables).drop_duplicates().set_index("customer")["customer_id"]
         return np.asarray(known.loc[customer], dtype=np.int64)
 
     @property
