@@ -28,6 +28,7 @@ ORIGIN = {
     CORA: "github.com/shchur/gnn-benchmark, data/npz/cora_ml.npz",
     PHOTO: "github.com/shchur/gnn-benchmark, data/npz/amazon_electronics_photo.npz, zipped",
     BEAUTY: "github.com/RUCAIBox/CIKM2020-S3Rec, data/Beauty.txt",
+    "retail/online_retail.parquet": "archive.ics.uci.edu, data set 352, its sheet as Parquet",
     BEAUTY_ATTRIBUTES: "github.com/RUCAIBox/CIKM2020-S3Rec, data/Beauty_item2attributes.json",
 }
 SPLIT_ORIGIN = "DirLinkBench (arXiv 2502.05724), the official splits of Cora-ML"
@@ -86,7 +87,7 @@ def data_folder(arguments: argparse.ArgumentParser) -> None:
 
 def cora_ml(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Cora-ML: edges [m, 2] "cites", number of nodes, attributes [n, F]; nodes of the largest weak component."""
-    with np.load(_file(folder, CORA), allow_pickle=False) as arrays:
+    with np.load(file_of(folder, CORA), allow_pickle=False) as arrays:
         adjacency, words = (_stored(arrays, f"{name}_matrix", ".") for name in ("adj", "attr"))
     _, component = connected_components(adjacency, directed=True, connection="weak")
     kept = np.flatnonzero(component == np.bincount(component).argmax())
@@ -102,7 +103,7 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
     edges, nodes, attributes = graph
     parts = {
         f"{kind}_{part}": np.load(
-            _file(folder, f"dirlink/cora_ml/split/{number}/{kind}_{part}_edges.npy", SPLIT_ORIGIN), allow_pickle=False
+            file_of(folder, f"dirlink/cora_ml/split/{number}/{kind}_{part}_edges.npy", SPLIT_ORIGIN), allow_pickle=False
         ).astype(np.int64)
         for kind in ("pos", "neg")
         for part in ("train", "val", "test")
@@ -119,7 +120,7 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
 def photo(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Amazon Photo: edges [m, 2] "bought also", number of products, attributes [n, F]."""
     with (
-        zipfile.ZipFile(_file(folder, PHOTO)) as archive,
+        zipfile.ZipFile(file_of(folder, PHOTO)) as archive,
         np.load(io.BytesIO(archive.read("amazon_electronics_photo.npz")), allow_pickle=False) as arrays,
     ):
         adjacency, words = (_stored(arrays, name, "_") for name in ("adj", "attr"))
@@ -145,18 +146,23 @@ def random_split(
 
 def beauty(folder: Path) -> Sequences:
     """Amazon Beauty, 5-core, as S3-Rec published it."""
-    lines = _file(folder, BEAUTY).read_text(encoding="utf-8").splitlines()
+    lines = file_of(folder, BEAUTY).read_text(encoding="utf-8").splitlines()
     # Items are numbered from 1 in the file.
     users = tuple(np.array(line.split()[1:], dtype=np.int64) - 1 for line in lines)
     items = 1 + max(int(user.max()) for user in users)
-    named = json.loads(_file(folder, BEAUTY_ATTRIBUTES).read_text(encoding="utf-8"))
+    named = json.loads(file_of(folder, BEAUTY_ATTRIBUTES).read_text(encoding="utf-8"))
     pairs = np.array([(int(item) - 1, code) for item, codes in named.items() for code in codes if int(item) <= items])
     shape = (items, int(pairs[:, 1].max()) + 1)
     present = sp.csr_matrix((np.ones(len(pairs), np.float32), (pairs[:, 0], pairs[:, 1])), shape=shape)
     return Sequences(users, items, present)
 
 
-def _file(folder: Path, name: str, origin: str | None = None) -> Path:
+def file_of(folder: Path, name: str, origin: str | None = None) -> Path:
+    """A file of the folder.
+
+    Raises:
+        DataError: it is missing; the message says where it comes from.
+    """
     path = Path(folder) / name
     if not path.is_file():
         raise DataError(f"{path} is missing; it comes from {origin or ORIGIN[name]}: put it there, or name --data anew")

@@ -3,13 +3,14 @@
 Cora-ML on the ten official splits of DirLinkBench (arXiv 2502.05724): Hits@100. Amazon Photo on random splits of the
 same kind: Hits@100, the direction of one-way edges matched by degree, and, on splits of 75/5/20, ranking of the whole
 catalogue. One configuration serves all data; validation edges pick each baseline's setting, the encoder's and the
-blend's. Test edges are looked at once.
+blend's. Test edges are looked at once. Finished splits are kept (see `trials`), so that a stopped run goes on.
 """
 
 import argparse
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,49 +18,68 @@ from rich.console import Console
 
 from benchmarks.direction_data import LinkSplit, cora_ml, cora_ml_split, data_folder, photo, random_split
 from benchmarks.form import Cell, Finding, publish
-from onward.evaluation.blend import Blend, BlendSettings, PairRows, fit_scores, held_out_rows, pair_features
+from benchmarks.trials import Kept, Trial, Trials
+from onward.evaluation.blend import (
+    Blend,
+    BlendSettings,
+    Features,
+    PairRows,
+    fit_scores,
+    held_out_rows,
+    turned_round,
+)
 from onward.evaluation.intervals import Floats
-from onward.evaluation.link_folds import Fold, cross_fit
-from onward.evaluation.links import DirectionPairs, existence_auc, hits_at, rank_links, rivals_of
+from onward.evaluation.link_folds import Fold, cross_fit, draw_absent
+from onward.evaluation.links import DirectionPairs, existence_auc, hits_at, one_way, rank_links, rivals_of
 from onward.evaluation.ranking import Method, score_pairs
 from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
 from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.link_scores import GRIDS, LinkScore
+from onward.model.digae import Digae
 from onward.model.whole_graph import WholeGraphEncoder
 
 HITS = 100
 ENCODERS = (
-    WholeGraphEncoder(steps=80),
-    WholeGraphEncoder(steps=600, learning_rate=0.01, hidden=0.15, heads=3, coordinates=512),
+    (35.0, WholeGraphEncoder()),
+    (12.75, WholeGraphEncoder(learning_rate=0.01, hidden=0.15, heads=3, coordinates=512)),
 )
+"""Nodes a training step, and the encoder: a larger graph takes more steps."""
+DIGAE = (Digae(0.5, 0.5), Digae(0.2, 0.2), Digae(0.8, 0.8))
+"""The published model that is trained, as a baseline; it is not blended in, since training it on every fold is dear."""
 BLENDS = (
+    BlendSettings(linear=True, both_ways=True),
     BlendSettings(linear=False, both_ways=False),
-    BlendSettings(linear=True, both_ways=False, iterations=100),
-    BlendSettings(linear=False, both_ways=True),
+    BlendSettings(linear=False, both_ways=True, iterations=400, leaves=24, min_rows_in_leaf=60),
 )
 RANKERS = (RankerSettings(objective="binary"), RankerSettings(objective="lambdarank"))
-HELD_OUT = 0.12
-LEARNT_EDGES = 4000
-ABSENT = 5
+HELD_OUT = 0.15
+LEARNT_EDGES = 3900
+ABSENT = 10
+JUDGED_ABSENT = 10
+"""Non-edges that a validation edge has to beat, so that picking is not left to a few of them."""
 SAMPLES = 500
 
-Quality = Callable[[Method], float]
-Pick = tuple[LinkScore, Method]
+Figures = dict[str, dict[str, float]]
+"""By method and metric."""
+
+Score = Callable[[Features], Floats]
+"""Values of pairs from their features."""
 
 
-@dataclass
 class Table:
     """Values by (data set, method, metric), one a split."""
 
-    values: dict[tuple[str, str, str], list[float]] = field(default_factory=dict)
-    console: Console = field(default_factory=lambda: Console(stderr=True))
+    def __init__(self) -> None:
+        self.values: dict[tuple[str, str, str], list[float]] = {}
 
-    def add(self, data: str, method: str, **metrics: float) -> None:
+    def add(self, data: str, figures: Mapping[str, Mapping[str, float]]) -> None:
         """Keep and show one split's values."""
-        for metric, value in metrics.items():
-            self.values.setdefault((data, method, metric), []).append(value)
-        shown = ", ".join(f"{metric} {value:.4g}" for metric, value in metrics.items())
-        self.console.print(f"{data}: {method}: {shown}", highlight=False)
+        console = Console(stderr=True)
+        for method, metrics in figures.items():
+            for metric, value in metrics.items():
+                self.values.setdefault((data, method, metric), []).append(value)
+            shown = ", ".join(f"{metric} {value:.4g}" for metric, value in metrics.items())
+            console.print(f"{data}: {method}: {shown}", highlight=False)
 
     def mean(self, data: str, method: str, metric: str) -> float:
         """Mean over splits."""
@@ -76,78 +96,93 @@ class Table:
         ]  # fmt: skip
 
 
-def of_pairs(method: Method, pairs: Ints, nodes: int) -> Floats:
-    """[r] scores of [r, 2] pairs."""
-    return score_pairs(method, pairs[:, 0], pairs[:, 1], nodes)
-
-
 def hits(positive: Floats, negative: Floats, of: int) -> float:
-    """Hits@100 among `of` non-edges, in percent; where there are fewer, at the same share of false alarms."""
+    """Hits@100 among `of` non-edges, in percent; where they are more or fewer, at the same share of false alarms."""
     return 100.0 * hits_at(positive, negative, max(1, round(HITS * len(negative) / of)))
 
 
-def validation_hits(split: LinkSplit) -> Quality:
-    """Quality of a method by Hits on the validation pairs."""
-
-    def quality(method: Method) -> float:
-        positive, negative = (
-            of_pairs(method, pairs, split.graph.nodes) for pairs in (split.validation, split.validation_absent)
-        )
-        return hits(positive, negative, len(split.test_absent))
-
-    return quality
+def validation_absent(split: LinkSplit) -> Ints:
+    """The split's non-edges for validation, and more that neither training nor validation knows as edges."""
+    known = split.graph.with_edges(np.concatenate([split.graph.edges, split.validation]))
+    more = max(0, JUDGED_ABSENT * len(split.validation) - len(split.validation_absent))
+    drawn = draw_absent(known, more, np.random.default_rng([more, 0xAB5]))
+    return np.concatenate([split.validation_absent, drawn])
 
 
-def validation_rank(split: LinkSplit) -> Quality:
+def validation_rank(split: LinkSplit) -> Callable[[Method], float]:
     """Quality of a method by HR@10 of the validation edges in the whole catalogue."""
-    rivals = rivals_of(split.known)
+    rivals = rivals_of(split.graph.with_edges(np.concatenate([split.graph.edges, split.validation])))
     return lambda method: float(rank_links(method, split.validation, rivals).metrics()["hr@10"].mean())
 
 
-def pick_all(graph: DirectedGraph, quality: Quality) -> dict[str, Pick]:
-    """Each baseline's setting, and the encoder's, by validation; ties go to the first."""
-    grids: Mapping[str, Sequence[LinkScore]] = {**GRIDS, "encoder": ENCODERS}
-    picks: dict[str, Pick] = {}
-    for name, settings in grids.items():
-        fitted = [(setting, setting.fit(graph)) for setting in settings]
-        picks[name] = max(fitted, key=lambda each: quality(each[1]))
-    return picks
+def encoder_of(number: int, nodes: int) -> Kept:
+    """The encoder of a setting, for a graph of so many nodes."""
+    share, encoder = ENCODERS[number]
+    return Kept(replace(encoder, steps=round(nodes / share)))
 
 
-def untrained() -> dict[str, LinkScore]:
-    """Every setting of every baseline."""
-    return {f"{name} {number}": setting for name, grid in GRIDS.items() for number, setting in enumerate(grid)}
+def pick_encoder(split: LinkSplit) -> Trial:
+    """The setting of `ENCODERS` that validation edges prefer, asked once a data set: training is dear."""
+    absent, nodes = validation_absent(split), split.graph.nodes
+    found = []
+    for number in range(len(ENCODERS)):
+        method = encoder_of(number, nodes).fit(split.graph)
+        edges, others = (score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in (split.validation, absent))
+        found.append(hits(edges, others, len(split.test_absent)))
+    return {"validation Hits@100": found, "picked": int(np.argmax(found))}
 
 
-def blended(picks: Mapping[str, Pick]) -> dict[str, LinkScore]:
-    """What the blend reads: every setting of every baseline, and the encoder that validation picked."""
-    return {**untrained(), "encoder": picks["encoder"][0]}
+def every_setting(encoder: LinkScore) -> dict[str, dict[str, LinkScore]]:
+    """Every setting of every baseline, and the encoder, by method and then by a name of its own."""
+    grids: Mapping[str, Sequence[LinkScore]] = {**GRIDS, "encoder": (encoder,)}
+    return {method: {f"{method} {number}": each for number, each in enumerate(grid)} for method, grid in grids.items()}
 
 
-def existence(data: str, split: LinkSplit, table: Table, *, direction: bool) -> None:
+def existence(split: LinkSplit, encoder: LinkScore, *, direction: bool) -> Figures:
     """Edge or not: every baseline, the encoder and the blend on one split, and which way where asked."""
-    nodes, quality = split.graph.nodes, validation_hits(split)
-    picks = pick_all(split.graph, quality)
-    one_way = DirectionPairs.of(split.test, split.graph, split.known) if direction else None
-    for name, (_, method) in picks.items():
-        edges, absent = (of_pairs(method, pairs, nodes) for pairs in (split.test, split.test_absent))
-        table.add(data, name, **judged(edges, absent))
-        if one_way:
-            table.add(data, name, **which_way(one_way, partial(of_pairs, method, nodes=nodes)))
-    scores = blended(picks)
-    learnt = held_out_rows(scores, folds_of(split.graph, ABSENT))
-    fitted = {**fit_scores(untrained(), split.graph), "encoder": picks["encoder"][1]}
-    validation = PairRows.of(fitted, split.graph, split.validation, split.validation_absent)
-    settings = max(BLENDS, key=lambda each: row_hits(Blend.fit(learnt, each), validation, split))
-    blend = Blend.fit(PairRows.joined([learnt, validation]), settings)
-    test = PairRows.of(fitted, split.graph, split.test, split.test_absent)
-    found = blend.predict(test.features)
-    table.add(data, "blend", **judged(found[test.label], found[~test.label]))
-    if one_way:
-        table.add(
-            data, "blend",
-            **which_way(one_way, lambda pairs: blend.predict(pair_features(fitted, split.graph, pairs))),
-        )  # fmt: skip
+    settings, graph = every_setting(encoder), split.graph
+    scores = {name: each for grid in settings.values() for name, each in grid.items()}
+    fitted = fit_scores(scores, graph)
+    test = PairRows.of(fitted, graph, split.test, split.test_absent)
+    validation = PairRows.of(fitted, graph, split.validation, validation_absent(split))
+    column = {name: number for number, name in enumerate(fitted)}
+
+    def quality(score: Score) -> float:
+        return hits(*apart(score, validation), len(split.test_absent))
+
+    picks = {method: max(grid, key=lambda name: quality(_taking(column[name]))) for method, grid in settings.items()}
+    learnt = held_out_rows(scores, folds_of(graph, ABSENT))
+    best = max(BLENDS, key=lambda each: quality(Blend.fit(learnt, each).predict))
+    methods: dict[str, Score] = {method: _taking(column[name]) for method, name in picks.items()}
+    methods["blend"] = Blend.fit(PairRows.joined([learnt, validation]), best).predict
+    figures = {method: judged(*apart(score, test)) for method, score in methods.items()}
+    if direction:
+        matched = DirectionPairs.of(split.test, graph, split.known)
+        forward = test.features[: len(split.test)][one_way(split.test, split.known)]
+        for method, score in methods.items():
+            figures[method] |= which_way(matched, score(forward), score(turned_round(forward)))
+    return figures | {"DiGAE": digae(split)}
+
+
+def digae(split: LinkSplit) -> dict[str, float]:
+    """DiGAE with the setting that validation picks."""
+    nodes, asked = split.graph.nodes, (split.validation, validation_absent(split), split.test, split.test_absent)
+    found = []
+    for setting in DIGAE:
+        method = setting.fit(split.graph)
+        found.append([score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in asked])
+    best = max(found, key=lambda scores: hits(scores[0], scores[1], len(split.test_absent)))
+    return judged(best[2], best[3])
+
+
+def apart(score: Score, rows: PairRows) -> tuple[Floats, Floats]:
+    """Scores of the edges and of the others."""
+    values = score(rows.features)
+    return values[rows.label], values[~rows.label]
+
+
+def _taking(column: int) -> Score:
+    return lambda rows: rows[:, column].astype(np.float64)
 
 
 def folds_of(graph: DirectedGraph, absent: int) -> Iterator[Fold]:
@@ -156,20 +191,14 @@ def folds_of(graph: DirectedGraph, absent: int) -> Iterator[Fold]:
     return cross_fit(graph, rounds, HELD_OUT, absent, seed=7)
 
 
-def row_hits(blend: Blend, rows: PairRows, split: LinkSplit) -> float:
-    """Hits of a blend on labelled rows."""
-    found = blend.predict(rows.features)
-    return hits(found[rows.label], found[~rows.label], len(split.test_absent))
-
-
 def judged(edges: Floats, absent: Floats) -> dict[str, float]:
     """What is reported of test scores."""
     return {"Hits@100": hits(edges, absent, len(absent)), "AUC": existence_auc(edges, absent)}
 
 
-def which_way(one_way: DirectionPairs, score: Callable[[Ints], Floats]) -> dict[str, float]:
+def which_way(matched: DirectionPairs, forward: Floats, reverse: Floats) -> dict[str, float]:
     """Direction AUC under every matching."""
-    found = one_way.auc(score(one_way.pairs), score(one_way.pairs[:, ::-1]), SAMPLES, 0)
+    found = matched.auc(forward, reverse, SAMPLES, 0)
     return {f"direction AUC, {matching}": interval.value for matching, interval in found.items()}
 
 
@@ -185,20 +214,19 @@ def examples_of(fold: Fold, scores: Mapping[str, LinkScore], proposers: Sequence
     return Examples.of(question_of(fold.graph, fit_scores(scores, fold.graph), proposers), answers, share, seed=0)
 
 
-def catalogue(data: str, split: LinkSplit, table: Table) -> None:
+def catalogue(split: LinkSplit, encoder: LinkScore) -> Figures:
     """Rank all nodes after every source: baselines, encoder and the blend as a ranker of short lists."""
-    quality = validation_rank(split)
-    picks = pick_all(split.graph, quality)
-    for name, (_, method) in picks.items():
-        table.add(data, name, **ranked(method, split))
+    quality, settings = validation_rank(split), every_setting(encoder)
+    scores = {name: each for grid in settings.values() for name, each in grid.items()}
+    fitted = fit_scores(scores, split.graph)
+    picks = {method: max(grid, key=lambda name: quality(fitted[name])) for method, grid in settings.items()}
+    figures = {method: ranked(fitted[name], split) for method, name in picks.items()}
     # Each method proposes with the setting that validation picked.
-    scores = blended(picks)
-    proposers = [next(each for each in scores if scores[each] is setting) for setting, _ in picks.values()]
+    proposers = list(picks.values())
     parts = [examples_of(fold, scores, proposers, RANKERS[0].negative_share) for fold in folds_of(split.graph, 1)]
-    fitted = {**fit_scores(untrained(), split.graph), "encoder": picks["encoder"][1]}
     learnt, question = Examples.joined(parts), question_of(split.graph, fitted, proposers)
-    found = [Ranker.fit(learnt, settings).method(question) for settings in RANKERS]
-    table.add(data, "blend", **ranked(max(found, key=quality), split))
+    found = [Ranker.fit(learnt, each).method(question) for each in RANKERS]
+    return figures | {"blend": ranked(max(found, key=quality), split)}
 
 
 def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
@@ -209,6 +237,12 @@ def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
     for metric in ("hr@10", "mrr@10"):
         found[f"{metric}, competing"] = competing[metric].value
     return {**found, "hr@10, competing, low": competing["hr@10"].low, "hr@10, competing, high": competing["hr@10"].high}
+
+
+def key(split: str) -> str:
+    """A split under the settings of this file: a trial of other settings is another trial."""
+    settings = repr((GRIDS, DIGAE, ENCODERS, BLENDS, RANKERS, HELD_OUT, LEARNT_EDGES, ABSENT, JUDGED_ABSENT))
+    return f"{split}, settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
 
 def claims(table: Table) -> dict[str, float]:
@@ -234,21 +268,33 @@ def main() -> None:
     data_folder(arguments)
     arguments.add_argument("--part", choices=("cora", "photo", "catalogue"), nargs="+",
                            default=["cora", "photo", "catalogue"])  # fmt: skip
-    arguments.add_argument("--splits", type=int, default=10, help="of Cora-ML; Photo takes at most 3")
+    arguments.add_argument("--splits", type=int, default=10, help="of Cora-ML")
+    arguments.add_argument("--photo-splits", type=int, default=3)
+    arguments.add_argument("--fresh", action="store_true", help="forget finished splits")
     asked = arguments.parse_args()
-    table = Table()
+    trials, table = Trials("direction_dirlink", fresh=asked.fresh), Table()
+
+    def encoder(data: str, split: LinkSplit) -> Kept:
+        """What the validation edges of the data set's first split pick."""
+        picked = trials.run(key(f"{data}, encoder"), partial(pick_encoder, split))["picked"]
+        return encoder_of(picked, split.graph.nodes)
+
     if "cora" in asked.part:
         graph = cora_ml(asked.data)
         for number in range(asked.splits):
-            existence("Cora-ML", cora_ml_split(asked.data, number, graph), table, direction=False)
+            cora = cora_ml_split(asked.data, number, graph)
+            make = partial(existence, cora, encoder("Cora-ML", cora), direction=False)
+            table.add("Cora-ML", trials.run(key(cora.name), make))
     if {"photo", "catalogue"} & set(asked.part):
         graph = photo(asked.data)
-        for seed in range(min(3, asked.splits)):
+        for seed in range(min(asked.photo_splits, asked.splits)):
+            split, whole = (random_split(graph, "Photo", seed, 0.05, test) for test in (0.15, 0.20))
             if "photo" in asked.part:
-                split = random_split(graph, "Photo", seed, 0.05, 0.15)
-                existence("Photo", split, table, direction=True)
+                make = partial(existence, split, encoder("Photo", split), direction=True)
+                table.add("Photo", trials.run(key(split.name), make))
             if "catalogue" in asked.part:
-                catalogue("Photo catalogue", random_split(graph, "Photo", seed, 0.05, 0.20), table)
+                make = partial(catalogue, whole, encoder("Photo", split))
+                table.add("Photo catalogue", trials.run(key(f"{whole.name}, catalogue"), make))
     publish(Finding("direction_dirlink", list(range(asked.splits)), table.rows(), claims(table)))
 
 

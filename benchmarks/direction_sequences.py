@@ -7,9 +7,10 @@ last three.
 """
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.direction_data import Sequences, beauty, data_folder
 from benchmarks.form import Cell, Finding, publish
+from benchmarks.trials import Trial, Trials
 from onward.evaluation.links import PairRanks, rank_links
 from onward.evaluation.ranking import Method
 from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
@@ -53,7 +55,7 @@ GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
     "resource allocation": (("near", Paths("out", "out", 1.0)), ("near", Paths("in", "out", 1.0))),
     "dual SVD": (("near", DualSvd(128, 3.0)), ("all", DualSvd(128, 3.0)), ("all", DualSvd(256, 3.0))),
     "item kNN": (("near", ItemKnn("node")), ("near", ItemKnn("node", prior=5.0))),
-    "EASE": (("near", Ease(100.0, "node")), ("near", Ease(500.0, "node"))),
+    "EASE": (("near", Ease(300.0, "node")),),
     "attributes": tuple(("all", PropagatedAttributes(*hops)) for hops in ((0, 0), (1, 0), (1, 2))),
     "attribute neighbours": (("all", SmoothedEdges("source")), ("all", SmoothedEdges("target"))),
 }
@@ -65,19 +67,22 @@ JUDGES = 2000
 """Learners that are kept back to pick settings and the ranker."""
 
 
+Chains = Mapping[str, tuple[Chain, ...]]
+
+
 @dataclass(frozen=True)
 class Moment:
-    """What is known when the target is asked for.
+    """What is known when something is asked for.
 
     Attributes:
         graphs: counts of everything before, by the names of `COUNTED`.
-        history: [Q] all that each customer bought before the target, in order.
-        target: [Q].
+        history: [Q] what each customer bought before and cannot be asked for, in order; the last asks.
+        pairs: [r, 2] query number and an item that is wanted after it.
     """
 
     graphs: Mapping[str, DirectedGraph]
     history: tuple[Ints, ...]
-    target: Ints
+    pairs: Ints
 
     @classmethod
     def of(cls, sequences: Sequences, customers: Ints, vectors: np.ndarray, back: int) -> "Moment":
@@ -88,7 +93,13 @@ class Moment:
             for name, (window, decay) in COUNTED.items()
         }
         asked = [sequences.users[customer] for customer in customers]
-        return cls(graphs, tuple(user[:-back] for user in asked), np.array([user[-back] for user in asked]))
+        pairs = np.array([(query, user[-back]) for query, user in enumerate(asked)])
+        return cls(graphs, tuple(user[:-back] for user in asked), pairs)
+
+    @property
+    def queries(self) -> int:
+        """Number of queries Q."""
+        return len(self.history)
 
     @property
     def items(self) -> int:
@@ -100,14 +111,11 @@ class Moment:
         """[Q, N] what each customer bought before."""
         return histories(self.history, self.items, 1.0)
 
-    @property
-    def pairs(self) -> Ints:
-        """[Q, 2] query number and target."""
-        return np.stack([np.arange(len(self.target)), self.target], axis=1)
-
     def some(self, queries: Ints) -> "Moment":
-        """The same with some of the queries."""
-        return Moment(self.graphs, tuple(self.history[query] for query in queries), self.target[queries])
+        """The same with some of the queries, given in ascending order."""
+        pairs = self.pairs[np.isin(self.pairs[:, 0], queries)]
+        renumbered = np.stack([np.searchsorted(queries, pairs[:, 0]), pairs[:, 1]], axis=1)
+        return replace(self, history=tuple(self.history[query] for query in queries), pairs=renumbered)
 
 
 def asked_by_item(chain: Chain, moment: Moment) -> Method:
@@ -125,13 +133,13 @@ def asked_by_history(chain: Chain, moment: Moment) -> Method:
 ASKED = {"previous item": asked_by_item, "history": asked_by_history}
 
 
-def fit_all(moment: Moment) -> dict[str, tuple[Chain, ...]]:
+def fit_all(moment: Moment) -> Chains:
     """Every setting of every method, fitted to the counts of its kind."""
     return {name: tuple(score.fit(moment.graphs[kind]) for kind, score in grid) for name, grid in GRIDS.items()}
 
 
 def question_of(
-    moment: Moment, chains: Mapping[str, tuple[Chain, ...]], proposers: Mapping[str, int], query: str, per_proposer: int
+    moment: Moment, chains: Chains, proposers: Mapping[str, int], query: str, per_proposer: int
 ) -> Question:
     """What the ranker may see: with the whole history, also the previous item alone."""
     kinds = ("previous item",) if query == "previous item" else ("previous item", "history")
@@ -155,9 +163,9 @@ def hit_rate(method: Method, moment: Moment) -> float:
 
 
 def answers_of(moment: Moment) -> sp.csr_matrix:
-    """[Q, N] one answer a query."""
-    shape = (len(moment.target), moment.items)
-    return sp.csr_matrix((np.ones(len(moment.target)), (moment.pairs[:, 0], moment.target)), shape=shape)
+    """[Q, N] what is wanted after each query."""
+    shape = (moment.queries, moment.items)
+    return sp.csr_matrix((np.ones(len(moment.pairs)), (moment.pairs[:, 0], moment.pairs[:, 1])), shape=shape)
 
 
 def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
@@ -167,34 +175,76 @@ def row(query: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
     return {"query": query, "method": method, **{name: each.value for name, each in found.items()}, **bounds}
 
 
-def compare(
-    query: str, learning: Moment, test: Moment, chains: tuple[Mapping[str, tuple[Chain, ...]], ...], per_proposer: int
-) -> list[dict[str, Cell]]:
-    """Pick, fit and rank for one kind of query."""
-    console = Console(stderr=True)
-    ask = ASKED[query]
-    before, now = chains
-    kept_back = np.arange(len(learning.target)) < min(JUDGES, len(learning.target) // 3)
-    judging = learning.some(np.flatnonzero(kept_back))
-    picked = {
-        name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in each]))
-        for name, each in before.items()
+@dataclass(frozen=True)
+class Work:
+    """Two moments: one to learn and pick at, one to test at, each with every setting fitted to its counts.
+
+    Attributes:
+        taught: what the blend learns from.
+        judging: what picks settings and the ranker, kept back from learning.
+        test: what is reported.
+        before: fitted to the counts of the first moment.
+        now: fitted to those of the second.
+    """
+
+    taught: Moment
+    judging: Moment
+    test: Moment
+    before: Chains
+    now: Chains
+
+    @classmethod
+    def of(cls, learning: Moment, test: Moment, before: Chains, now: Chains) -> "Work":
+        """Keep the judges back."""
+        kept_back = np.arange(learning.queries) < min(JUDGES, learning.queries // 3)
+        taught, judging = (learning.some(np.flatnonzero(which)) for which in (~kept_back, kept_back))
+        return cls(taught, judging, test, before, now)
+
+
+def pick(query: str, work: Work) -> dict[str, int]:
+    """The setting of each method that finds most of what the judges want."""
+    ask, judging = ASKED[query], work.judging
+    return {
+        name: int(np.argmax([hit_rate(ask(chain, judging), judging) for chain in settings]))
+        for name, settings in work.before.items()
     }
-    rows = []
-    for name, number in picked.items():
-        ranks = rank_links(ask(now[name][number], test), test.pairs, test.seen)
-        rows.append(row(query, name, ranks))
-        console.print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
-    taught = learning.some(np.flatnonzero(~kept_back))
+
+
+def fit_blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> tuple[float, Method]:
+    """Share of answers on the short lists it learnt from, and the blend for the test, its ranker picked by judges."""
     ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
-    examples = Examples.of(ask_for(taught, before), answers_of(taught), RANKERS[0].negative_share, SEED)
-    console.print(f"{query}: {examples.covered:.3f} of the answers are on a short list", highlight=False)
+    asked = ask_for(work.taught, work.before)
+    examples = Examples.of(asked, answers_of(work.taught), RANKERS[0].negative_share, SEED)
     fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
-    question = ask_for(judging, before)
-    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), judging))
-    rows.append(row(query, "blend", rank_links(best.method(ask_for(test, now)), test.pairs, test.seen)))
-    console.print(f"{query}: blend: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
-    return rows
+    question = ask_for(work.judging, work.before)
+    best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), work.judging))
+    return examples.covered, best.method(ask_for(work.test, work.now))
+
+
+def baselines(query: str, work: Work) -> Trial:
+    """The setting of each method that the judges pick, and how it ranks."""
+    picked, rows, test = pick(query, work), [], work.test
+    for name, number in picked.items():
+        method = ASKED[query](work.now[name][number], test)
+        rows.append(row(query, name, rank_links(method, test.pairs, test.seen)))
+        Console(stderr=True).print(f"{query}: {name}: {rows[-1]['hr@10']:.4f} {rows[-1]['hr@50']:.4f}", highlight=False)
+    return {"picked": picked, "rows": rows}
+
+
+def blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> Trial:
+    """How the blend ranks."""
+    covered, method = fit_blend(query, work, picked, per_proposer)
+    found = row(query, "blend", rank_links(method, work.test.pairs, work.test.seen))
+    shown = f"{found['hr@10']:.4f} {found['hr@50']:.4f}, {covered:.3f} of the answers on a short list"
+    Console(stderr=True).print(f"{query}: blend: {shown}", highlight=False)
+    return {"covered": covered, "rows": [found]}
+
+
+def compare(query: str, trials: Trials, key: str, work: Callable[[], Work], per_proposer: int) -> list[dict[str, Cell]]:
+    """Pick, fit and rank for one kind of query, or read what was finished before."""
+    single = trials.run(f"{query}, baselines, {key}", lambda: baselines(query, work()))
+    both = trials.run(f"{query}, blend, {key}", lambda: blend(query, work(), single["picked"], per_proposer))
+    return [*single["rows"], *both["rows"]]
 
 
 def main() -> None:
@@ -205,15 +255,23 @@ def main() -> None:
     arguments.add_argument("--learners", type=int, default=14000, help="random customers that the blend learns from")
     arguments.add_argument("--query", choices=tuple(ASKED), nargs="+", default=list(ASKED))
     arguments.add_argument("--per-proposer", type=int, default=150, help="candidates that each method proposes")
+    arguments.add_argument("--fresh", action="store_true", help="forget what is finished")
     asked = arguments.parse_args()
-    sequences = beauty(asked.data)
-    vectors = attribute_vectors(sequences.attributes, 256)
-    everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
-    learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
-    learning = Moment.of(sequences, learners, vectors, back=2)
-    test = Moment.of(sequences, everyone[: asked.users], vectors, back=1)
-    chains = (fit_all(learning), fit_all(test))
-    rows = [line for query in asked.query for line in compare(query, learning, test, chains, asked.per_proposer)]
+
+    @cache
+    def work() -> Work:
+        sequences = beauty(asked.data)
+        vectors = attribute_vectors(sequences.attributes, 256)
+        everyone = np.random.default_rng(SEED).permutation(len(sequences.users))
+        learners = np.random.default_rng(SEED + 1).permutation(len(sequences.users))[: asked.learners]
+        learning = Moment.of(sequences, learners, vectors, back=2)
+        test = Moment.of(sequences, everyone[: asked.users], vectors, back=1)
+        return Work.of(learning, test, fit_all(learning), fit_all(test))
+
+    trials = Trials("direction_sequences", fresh=asked.fresh)
+    settings = repr((COUNTED, GRIDS, RANKERS, DECAY, JUDGES, asked.users, asked.learners, asked.per_proposer))
+    key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    rows = [line for query in asked.query for line in compare(query, trials, key, work, asked.per_proposer)]
     found = {(line["query"], line["method"]): line for line in rows}
     named = {
         "beauty_hr10_blend": ("previous item", "blend", "hr@10"),

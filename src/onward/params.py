@@ -18,7 +18,7 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
-Source = Literal["complete_journey", "simulator", "parquet"]
+Source = Literal["complete_journey", "simulator", "online_retail", "parquet"]
 Estimator = Literal["auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"]
 
 
@@ -112,6 +112,19 @@ class Simulator(_Section):
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
+class OnlineRetail(_Section):
+    """Where UCI Online Retail lies, and how impressions are built from it; see data/sources/online_retail.py."""
+
+    file: Path = Field(strict=False)
+    candidates_before: Day
+    min_customers: Count
+    min_support: Count
+    candidates_per_product: Count
+    shown_per_visit: Count
+    fresh_days: Days
+    follow_days: Days
+
+
 class ParquetFolder(_Section):
     """Where a shop's own log lies, in the contract's form."""
 
@@ -123,6 +136,7 @@ class Sources(_Section):
 
     complete_journey: CompleteJourney
     simulator: Simulator
+    online_retail: OnlineRetail
     parquet: ParquetFolder
 
 

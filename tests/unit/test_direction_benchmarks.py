@@ -1,10 +1,12 @@
 """The direction benchmarks on made data: every part runs, and the table holds what the claims quote."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from benchmarks import direction_dirlink, direction_sequences
+from benchmarks import direction_dirlink, direction_sequences, trials
 from benchmarks.direction_data import Sequences, random_split
 from onward.evaluation.blend import BlendSettings
 from onward.evaluation.shortlist import RankerSettings
@@ -24,9 +26,10 @@ def made_graph():
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, steps=10, rows=30, candidates=30)
-    monkeypatch.setattr(direction_dirlink, "ENCODERS", (encoder,))
+def quick(monkeypatch, tmp_path):
+    monkeypatch.setattr(direction_dirlink, "Kept", partial(trials.Kept, store=tmp_path))
+    encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, rows=30, candidates=30)
+    monkeypatch.setattr(direction_dirlink, "ENCODERS", ((9.0, encoder),))
     monkeypatch.setattr(direction_dirlink, "BLENDS", (BlendSettings(iterations=20, bags=1),))
     monkeypatch.setattr(direction_dirlink, "LEARNT_EDGES", 100)
     rankers = (RankerSettings(iterations=20, min_rows_in_leaf=5), RankerSettings(iterations=20, objective="lambdarank"))
@@ -37,8 +40,9 @@ def quick(monkeypatch):
 def test_graph_parts_fill_the_claims(quick):
     split = random_split(made_graph(), "made", 0, 0.1, 0.2)
     table = direction_dirlink.Table()
-    direction_dirlink.existence("Photo", split, table, direction=True)
-    direction_dirlink.catalogue("Photo catalogue", split, table)
+    encoder = direction_dirlink.encoder_of(direction_dirlink.pick_encoder(split)["picked"], NODES)
+    table.add("Photo", direction_dirlink.existence(split, encoder, direction=True))
+    table.add("Photo catalogue", direction_dirlink.catalogue(split, encoder))
     found = direction_dirlink.claims(table)
     assert found["photo_hits100_blend"] > 30
     assert found["photo_hr10_blend_filtered"] >= found["photo_hr10_blend"] > 0
@@ -46,7 +50,7 @@ def test_graph_parts_fill_the_claims(quick):
 
 
 @pytest.mark.parametrize("query", ["previous item", "history"])
-def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, query):
+def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, tmp_path, query):
     generator = np.random.default_rng(1)
     users = tuple((generator.integers(0, 30) + np.arange(generator.integers(5, 9))) % 30 for _ in range(120))
     sequences = Sequences(users, 30, sp.csr_matrix(generator.random((30, 9)) < 0.4))
@@ -56,8 +60,11 @@ def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, query):
     assert test.graphs["near"].baskets.sum() == sum(len(user) - 2 for user in users)
     assert learning.graphs["near"].baskets.sum() == sum(len(user) - 3 for user in users)
     assert all((history == user[:-1]).all() for history, user in zip(test.history, users, strict=True))
-    chains = tuple(direction_sequences.fit_all(moment) for moment in (learning, test))
-    rows = {row["method"]: row for row in direction_sequences.compare(query, learning, test, chains, 10)}
+    store = partial(trials.Trials, "sequences", store=tmp_path)
+    chains = [direction_sequences.fit_all(moment) for moment in (learning, test)]
+    work = partial(direction_sequences.Work.of, learning, test, *chains)
+    rows = {row["method"]: row for row in direction_sequences.compare(query, store(), "made", work, 10)}
+    assert list(rows.values()) == direction_sequences.compare(query, store(), "made", None, 10)  # nothing is left to do
     # Each item leads to the next: whoever counts direction finds it, whoever does not cannot.
     assert rows["Markov"]["hr@5"] > 0.9
     assert rows["blend"]["hr@5"] > 0.9

@@ -80,10 +80,24 @@ class PairRows:
 def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Ints) -> Features:
     """[r, 2 scores + 4] every score of each pair u -> v, every score of v -> u, then `DEGREES`."""
     source, target = pairs[:, 0], pairs[:, 1]
-    ways = ((source, target), (target, source))
-    columns = [score_pairs(method, *way, graph.nodes) for way in ways for method in scores.values()]
+    # Both ways at once: a method then computes the scores after each node only once.
+    asked, wanted = np.concatenate([source, target]), np.concatenate([target, source])
+    both = [score_pairs(method, asked, wanted, graph.nodes).reshape(2, -1) for method in scores.values()]
+    columns = [each[way] for way in (0, 1) for each in both]
     degrees = [graph.in_degrees[source], graph.out_degrees[source], graph.in_degrees[target], graph.out_degrees[target]]
     return np.stack([*columns, *degrees], axis=1).astype(np.float32)
+
+
+def turned_round(features: Features) -> Features:
+    """The features of v -> u from those of u -> v.
+
+    >>> row = np.arange(8, dtype=np.float32)[None]  # two scores one way, two the other, four degrees
+    >>> turned_round(row)[0].tolist()
+    [2.0, 3.0, 0.0, 1.0, 6.0, 7.0, 4.0, 5.0]
+    """
+    scores = (features.shape[1] - len(DEGREES)) // 2
+    there, back, degrees = np.split(features, [scores, 2 * scores], axis=1)
+    return np.concatenate([back, there, degrees[:, 2:], degrees[:, :2]], axis=1)
 
 
 def fit_scores(scores: Mapping[str, LinkScore], graph: DirectedGraph) -> dict[str, Method]:

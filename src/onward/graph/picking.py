@@ -15,8 +15,9 @@ from onward.graph.product_graph import FloatArray, IntArray
 BoolArray = npt.NDArray[np.bool_]
 State = npt.NDArray[np.uint64]
 
-# weight, share and alias of every edge by position, see `alias_table`; empty where no neighbour is preferred.
-Preference = tuple[FloatArray, FloatArray, IntArray]
+# [E, 3] weight, share and alias of every edge by position, see `alias_table`; [0, 3] where no neighbour is preferred.
+# A row's numbers lie side by side, so that a draw touches memory in one place.
+Preference = FloatArray
 
 # A row that is longer than this many times the fan is drawn from, a shorter one is walked.
 _LONG_ROW = 8
@@ -72,9 +73,10 @@ def pick_weighted(
     fan: int,
     preference: Preference,
     picked: IntArray,
+    keys: FloatArray,
     state: State,
 ) -> int:
-    """Like `pick_uniform`, by weight."""
+    """Like `pick_uniform`, by weight; `keys` is scratch, at least `fan` long."""
     wanted = min(fan, end - begin - barred)
     if wanted == end - begin - barred:
         return int(pick_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state))
@@ -84,7 +86,6 @@ def pick_weighted(
     if drawn == wanted:
         return int(drawn)
     # What repeated draws did not find is found by keys among the rest, which leaves the law as it is.
-    keys = np.empty(wanted)
     count = drawn
     for position in range(begin, end):
         if barred > 0 and left_out[edge_numbers[position]]:
@@ -92,7 +93,7 @@ def pick_weighted(
         if drawn > 0 and _holds(picked, drawn, position):
             continue
         # An exponential clock of the weight's rate: the first to ring are picked, kept in order by insertion.
-        key = -np.log(1.0 - random_unit(state)) / preference[0][position]
+        key = -np.log(1.0 - random_unit(state)) / preference[position, 0]
         if count == wanted and key >= keys[count - 1]:
             continue
         place = min(count, wanted - 1)
@@ -107,13 +108,14 @@ def pick_weighted(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def pick_one(begin: int, end: int, edge_numbers: IntArray, left_out: BoolArray, state: State) -> int:
+def pick_one(begin: int, end: int, edge_numbers: IntArray, left_out: BoolArray, barred: int, state: State) -> int:
     """One allowed position of begin..end-1, each equally likely; -1 when luck finds none."""
     if end == begin:
         return -1
     for _attempt in range(4):
         position = begin + random_below(state, end - begin)
-        if not left_out[edge_numbers[position]]:
+        # Where nothing is left out, two places of memory need not be looked at.
+        if barred == 0 or not left_out[edge_numbers[position]]:
             return int(position)
     return -1
 
@@ -160,8 +162,8 @@ def _draw_weighted(
         if count == wanted:
             break
         position = begin + random_below(state, end - begin)
-        if random_unit(state) >= preference[1][position]:
-            position = preference[2][position]
+        if random_unit(state) >= preference[position, 1]:
+            position = int(preference[position, 2])
         if (barred > 0 and left_out[edge_numbers[position]]) or _holds(picked, count, position):
             continue
         picked[count] = position

@@ -99,6 +99,7 @@ class NeighbourhoodSampler:
         self._slots = np.tile(np.array([-1, 0, 0], dtype=np.int32), (graph.products, 1))
         widest = max(int(fan.max(initial=0)) for fan in self._fans)
         self._picked = np.empty(widest + strolls, dtype=np.int64)
+        self._keys = np.empty(widest)
 
     def sample(self, sources: IntArray, targets: IntArray, excluded: IntArray, seed: int) -> Neighbourhood:
         """Sample without replacement around the seeds.
@@ -128,6 +129,7 @@ class NeighbourhoodSampler:
             self._barred if len(excluded) > 0 else self._barred[:, :0],
             self._slots,
             self._picked,
+            self._keys,
             np.array([seed], dtype=np.uint64),
         )
         self._left_out[excluded] = False
@@ -146,8 +148,9 @@ class NeighbourhoodSampler:
 
 def _preference(offsets: IntArray, weight: FloatArray | None) -> Preference:
     if weight is None:
-        return np.empty(0), np.empty(0), np.empty(0, np.int64)
-    return weight, *alias_table(offsets, weight)
+        return np.empty((0, 3))
+    share, alias = alias_table(offsets, weight)
+    return np.stack([weight, share, alias.astype(np.float64)], axis=1)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
@@ -160,6 +163,7 @@ def _walk(
     barred: CountArray,
     slots: CountArray,
     picked: IntArray,
+    keys: FloatArray,
     state: State,
 ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
     """Breadth first over (product, role); `slots` is scratch, left as it was found."""
@@ -184,7 +188,9 @@ def _walk(
         for i in range(first, last):
             product, role = front[i], front_role[i]
             place = kept[role]
-            count = _hear(rows, product, role, hop, fans, walks, left_out, barred, picked, numbers[role][place:], state)
+            count = _hear(
+                rows, product, role, hop, fans, walks, left_out, barred, picked, keys, numbers[role][place:], state
+            )
             for j in range(count):
                 ends[role][role, place + j] = slots[product, 0]
                 ends[role][1 - role, place + j] = _meet(picked[j], 1 - role, slots, nodes, front, front_role, size)
@@ -250,6 +256,7 @@ def _hear(
     left_out: BoolArray,
     barred: CountArray,
     picked: IntArray,
+    keys: FloatArray,
     numbers: IntArray,
     state: State,
 ) -> int:
@@ -257,16 +264,16 @@ def _hear(
     offsets, neighbours, edge_numbers, preference = rows[role]
     begin, end, fan = offsets[product], offsets[product + 1], fans[role][hop, product]
     bars = barred[role, product] if barred.shape[1] > 0 else 0
-    if len(preference[0]) == 0:
+    if len(preference) == 0:
         count = pick_uniform(begin, end, edge_numbers, left_out, bars, fan, picked, state)
     else:
-        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, preference, picked, state)
+        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, preference, picked, keys, state)
     for j in range(count):
         numbers[j] = edge_numbers[picked[j]]
         picked[j] = neighbours[picked[j]]
     if len(walks[role]) > 0 and walks[role][hop, product] > 0:
         direct = count
-        count = _stroll(rows, product, role, direct, walks[role][hop, product], left_out, picked, state)
+        count = _stroll(rows, product, role, direct, walks[role][hop, product], left_out, barred, picked, state)
         numbers[direct:count] = NO_EDGE
     return int(count)
 
@@ -279,6 +286,7 @@ def _stroll(
     direct: int,
     wanted: int,
     left_out: BoolArray,
+    barred: CountArray,
     picked: IntArray,
     state: State,
 ) -> int:
@@ -294,7 +302,8 @@ def _stroll(
         for step in range(2):
             way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
             offsets, neighbours, edge_numbers, _ = rows[way]
-            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, state)
+            bars = barred[way, here] if barred.shape[1] > 0 else 0
+            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, bars, state)
             if position < 0:
                 here = product
                 break

@@ -19,7 +19,7 @@ def read_source(
     """Read a raw log.
 
     Args:
-        name: complete_journey, simulator or parquet.
+        name: complete_journey, simulator, online_retail or parquet.
         settings: each source's own settings, by the source's name.
         window: the attribution window.
         start: first moment of the impressions that are needed; purchases come from the beginning.
@@ -38,8 +38,14 @@ def read_source(
             from onward.data.sources import simulator
 
             return simulator.simulate(**settings[name], end=end, attribution_days=window.days).log
+        case "online_retail":
+            from onward.data.sources import online_retail
+
+            return online_retail.read_log(**settings[name], window=window, start=start, end=end, threads=threads)
         case "parquet":
             from onward.data.sources import parquet_folder
 
             return parquet_folder.read_log(**settings[name], end=end)
-    raise DataError(f"run.source = {name!r}: unknown source; choose complete_journey, simulator or parquet")
+    raise DataError(
+        f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail or parquet"
+    )

@@ -1,0 +1,201 @@
+"""What a customer of a real shop newly buys after a product, and which way round: counts against their blend.
+
+Two shops in time: every statistic ends where the queries begin. A query is a product that a customer bought on a day;
+wanted is what the same customer newly buys in the 30 days after. What the customer bought in the 60 days before can not
+be new and competes nowhere. Settings are picked, and the blend is fitted, on the queries of an earlier period with the
+counts of the time before it. A gain is the blend minus the best baseline, paired, with its interval over customers.
+
+Direction: held-out one-way edges of Amazon Photo, and of UCI pairs whose order is no matter of chance, told from their
+reverse. Degrees give the direction away, so pairs are matched by them; see `onward.evaluation.links.matched_weights`.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from rich.console import Console
+
+from benchmarks.direction_data import data_folder
+from benchmarks.direction_sequences import (
+    ASKED,
+    COUNTED,
+    GRIDS,
+    RANKERS,
+    Chains,
+    Moment,
+    Work,
+    fit_all,
+    fit_blend,
+    pick,
+)
+from benchmarks.form import Cell, Finding, publish
+from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, SHOPS, Shop
+from benchmarks.trials import Trial, Trials
+from benchmarks.which_way import photo_direction, uci_direction
+from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
+from onward.evaluation.links import PairRanks, by_degree, rank_links
+from onward.evaluation.purchase_log import PurchaseLog
+from onward.evaluation.ranking import Method
+from onward.graph.chains import Chain
+from onward.graph.directed_graph import DirectedGraph, Ints
+from onward.graph.sequence_counts import count_visits
+
+SEED = 11
+SAMPLES = 500
+QUERY = "previous item"
+TAUGHT, TESTED = 5000, 4000
+PER_PROPOSER = 60
+
+IN_TIME: Mapping[str, tuple[Baseline, ...]] = {
+    "recent popularity": tuple(Popularity(days, fresh) for days in (14, 28, 56) for fresh in (True, False)),
+    "next visit, backed off": (Markov(fresh_only=True, backoff=100.0), Markov(fresh_only=True, backoff=1000.0)),
+    "days after, backed off": (
+        WindowCounts(30, None, 100.0), WindowCounts(30, None, 1000.0), WindowCounts(30, 7.0, 1000.0),
+    ),
+}  # fmt: skip
+"""Counts in days, beside those in visits."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A moment of a shop, with the customer of each query and the out-degree of what it asks by.
+
+    Attributes:
+        moment: graphs, histories and what is wanted.
+        customer: [Q].
+        log: what the counts know.
+    """
+
+    moment: Moment
+    customer: np.ndarray
+    log: PurchaseLog
+
+
+def ask(shop: Shop, start: int, end: int, most: int) -> Asked:
+    """Queries of [start, end) and counts of the time before."""
+    log, before = shop.log, shop.log.before(start)
+    generator = np.random.default_rng([SEED, start])
+    events = generator.permutation(np.flatnonzero((log.day >= start) & (log.day < end)))
+    first = np.searchsorted(log.customer, np.arange(log.customer.max() + 2))
+    history: list[Ints] = []
+    customers: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    for event in events:
+        mine = slice(first[log.customer[event]], first[log.customer[event] + 1])
+        product, gap, fresh = log.product[mine], log.day[mine] - log.day[event], log.fresh[mine]
+        past = np.unique(product[(gap <= 0) & (gap >= -FRESH_DAYS)])
+        wanted = np.setdiff1d(product[fresh & (gap > 0) & (gap <= FOLLOW_DAYS)], past)
+        if len(wanted):
+            pairs += [(len(history), int(each)) for each in wanted]
+            history.append(np.r_[past[past != log.product[event]], log.product[event]])
+            customers.append(int(log.customer[event]))
+        if len(history) == most:
+            break
+    return Asked(Moment(_graphs(before, shop.vectors), tuple(history), np.array(pairs)), np.array(customers), before)
+
+
+def _graphs(log: PurchaseLog, vectors: np.ndarray) -> dict[str, DirectedGraph]:
+    _, first, visit = np.unique(log.customer * 2**20 + log.day, return_index=True, return_inverse=True)
+    shape = (len(first), log.products)
+
+    def matrix(rows: np.ndarray) -> sp.csr_matrix:
+        return sp.csr_matrix((np.ones(len(rows), np.float32), (visit[rows], log.product[rows])), shape=shape)
+
+    everything, new = matrix(np.arange(len(visit))), matrix(np.flatnonzero(log.fresh))
+    return {
+        name: count_visits(everything, new, log.customer[first], log.day[first], window, decay, vectors)
+        for name, (window, decay) in COUNTED.items()
+    }
+
+
+def fit(asked: Asked) -> Chains:
+    """Every setting of every method; counts in days are computed for all products at once."""
+    in_time = {name: tuple(_chain(each, asked.log) for each in settings) for name, settings in IN_TIME.items()}
+    return {**fit_all(asked.moment), **in_time}
+
+
+def _chain(setting: Baseline, log: PurchaseLog) -> Chain:
+    everything = np.arange(log.products)
+    if isinstance(setting, Popularity):  # the same row after every product
+        return Chain((np.ones((log.products, 1), np.float32), setting.fit(log)(everything[:1]).astype(np.float32)))
+    return Chain((setting.fit(log)(everything).astype(np.float32),))
+
+
+def retail(shop: Shop) -> Trial:
+    """Every baseline and the blend on one shop, with the blend's gain and ranks by degree."""
+    learning, test = ask(shop, shop.learn, shop.test - FOLLOW_DAYS, TAUGHT), ask(shop, shop.test, shop.end, TESTED)
+    console = Console(stderr=True)
+    told = f"{learning.moment.queries} and {test.moment.queries} queries, {shop.log.products} products"
+    console.print(f"{shop.name}: {told}", highlight=False)
+    work = Work.of(learning.moment, test.moment, fit(learning), fit(test))
+    picked, found = pick(QUERY, work), {}
+    for name, number in picked.items():
+        found[name] = _ranks(ASKED[QUERY](work.now[name][number], test.moment), test)
+        console.print(f"{shop.name}: {name}: {found[name].metrics()['hr@10'].mean():.4f}", highlight=False)
+    covered, blend = fit_blend(QUERY, work, picked, PER_PROPOSER)
+    found["blend"] = _ranks(blend, test)
+    best = max(picked, key=lambda name: float(found[name].metrics()["hr@10"].mean()))
+    gain = found["blend"].gain(found[best], "hr@10", SAMPLES, SEED)
+    source = np.array([history[-1] for history in test.moment.history])[test.moment.pairs[:, 0]]
+    degrees = test.moment.graphs["near"].out_degrees[source]
+    rows = [_row(shop.name, name, ranks) for name, ranks in found.items()]
+    buckets = [
+        {"data": shop.name, "method": f"{name}, source of out-degree {low} to {high}", "hr@10": value}
+        for name in (best, "blend")
+        for low, high, value in by_degree(found[name], degrees, "hr@10")
+    ]
+    console.print(f"{shop.name}: blend - {best}: {gain.value:.4f} ({gain.low:.4f}, {gain.high:.4f})", highlight=False)
+    return {
+        "rows": [*rows, *buckets], "covered": covered, "best": best,
+        "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
+    }  # fmt: skip
+
+
+def _ranks(method: Method, asked: Asked) -> PairRanks:
+    ranks = rank_links(method, asked.moment.pairs, asked.moment.seen)
+    return PairRanks(asked.customer[asked.moment.pairs[:, 0]], ranks.rank)
+
+
+def _row(data: str, method: str, ranks: PairRanks) -> dict[str, Cell]:
+    found = ranks.intervals(SAMPLES, SEED)
+    kept = {name: found[name].value for name in ("hr@10", "hr@50", "mrr@10", "ndcg@10")}
+    return {"data": data, "method": method, **kept, "hr@10 low": found["hr@10"].low, "hr@10 high": found["hr@10"].high}
+
+
+def _retail_of(name: str, folder: Path) -> Trial:
+    return retail(SHOPS[name](folder))
+
+
+def main() -> None:
+    """Run all parts, or those named, and publish."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    data_folder(arguments)
+    parts = (*SHOPS, "photo_direction", "uci_direction")
+    arguments.add_argument("--part", choices=parts, nargs="+", default=list(parts))
+    arguments.add_argument("--fresh", action="store_true", help="forget finished parts")
+    asked = arguments.parse_args()
+    trials = Trials("direction_retail", fresh=asked.fresh)
+    rows: list[dict[str, Cell]] = []
+    claims: dict[str, float] = {}
+    settings = repr((GRIDS, COUNTED, IN_TIME, RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED))
+    key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    for name in (each for each in asked.part if each in SHOPS):
+        found = trials.run(f"{name}, {key}", partial(_retail_of, name, Path(asked.data)))
+        rows += found["rows"]
+        claims |= {f"{name}_hr10_gain_low": found["gain"]["low"], f"{name}_hr10_gain": found["gain"]["value"]}
+    directions = {"photo_direction": photo_direction, "uci_direction": uci_direction}
+    for name in (each for each in asked.part if each in directions):
+        found = trials.run(name, partial(directions[name], Path(asked.data)))
+        rows += found["rows"]
+        claims |= found["claims"]
+    columns = dict.fromkeys(column for row in rows for column in row)
+    publish(Finding("direction_retail", [SEED], [{**dict.fromkeys(columns), **row} for row in rows], claims))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""UCI Online Retail: a year of a gift shop's order lines, mostly of wholesale customers, as one Parquet file.
+
+The data set has purchases but no log of recommendations, so this module builds one, and says so wherever results show:
+at the close of a customer's shopping day the `shown_per_visit` products V are taken as recommended that follow what the
+customer bought that day most strongly (directed counts before `candidates_before`, so the recommender is frozen) and
+that the customer did not buy in the last `fresh_days`. The strongest U is kept for each V.
+
+Returns (invoices that begin with C), lines without a customer, and codes that are no goods (postage, fees, vouchers)
+are left out and counted in the notes. A category is the last word of the description, which in English names the kind
+of thing: HOLDER, BAG, CLOCK.
+"""
+
+# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.session import arrow, literal, session
+from onward.data.sources.built_impressions import EDGES, ENGAGEMENTS, PRODUCT_DAYS
+from onward.errors import DataError
+
+COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID")
+
+_LINES = """
+create table all_lines as
+select cast("InvoiceNo" as varchar) as b, upper(trim(cast("StockCode" as varchar))) as p, trim("Description") as name,
+       cast("Quantity" as double) as quantity, cast("InvoiceDate" as timestamp) as moment,
+       round("Quantity" * "UnitPrice", 2) as amount, cast(cast("CustomerID" as bigint) as varchar) as h,
+       case when "InvoiceNo" like 'C%' then 'a return' when "CustomerID" is null then 'no customer'
+            when not regexp_matches(upper(trim(cast("StockCode" as varchar))), '^[0-9]{{5}}') then 'no goods'
+            when not "Quantity" > 0 or not "UnitPrice" >= 0 then 'no sale' end as dropped
+from read_parquet({file});
+create table names as
+select p, coalesce(mode(name), p) as name,
+       'gifts' || {separator}
+       || coalesce(upper(regexp_extract(mode(name), '([A-Za-z]+)[^A-Za-z]*$', 1)), '?') as category
+from all_lines where dropped is null group by p;
+create table lines as
+select h, b, p, category, sum(quantity) as quantity, sum(amount) as amount, min(moment) as moment,
+       date_diff('day', date '1970-01-01', min(moment)) as d
+from all_lines join names using (p) where dropped is null and moment < {end} group by h, b, p, category;
+create table bought as select distinct h, p, d, moment from lines;
+"""
+
+_IMPRESSIONS = """
+create table anchored as
+select a.h, a.d, c.*, count(*) over (partition by a.h, a.d, c.v) as anchors,
+       timestamp '1970-01-01' + to_days(cast(a.d + 1 as integer)) - interval 1 second as shown_at
+from (select distinct h, d, p from lines semi join nodes using (p) where d >= {before} and d < {last}) a
+join candidates c on c.u = a.p
+qualify row_number() over (partition by a.h, a.d, c.v order by c.score desc, c.u) = 1;
+create table shown as
+select s.*, row_number() over (partition by s.h, s.d order by s.score desc, s.v) as place
+from anchored s
+asof left join bought earlier on earlier.h = s.h and earlier.p = s.v and s.shown_at >= earlier.moment
+where earlier.d is null or s.d - earlier.d > {fresh_days}
+qualify place <= {shown_per_visit};
+create table impressions as
+select row_number() over (order by s.d, s.h, s.v) as id, s.*,
+       case when later.moment <= s.shown_at + {window} then later.moment end as converted_at
+from shown s asof left join bought later on later.h = s.h and later.p = s.v and s.shown_at < later.moment;
+"""
+
+_TABLES = {
+    "products": """
+select p as product_id, name, category, median(amount / quantity) as attr_price
+from names join lines using (p, category) group by all order by p""",
+    "purchases": """
+select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
+from lines order by moment, h, b, p""",
+    "impressions": """
+select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
+       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
+       reverse_support as context_reverse_support, anchors as context_anchors, place as context_place
+from impressions where shown_at >= {start} order by id""",
+    "conversions": """
+select id as impression_id, converted_at from impressions
+where shown_at >= {start} and converted_at is not null order by id""",
+}
+
+
+def read_log(
+    *,
+    file: Path,
+    candidates_before: date,
+    min_customers: int,
+    min_support: int,
+    candidates_per_product: int,
+    shown_per_visit: int,
+    fresh_days: int,
+    follow_days: int,
+    window: timedelta,
+    start: datetime,
+    end: datetime,
+    threads: int,
+) -> RawLog:
+    """Build the log of the shop.
+
+    Args:
+        file: the data set's one sheet as Parquet, with its own column names.
+        candidates_before: the recommender that made the impressions knew purchases before this day.
+        min_customers: customers that must have bought a product before it may be recommended.
+        min_support: customers behind a directed pair.
+        candidates_per_product: neighbours kept of each product.
+        shown_per_visit: impressions a shopping day.
+        fresh_days: V is new to a customer who has not bought it for this long.
+        follow_days: V counts as bought after U within this many days.
+        window: the attribution window.
+        start: first moment of the impressions to yield.
+        end: first moment that is not read.
+        threads: DuckDB's threads.
+
+    Raises:
+        DataError: the file is missing or another one, or `end` lies after its last day.
+    """
+    if not file.is_file():
+        raise DataError(
+            f"source online_retail: no file {file}; save the sheet of UCI data set 352 there as Parquet, "
+            "or set sources.online_retail.file"
+        )
+    values: dict[str, object] = {
+        "file": literal(str(file)),
+        "separator": literal(CATEGORY_SEPARATOR),
+        "before": (candidates_before - date(1970, 1, 1)).days,
+        "last": ((end - window).date() - date(1970, 1, 1)).days,
+        "start": f"timestamp '{start.isoformat(sep=' ')}'",
+        "end": f"timestamp '{end.isoformat(sep=' ')}'",
+        "window": f"interval {window.days} days",
+        "window_days": window.days,
+        "min_customers": min_customers,
+        "min_support": min_support,
+        "candidates": candidates_per_product,
+        "shown_per_visit": shown_per_visit,
+        "fresh_days": fresh_days,
+        "follow_days": follow_days,
+    }
+    with session(threads) as connection:
+        _refuse_other_file(connection, file)
+        connection.execute(_LINES.format(**values))
+        _refuse_late_end(connection, end)
+        for step in (PRODUCT_DAYS, EDGES, _IMPRESSIONS):
+            connection.execute(step.format(**values))
+        tables = {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
+        connection.execute("create type engagement as enum ('visit', 'category_purchase')")
+        tables["engagements"] = arrow(connection, ENGAGEMENTS.format(**values))
+        notes = _notes(connection, end)
+    return RawLog(tables=tables, notes=notes)
+
+
+def _refuse_other_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    try:
+        found = connection.execute(f"describe select * from read_parquet({literal(str(file))})").fetchall()
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())
+        raise DataError(
+            f"source online_retail: {file} is not readable as Parquet ({reason}); export it again"
+        ) from error
+    missing = [name for name in COLUMNS if name not in {row[0] for row in found}]
+    if missing:
+        raise DataError(f"source online_retail: {file} lacks {', '.join(missing)}; take the sheet as UCI 352 has it")
+
+
+def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime) -> None:
+    last = _value(connection, "select max(moment) from all_lines where dropped is null")
+    if last is None:
+        raise DataError("source online_retail: no line of any customer; take the sheet as UCI 352 has it")
+    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
+    if end > closes:
+        raise DataError(
+            f"source online_retail: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
+            f"set run.as_of at least {(end - closes).days} days earlier"
+        )
+
+
+def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
+    reasons = connection.execute(
+        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
+    ).fetchall()
+    shown, converted = connection.execute("select count(*), count(converted_at) from impressions").fetchall()[0]
+    later = f"moment >= timestamp '{end.isoformat(sep=' ')}'"
+    return {
+        "impressions_are": "built from purchases alone: a stand-in for a log of recommendations",
+        "lines_read": _value(connection, "select count(*) from all_lines"),
+        "lines_dropped": dict(reasons),
+        "lines_at_or_after_horizon": _value(
+            connection, f"select count(*) from all_lines where dropped is null and {later}"
+        ),
+        "impressions_built": {
+            "products": _value(connection, "select count(*) from nodes"),
+            "edges": _value(connection, "select count(*) from candidates"),
+            "impressions": shown,
+            "conversions": converted,
+        },
+    }

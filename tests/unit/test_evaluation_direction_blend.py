@@ -1,0 +1,42 @@
+"""Which way an edge goes, when degrees do not tell."""
+
+import numpy as np
+
+from onward.evaluation.blend import BlendSettings, turned_round
+from onward.evaluation.direction_blend import DirectionBlend
+from onward.evaluation.links import matched_weights
+
+QUICK = BlendSettings(iterations=30, min_rows_in_leaf=10, bags=1, feature_share=1.0)
+
+
+def made_rows(count, seed):
+    """One score that is higher the right way, one that says nothing, and in-degrees that are nearly always higher."""
+    generator = np.random.default_rng(seed)
+    there, back, noise, more = generator.random((4, count))
+    degrees = generator.integers(1, 20, (count, 4)).astype(np.float64)
+    degrees[:, 2] = degrees[:, 0] + 5 * (generator.random(count) < 0.9)
+    return np.column_stack([there + 0.3, noise, back, more, degrees]).astype(np.float32)
+
+
+def test_a_pair_and_its_reverse_add_up_to_zero():
+    rows = made_rows(300, 0)
+    blend = DirectionBlend.fit(rows, np.ones(300), QUICK)
+    assert np.array_equal(blend.predict(rows), -blend.predict(turned_round(rows)))
+
+
+def test_it_finds_the_way_of_unseen_pairs():
+    blend = DirectionBlend.fit(made_rows(2000, 1), np.ones(2000), QUICK)
+    assert (blend.predict(made_rows(2000, 2)) > 0).mean() > 0.85
+
+
+def test_weights_decide_whether_degrees_are_learnt():
+    """With nothing but degrees to go by, matched training pairs leave nothing to learn."""
+    rows = made_rows(3000, 3)
+    rows[:, :4] = 0.0
+    in_degree = np.log1p(rows[:, 6]) - np.log1p(rows[:, 4])
+    plain = DirectionBlend.fit(rows, np.ones(len(rows)), QUICK)
+    matched = DirectionBlend.fit(rows, matched_weights([in_degree], 0.25), QUICK)
+    weight = matched_weights([in_degree], 0.25)
+    right = [np.average(each.predict(rows) > 0, weights=weight) for each in (plain, matched)]
+    assert np.average(plain.predict(rows) > 0) > 0.8
+    assert abs(right[1] - 0.5) < 0.15
