@@ -103,7 +103,7 @@ def z_reliability(rows: Rows) -> Markup:
             axis.set_major_formatter(PercentFormatter(1.0, decimals=None))
 
     said = f"Share of unfinished labels that did convert against the predicted share, in {len(rows)} bins of equal size"
-    return _svg("z", f"{said}.", draw)
+    return svg_figure("z", f"{said}.", draw)
 
 
 def label_weights(rows: Rows) -> Markup:
@@ -123,7 +123,7 @@ def label_weights(rows: Rows) -> Markup:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=2, handlelength=1.2, columnspacing=1.0)
 
     said = " and ".join(f"{count.sum():.0f} rows whose label {name}" for name, count in counts.items())
-    return _svg("weights", f"Histogram of the weights of {said}, up to a weight of {high[-1]:.3g}.", draw)
+    return svg_figure("weights", f"Histogram of the weights of {said}, up to a weight of {high[-1]:.3g}.", draw)
 
 
 def calibration_by_level(rows: Rows) -> Markup:
