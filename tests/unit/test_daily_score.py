@@ -12,21 +12,23 @@ from tiny_bundle import make_bundle, make_features
 
 from onward.daily import score as scoring
 from onward.data.contract import RawLog
-from onward.deployment.decide import decide_impressions, decisions
-from onward.deployment.recommend import decide
+from onward.deployment.decide import decide_impressions
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
+from onward.thresholds.policy import Policy
 
 PRODUCTS = [f"p{number}" for number in range(6)]
 
 
 def test_decisions_are_those_of_serving():
-    rng = np.random.default_rng(3)
-    score, doubt, cut = rng.uniform(0.01, 0.6, 500), rng.uniform(0, 0.4, 500), rng.uniform(0.05, 0.5, 500)
-    centre = np.log(score / (1 - score))
-    low, high = (1 / (1 + np.exp(-(centre + sign * 1.96 * doubt))) for sign in (-1, 1))
-    expected = [decide(*row) for row in zip(low, high, score, cut, strict=True)]
-    assert decisions(score, doubt, cut).tolist() == expected
+    features = make_features(60, 1).drop(columns="impression")
+    source, target = [f"p{row % 3}" for row in range(60)], [f"p{2 + row % 2}" for row in range(60)]
+    score = decide_impressions(make_bundle(), features, source, target)["score"]
+    cut, lower = float(score.quantile(0.7)), float(score.quantile(0.4))
+    bundle = replace(make_bundle(), policy=Policy("ew_dpmt", 0.3, (cut, cut), (lower, lower)))
+    found = decide_impressions(bundle, features, source, target)
+    expected = ["show" if each >= cut else "abstain" if each >= lower else "don't show" for each in score]
+    assert found["decision"].tolist() == expected
     assert set(expected) == {"show", "abstain", "don't show"}
 
 

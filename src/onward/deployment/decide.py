@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
 
 from onward.deployment.bundle import Bundle
 
-SHOW, ABSTAIN, DISMISS = "show", "abstain", "don't show"
+DISMISS = "don't show"
 UNSCORED = -1
-_SPREAD = 1.96
-_EDGE = 1e-9
 
 
 def decide_impressions(
@@ -38,27 +34,8 @@ def decide_impressions(
     level = scored["level"].to_numpy(np.int64)
     decision = np.full(len(level), DISMISS, dtype=object)
     known = level != UNSCORED
-    decision[known] = decisions(
-        scored["score"].to_numpy(np.float64)[known],
-        scored["uncertainty"].to_numpy(np.float64)[known],
-        np.asarray(bundle.policy.cuts, np.float64)[level[known]],
-    )
+    decision[known] = bundle.policy.answer(scored["score"].to_numpy(np.float64)[known], level[known])
     return pd.DataFrame({
         "score": scored["score"], "probability": scored["probability"], "uncertainty": scored["uncertainty"],
         "level": level.astype(np.int8), "decision": decision.astype(str),
     })  # fmt: skip
-
-
-def decisions(
-    score: npt.NDArray[np.float64], uncertainty: npt.NDArray[np.float64], cut: npt.NDArray[np.float64]
-) -> npt.NDArray[np.object_]:
-    """Show at or above the cut, abstain where the heads disagree on which side of it a score lies; see recommend.py.
-
-    >>> nan = np.array([0.0, 3.0, 0.0])
-    >>> decisions(np.array([0.3, 0.3, 0.1]), nan, np.array([0.2, 0.2, 0.2])).tolist()
-    ['show', 'abstain', "don't show"]
-    """
-    centre, reach = logit(np.clip(score, _EDGE, 1 - _EDGE)), _SPREAD * uncertainty
-    unsure = (expit(centre - reach) < cut) & (cut <= expit(centre + reach))
-    word = np.where(unsure, ABSTAIN, np.where(score >= cut, SHOW, DISMISS))
-    return word.astype(object)
