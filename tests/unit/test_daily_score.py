@@ -8,37 +8,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from daily_files import params_of
-from tiny_bundle import make_bundle, make_features
+from tiny_bundle import make_bundle
 
 from onward.daily import score as scoring
 from onward.data.contract import RawLog
-from onward.deployment.decide import decide_impressions
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
-from onward.thresholds.policy import Policy
+from onward.uncertainty.doubt import Judged
 
 PRODUCTS = [f"p{number}" for number in range(6)]
-
-
-def test_decisions_are_those_of_serving():
-    features = make_features(60, 1).drop(columns="impression")
-    source, target = [f"p{row % 3}" for row in range(60)], [f"p{2 + row % 2}" for row in range(60)]
-    score = decide_impressions(make_bundle(), features, source, target)["score"]
-    cut, lower = float(score.quantile(0.7)), float(score.quantile(0.4))
-    bundle = replace(make_bundle(), policy=Policy("ew_dpmt", 0.3, (cut, cut), (lower, lower)))
-    found = decide_impressions(bundle, features, source, target)
-    expected = ["show" if each >= cut else "abstain" if each >= lower else "don't show" for each in score]
-    assert found["decision"].tolist() == expected
-    assert set(expected) == {"show", "abstain", "don't show"}
-
-
-def test_an_unknown_product_is_logged_and_not_shown():
-    features = make_features(3, 1).drop(columns="impression")
-    found = decide_impressions(make_bundle(), features, ["p0", "new", "p2"], ["p2", "p3", "p3"])
-    assert found["level"].tolist()[1] == -1
-    assert found["decision"].tolist()[1] == "don't show"
-    assert np.isnan(found["score"].tolist()[1])
-    assert (found["level"].to_numpy()[[0, 2]] >= 0).all()
 
 
 @pytest.fixture
@@ -70,7 +48,7 @@ def shop(tmp_path, monkeypatch):
     names = [f"cat_{side}_{what}" for side in ("source", "target") for what in ("category", "department")]
     bundle = replace(make_bundle(), categories={name: ["food > shelf", "food"] for name in names})
     features = {"customer_visits_28d", "target_sales_7d", "cat_target_category"}
-    monkeypatch.setattr(type(bundle), "heads", _heads(features))
+    monkeypatch.setattr(type(bundle), "judge", _judge(features))
     return tmp_path, params_of(tmp_path), bundle, tables
 
 
@@ -80,15 +58,13 @@ def _arrow(table: pd.DataFrame):
     return pa.Table.from_pandas(table, preserve_index=False)
 
 
-def _heads(needed: set[str]):
-    def heads(self, features, source, target, threads=1):
-        frame = features.rename(columns={"customer_visits_28d": "customer_visits_28d"})
-        missing = needed - set(frame.columns)
-        assert not missing
+def _judge(needed: set[str]):
+    def judge(self, features, source, target, threads=1):
+        assert needed <= set(features.columns)
         value = 0.1 + 0.2 * ((source * 7 + target) % 5) / 5
-        return np.stack([value, value * 1.1, value * 0.9], axis=1)
+        return Judged(value, value, value, np.zeros(len(value), np.int64), value)
 
-    return heads
+    return judge
 
 
 def test_a_day_is_logged_once_and_stays(shop):

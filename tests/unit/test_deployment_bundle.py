@@ -10,6 +10,7 @@ from tiny_bundle import CATEGORIES, make_bundle, make_features
 from onward.deployment.bundle import recode
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.errors import ArtifactError, DataError
+from onward.thresholds.policy import Policy
 from onward.uncertainty.evidential import FittedBeta
 from onward.uncertainty.group_repair import GroupRepair
 
@@ -117,3 +118,15 @@ def test_scoring_needs_no_torch_and_no_registry():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_decision_is_the_policys_and_an_unknown_product_is_not_shown():
+    features = make_features(60, 1).drop(columns="impression")
+    source, target = [f"p{row % 3}" for row in range(59)] + ["new"], [f"p{2 + row % 2}" for row in range(60)]
+    score = make_bundle().score(features, source, target)["score"]
+    cut, lower = float(score.quantile(0.7)), float(score.quantile(0.4))
+    bundle = replace(make_bundle(), policy=Policy("ew_dpmt", 0.3, (cut, cut), (lower, lower)))
+    found = bundle.score(features, source, target)["decision"].tolist()
+    assert found == ["show" if each >= cut else "abstain" if each >= lower else "don't show" for each in score]
+    assert set(found) == {"show", "abstain", "don't show"}
+    assert found[-1] == "don't show"

@@ -14,7 +14,6 @@ from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX, RawLog
 from onward.data.features import build_features
 from onward.data.validation import refuse_excess, validate
 from onward.deployment.bundle import Bundle
-from onward.deployment.decide import decide_impressions
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.params import Params
@@ -109,10 +108,10 @@ def decide_log(params: Params, bundle: Bundle, version: int, log: RawLog, first:
         shown[[name for name in shown.columns if name.startswith(CONTEXT_PREFIX)]],
         bundle.categories,
     )  # fmt: skip
-    decided = decide_impressions(
-        bundle, features.frame.drop(columns="impression"), shown["source_product_id"].tolist(),
-        shown["target_product_id"].tolist(), threads,
-    )  # fmt: skip
+    decided = bundle.score(
+        features.frame.drop(columns="impression"), shown["source_product_id"].tolist(),
+        shown["target_product_id"].tolist(), threads=threads,
+    ).astype({"level": np.int8})[["score", "probability", "uncertainty", "level", "decision"]]  # fmt: skip
     category = products["category"].fillna("").astype(str).str.split(CATEGORY_SEPARATOR).str[0].to_numpy()
     return pd.DataFrame({
         "impression": shown["impression_id"].astype(str), "customer": shown["customer_id"].astype(str),
