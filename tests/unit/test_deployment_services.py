@@ -95,6 +95,8 @@ def test_ctrl_c_an_end_or_a_closed_terminal_stop_everything(tmp_path, sign):
     leader = int(process.stdout.readline())
     assert len(session_members(leader)) == 2
     process.send_signal(sign)
+    time.sleep(0.3)
+    process.send_signal(sign)  # once more, while the services are being ended
     rest, _ = process.communicate(timeout=30)
     assert rest.strip() == "ended"
     assert session_members(leader) == []

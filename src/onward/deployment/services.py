@@ -68,7 +68,9 @@ def running(services: Sequence[Service], folder: Path, patience: float) -> Itera
                     time.sleep(_PAUSE)
             yield started
         finally:
-            stop(started)
+            # Who is impatient presses Ctrl-C twice: the second one must not leave half of the services behind.
+            with _signals_ignored():
+                stop(started)
 
 
 def require_alive(services: Sequence[Service], started: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -141,6 +143,16 @@ def _signals_as_interrupt() -> Iterator[None]:
         raise KeyboardInterrupt
 
     earlier = {sign: signal.signal(sign, interrupt) for sign in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for sign, handler in earlier.items():
+            signal.signal(sign, handler)
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    earlier = {sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
