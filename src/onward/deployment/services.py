@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,8 @@ def running(services: Sequence[Service], folder: Path, patience: float) -> Itera
         ServiceError: a service ended, or does not answer in time.
     """
     started: list[subprocess.Popen[bytes]] = []
-    with _signals_as_interrupt():
+    # A polite end (SIGTERM) and a closed terminal (SIGHUP) stop the services as Ctrl-C does.
+    with _handled(_interrupt, signal.SIGTERM, signal.SIGHUP):
         try:
             for service in services:
                 started.append(_start(service, folder))  # noqa: PERF401 - one that fails must not lose the others
@@ -69,7 +70,7 @@ def running(services: Sequence[Service], folder: Path, patience: float) -> Itera
             yield started
         finally:
             # Who is impatient presses Ctrl-C twice: the second one must not leave half of the services behind.
-            with _signals_ignored():
+            with _handled(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 stop(started)
 
 
@@ -135,26 +136,16 @@ def _answers(address: str) -> bool:
         return False
 
 
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Let a polite end (SIGTERM) and a closed terminal (SIGHUP) stop the services as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-        raise KeyboardInterrupt
-
-    earlier = {sign: signal.signal(sign, interrupt) for sign in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for sign, handler in earlier.items():
-            signal.signal(sign, handler)
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    raise KeyboardInterrupt
 
 
 @contextmanager
-def _signals_ignored() -> Iterator[None]:
-    earlier = {sign: signal.signal(sign, signal.SIG_IGN) for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+def _handled(handler: Callable[[int, FrameType | None], None] | signal.Handlers, *signs: int) -> Iterator[None]:
+    """Let a handler have these signals, and give them back."""
+    earlier = {sign: signal.signal(sign, handler) for sign in signs}
     try:
         yield
     finally:
-        for sign, handler in earlier.items():
-            signal.signal(sign, handler)
+        for sign, before in earlier.items():
+            signal.signal(sign, before)
