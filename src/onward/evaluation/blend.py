@@ -6,6 +6,7 @@ those of a test edge do, so no edge helps to score itself and training and test 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -143,8 +144,9 @@ class Blend:
         return np.asarray(log_odds, dtype=np.float64)
 
 
-def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: int) -> lgb.Booster:
-    parameters = {
+def booster_parameters(settings: BlendSettings, seed: int) -> dict[str, Any]:
+    """What LightGBM is told for a blend of these settings."""
+    return {
         "objective": "binary",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.leaves,
@@ -159,6 +161,10 @@ def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: 
         "force_col_wise": True,
         "verbosity": -1,
     }
+
+
+def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: int) -> lgb.Booster:
+    parameters = booster_parameters(settings, seed)
     data = lgb.Dataset(rows.features, label=rows.label.astype(np.float32), init_score=offset, params=parameters)
     return lgb.train(parameters, data, num_boost_round=settings.iterations)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from onward.evaluation.blend import BlendSettings, Features, turned_round
+from onward.evaluation.blend import BlendSettings, Features, booster_parameters, turned_round
 from onward.evaluation.intervals import Floats
 
 
@@ -31,23 +31,9 @@ class DirectionBlend:
         """
         rows = np.concatenate([_compared(features), _compared(turned_round(features))])
         label = np.repeat([1.0, 0.0], len(features)).astype(np.float32)
-        parameters = {
-            "objective": "binary",
-            "learning_rate": settings.learning_rate,
-            "num_leaves": settings.leaves,
-            "min_data_in_leaf": settings.min_rows_in_leaf,
-            "lambda_l2": settings.l2,
-            "feature_fraction": settings.feature_share,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "num_threads": settings.threads,
-            "deterministic": True,
-            "force_col_wise": True,
-            "verbosity": -1,
-        }
         grown = []
         for bag in range(settings.bags):
-            seeded = {**parameters, "seed": settings.seed + bag}
+            seeded = booster_parameters(settings, settings.seed + bag)
             data = lgb.Dataset(rows, label=label, weight=np.tile(weight, 2), params=seeded)
             grown.append(lgb.train(seeded, data, num_boost_round=settings.iterations))
         return cls(tuple(grown), settings.threads)
