@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from benchmarks import direction_cold, trials
-from onward.graph.chains import Chain
 from onward.model.whole_graph import WholeGraphEncoder
 
 NODES, GROUPS = 120, 4
@@ -67,15 +66,19 @@ def test_attributes_find_a_cold_node_that_popularity_cannot(quick):
         assert among_cold >= found[direction_cold.ASKED_FOR][method]
 
 
-def test_an_embedder_repeats_embeddings_that_attributes_tell():
+def test_embeddings_that_attributes_tell_are_carried_over_and_known_ones_kept():
     generator = np.random.default_rng(1)
     attributes, weights = generator.standard_normal((200, 6)), generator.standard_normal((6, 8))
-    attributes[:, 0] += 2.0
-    source, target = attributes @ weights, attributes @ weights[::-1]
-    chain = Chain((source[:150].astype(np.float32), np.ascontiguousarray(target[:150].T).astype(np.float32)))
-    found = direction_cold.Embedder.fit(attributes[:150], chain).embed(attributes[150:])
-    for values, truth in zip(found, (source[150:], target[150:]), strict=True):
-        assert np.abs(values - truth).max() < 0.1
+    learnt = (attributes @ weights)[:150], (attributes @ weights[::-1])[:150]
+    known = np.arange(150)
+    found, _ = direction_cold.carried_over(attributes, known, learnt)
+    for way in (direction_cold.RIDGE, direction_cold.ALIKE):
+        source, target = found[way].matrices
+        assert np.allclose(source[:150], learnt[0], atol=1e-5)
+        assert np.allclose(target.T[:150], learnt[1], atol=1e-5)
+    source, target = found[direction_cold.RIDGE].matrices
+    assert np.abs(source[150:] - (attributes @ weights)[150:]).max() < 0.1
+    assert np.abs(target.T[150:] - (attributes @ weights[::-1])[150:]).max() < 0.1
 
 
 def test_a_part_claims_no_ratio_over_all_sets(quick, monkeypatch):
