@@ -8,7 +8,7 @@ last three.
 
 import argparse
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Protocol
@@ -206,9 +206,12 @@ class Work:
     now: Chains
 
     @classmethod
-    def of(cls, learning: Moment, test: Moment, before: Chains, now: Chains) -> "Work":
-        """Keep the judges back."""
-        kept_back = np.arange(learning.queries) < min(JUDGES, learning.queries // 3)
+    def of(
+        cls, learning: Moment, test: Moment, before: Chains, now: Chains, kept_back: np.ndarray | None = None
+    ) -> "Work":
+        """Keep the judges back: [Q] whether a query judges, or the first of them where each is another customer's."""
+        if kept_back is None:
+            kept_back = np.arange(learning.queries) < min(JUDGES, learning.queries // 3)
         taught, judging = (learning.some(np.flatnonzero(which)) for which in (~kept_back, kept_back))
         return cls(taught, judging, test, before, now)
 
@@ -222,12 +225,18 @@ def pick(query: str, work: Work) -> dict[str, int]:
     }
 
 
-def fit_blend(query: str, work: Work, picked: Mapping[str, int], per_proposer: int) -> tuple[float, Method]:
+def fit_blend(
+    query: str,
+    work: Work,
+    picked: Mapping[str, int],
+    per_proposer: int,
+    rankers: Sequence[RankerSettings] | None = None,
+) -> tuple[float, Method]:
     """Share of answers on the short lists it learnt from, and the blend for the test, its ranker picked by judges."""
     ask_for = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
     asked = ask_for(work.taught, work.before)
     examples = Examples.of(asked, answers_of(work.taught), RANKERS[0].negative_share, SEED)
-    fitted = [Ranker.fit(examples, settings) for settings in RANKERS]
+    fitted = [Ranker.fit(examples, settings) for settings in rankers or RANKERS]
     question = ask_for(work.judging, work.before)
     best = max(fitted, key=lambda ranker: hit_rate(ranker.method(question), work.judging))
     return examples.covered, best.method(ask_for(work.test, work.now))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import direction_retail, direction_sequences, which_way
+from benchmarks import direction_retail, which_way
 from benchmarks.direction_data import random_split
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, Shop
 from onward.evaluation.blend import BlendSettings
@@ -59,6 +59,13 @@ def test_what_was_bought_longer_ago_is_known_by_customer_and_ranks_first():
     assert (fading.method(asked.moment)(some) <= scores).all()
 
 
+def test_who_judges_does_not_teach():
+    customer = np.repeat(np.arange(30), np.arange(1, 31))
+    judging = direction_retail.judges(customer)
+    assert 0.1 < judging.mean() < 0.6
+    assert not set(customer[judging]) & set(customer[~judging])
+
+
 def test_later_purchases_change_no_count():
     shop = made_shop()
     cut = shop.log.where(shop.log.day < shop.test + 5)
@@ -72,7 +79,7 @@ def test_counting_finds_the_next_product_and_the_table_holds_the_claims(monkeypa
     monkeypatch.setattr(direction_retail, "TAUGHT", 150)
     monkeypatch.setattr(direction_retail, "TESTED", 60)
     monkeypatch.setattr(direction_retail, "PER_PROPOSER", 10)
-    monkeypatch.setattr(direction_sequences, "RANKERS", quick)
+    monkeypatch.setattr(direction_retail, "SHOP_RANKERS", quick)
     found = direction_retail.retail(made_shop())
     rows = {row["method"]: row for row in found["rows"]}
     assert rows["window counts"]["hr@10"] > rows["reversed edge"]["hr@10"]
