@@ -1,0 +1,30 @@
+"""docs/direction.md says what was measured."""
+
+import pytest
+
+from tools.direction import END, PAGE, TABLES, TARGETS, read_results, with_tables
+
+RESULTS = read_results()
+
+
+def test_every_table_is_the_one_the_benchmarks_wrote():
+    # Mend with: python -m tools.direction
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_tables(page, RESULTS) == page
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_is_on_the_page(name):
+    page = PAGE.read_text(encoding="utf-8")
+    begin = f"<!-- table: {name} -->"
+    assert page.count(begin) == 1
+    assert page.split(begin)[1].split(END)[0].strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"), [each[:2] for each in TARGETS if each[0] in RESULTS], ids=lambda value: value
+)
+def test_every_target_is_claimed_by_a_whole_run(name, claim):
+    assert claim in RESULTS[name]["claims"]
+    assert not {"--part", "--query", "--sets", "--clocks"} & set(RESULTS[name]["command"].split())
+    assert "dirty" not in RESULTS[name]["commit"]

@@ -1,0 +1,205 @@
+"""Write the tables of docs/direction.md from the results of the benchmarks of direction.
+
+Usage:
+    python -m tools.direction           # rewrite every table between its two markers
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "direction.md"
+RESULTS = ROOT / "benchmarks" / "results"
+END = "<!-- end of table -->"
+
+TARGETS = (
+    ("direction_dirlink", "cora_ml_hits100_blend", "Cora-ML, Hits@100, blend", 97.9),
+    ("direction_dirlink", "cora_ml_hits100_encoder", "Cora-ML, Hits@100, encoder", 95.0),
+    ("direction_dirlink", "photo_hits100_blend", "Photo, Hits@100, blend", 88.0),
+    ("direction_dirlink", "photo_hits100_encoder", "Photo, Hits@100, encoder", 84.0),
+    ("direction_dirlink", "photo_hr10_blend", "Photo, HR@10 of the catalogue, blend", 0.56),
+    ("direction_dirlink", "photo_mrr10_blend", "Photo, MRR@10 of the catalogue, blend", 0.21),
+    ("direction_sequences", "beauty_hr10_blend", "Beauty, HR@10, blend", 0.108),
+    ("direction_sequences", "beauty_hr50_blend", "Beauty, HR@50, blend", 0.205),
+    ("direction_sequences", "beauty_history_hr10_blend", "Beauty, HR@10 by the whole history, blend", 0.115),
+    ("direction_retail", "complete_journey_hr10_gain_low", "Complete Journey, HR@10 gain of the blend, low end", 0.0),
+    ("direction_retail", "uci_hr10_gain_low", "UCI, the same", 0.0),
+    ("direction_retail", "photo_direction_auc_in_matched", "Photo, direction AUC, matched by in-degree", 0.86),
+    ("direction_retail", "photo_direction_auc_both_matched", "Photo, direction AUC, matched by both degrees", 0.78),
+    ("direction_retail", "uci_direction_auc_both_matched", "UCI, direction AUC, matched by both degrees", 0.78),
+    ("direction_adaptive", "low_degree_gain_min", "Adaptive budgets, gain in the lowest third of degree", 0.10),
+    ("direction_adaptive", "overall_gain_min", "Adaptive budgets, gain over all", 0.0),
+    ("direction_cold", "cold_hr10_ratio", "Cold products, HR@10 over the best baseline's", 3.0),
+    ("direction_cold", "add_product_ms", "Adding a product, milliseconds, at most", -50.0),
+    ("sampling", "ratio_alone", "Edges a second over PyG's loader, alone", 8.0),
+    ("sampling", "ratio_in_training", "Edges a second over PyG's loader, in training", 3.0),
+    ("sampling", "adaptive_over_uniform", "Edges a second, adaptive over uniform", 0.75),
+    ("scorer_complete_journey", "auc_gain_from_gnn_low", "Complete Journey, AUC gained by the network, low end", 0.0),
+    ("scorer_complete_journey", "nll_gain_from_gnn_low", "Complete Journey, log loss saved by it, low end", 0.0),
+)  # fmt: skip
+"""(benchmark, claim, what it is, target); a negative target is an upper bound."""
+
+NAMES = tuple(dict.fromkeys(name for name, *_ in TARGETS))
+
+Result = Mapping[str, Any]
+
+
+def shown(value: float | None, digits: int = 3) -> str:
+    """A figure as the page shows it."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def targets(results: Mapping[str, Result]) -> list[str]:
+    """Every claim of direction beside its target."""
+    lines = ["| | measured | target | |", "|---|--:|--:|---|"]
+    for name, claim, words, target in TARGETS:
+        if name not in results:
+            lines.append(f"| {words} | not run | {shown(abs(target), 1 if abs(target) >= 3 else 3)} | |")
+            continue
+        value = results[name]["claims"][claim]
+        met = value <= -target if target < 0 else value >= target and value != 0.0
+        digits = 1 if abs(target) >= 3 else 3
+        lines.append(
+            f"| {words} | {shown(value, digits)} | {shown(abs(target), digits)} | {'met' if met else 'missed'} |"
+        )
+    return lines
+
+
+Row = Mapping[str, Any]
+Columns = Mapping[str, tuple[str, int]]
+"""Key of a row → heading and digits."""
+
+
+def rows_of(name: str, **wanted: str) -> Callable[[Mapping[str, Result]], list[Row]]:
+    """The rows of a benchmark that hold the wanted values."""
+    return lambda results: [row for row in results[name]["rows"] if all(row[key] == wanted[key] for key in wanted)]
+
+
+def table(
+    rows: Callable[[Mapping[str, Result]], list[Row]],
+    columns: Columns,
+    *,
+    needs: str | None = None,
+    best: str | None = None,
+    most: int = 100,
+) -> Callable[[Mapping[str, Result]], list[str]]:
+    """A table of the rows that have a value in `needs`, at most `most`, the best by `best` first where it is named."""
+
+    def cell(value: Any, digits: int) -> str:
+        return value if isinstance(value, str) else shown(value, digits)
+
+    def lines(results: Mapping[str, Result]) -> list[str]:
+        needed = needs or best
+        found = [row for row in rows(results) if needed is None or row[needed] is not None]
+        if best is not None:
+            found = sorted(found, key=lambda row: -row[best])
+        head = "| " + " | ".join(words for words, _ in columns.values()) + " |"
+        rule = "|---" + "|--:" * (len(columns) - 1) + "|"
+        body = [
+            "| " + " | ".join(cell(row[key], digits) for key, (_, digits) in columns.items()) + " |"
+            for row in found[:most]
+        ]
+        return [head, rule, *body]
+
+    return lines
+
+
+_METHOD = {"method": ("", 0)}
+_LINK = _METHOD | {"mean": ("Hits@100", 2), "sd": ("sd over splits", 2), "splits": ("splits", 0)}
+_CATALOGUE = _METHOD | {"mean": ("HR@10", 4), "splits": ("splits", 0)}
+_BOUNDS = {"hr@10 low": ("from", 4), "hr@10 high": ("to", 4)}
+_HITS = _METHOD | {"hr@10": ("HR@10", 4)} | _BOUNDS
+_DEEP = _HITS | {"hr@50": ("HR@50", 4), "mrr@10": ("MRR@10", 4)}
+_WAY = _METHOD | {
+    "direction AUC, both matched": ("matched by both degrees", 3), "direction AUC, in matched": ("by in-degree", 3),
+}  # fmt: skip
+_ADAPTIVE = {
+    "what": ("", 0), "hr@10": ("HR@10", 4), "low": ("low third", 4), "middle": ("middle", 4), "high": ("high", 4),
+    "validation mrr": ("validation MRR", 4), "gain low": ("gain, low", 3), "gain low, sd over seeds": ("sd", 3),
+    "gain overall": ("gain, all", 3), "seeds": ("seeds", 0),
+}  # fmt: skip
+_COLD = {"cold nodes are": ("cold nodes are", 0), "method": ("method", 0), "hr@10": ("HR@10", 4), "seeds": ("seeds", 0)}
+_SAMPLING = {
+    "setting": ("setting", 0), "sampler": ("sampler", 0), "million edges a second": ("million edges a second", 2),
+    "edges a batch": ("edges a batch", 0), "milliseconds a batch": ("milliseconds a batch", 1),
+}  # fmt: skip
+_SCORER = {
+    "clock": ("clock", 0), "scorer": ("scorer", 0), "AUC with the network": ("AUC with", 4),
+    "AUC without": ("without", 4), "AUC gain low": ("gain from", 4), "AUC gain high": ("to", 4),
+    "NLL with the network": ("log loss with", 4), "NLL without": ("without", 4), "NLL gain low": ("saved from", 5),
+    "NLL gain high": ("to", 5), "PCOC with the network": ("PCOC with", 3), "PCOC without": ("without", 3),
+}  # fmt: skip
+
+
+def _shop(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
+    return table(rows_of("direction_retail", data=data), _HITS, needs="hr@10 low", best="hr@10")
+
+
+def _which_way(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
+    way = "direction AUC, both matched"
+    return table(rows_of("direction_retail", data=data), _WAY, best=way, most=12)
+
+
+def _buckets(results: Mapping[str, Result]) -> list[Row]:
+    return [row for row in results["direction_retail"]["rows"] if "out-degree" in row["method"] and row["hr@10"]]
+
+
+TABLES: Mapping[str, Callable[[Mapping[str, Result]], list[str]]] = {
+    "targets": targets,
+    "cora": table(rows_of("direction_dirlink", data="Cora-ML", metric="Hits@100"), _LINK, best="mean"),
+    "photo": table(rows_of("direction_dirlink", data="Photo", metric="Hits@100"), _LINK, best="mean"),
+    "photo catalogue": table(
+        rows_of("direction_dirlink", data="Photo catalogue", metric="hr@10, competing"), _CATALOGUE, best="mean"
+    ),
+    "beauty": table(rows_of("direction_sequences", query="previous item"), _DEEP, best="hr@10"),
+    "beauty history": table(rows_of("direction_sequences", query="history"), _DEEP, best="hr@10"),
+    "complete journey": _shop("Complete Journey"),
+    "uci": _shop("UCI Online Retail"),
+    "by degree": table(_buckets, {"data": ("shop", 0), **_METHOD, "hr@10": ("HR@10", 4)}),
+    "which way photo": _which_way("Photo"),
+    "which way uci": _which_way("UCI Online Retail"),
+    "adaptive cora": table(rows_of("direction_adaptive", data="cora_ml"), _ADAPTIVE),
+    "adaptive uci": table(rows_of("direction_adaptive", data="uci"), _ADAPTIVE),
+    "cold cora": table(rows_of("direction_cold", data="cora_ml"), _COLD),
+    "cold photo": table(rows_of("direction_cold", data="photo"), _COLD),
+    "sampling": table(rows_of("sampling"), _SAMPLING),
+    "scorer": table(rows_of("scorer_complete_journey", impressions="matured"), _SCORER),
+}
+
+
+def with_tables(page: str, results: Mapping[str, Result]) -> str:
+    """The page with what is between its markers replaced.
+
+    Raises:
+        KeyError: the page names a table that is not in `TABLES`.
+    """
+    for name, lines in TABLES.items():
+        begin = f"<!-- table: {name} -->"
+        if begin in page:
+            before, _, rest = page.partition(begin)
+            _, _, after = rest.partition(END)
+            try:
+                told = lines(results)
+            except KeyError as missing:
+                if missing.args[0] in results or missing.args[0] not in NAMES:
+                    raise
+                told = [f"The result of `benchmarks.{missing.args[0]}` is not there yet."]
+            page = "\n".join([f"{before}{begin}", *told, f"{END}{after}"])
+    return page
+
+
+def read_results() -> dict[str, Result]:
+    """What the benchmarks wrote, of those that have run."""
+    files = {name: RESULTS / f"{name}.json" for name in NAMES}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.exists()}
+
+
+def main() -> None:
+    """Rewrite docs/direction.md."""
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), read_results()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
