@@ -27,6 +27,7 @@ from onward.data.sources.built_impressions import (
     PRODUCT_DAYS,
     PURCHASES,
     built_notes,
+    day_number,
     filling,
     line_notes,
     one_value,
@@ -75,14 +76,14 @@ group by all;
 create table shown as
 select a.h, a.d, c.*, x.display, x.mailer, count(*) over (partition by a.h, a.d, c.v) as anchors
 from (select distinct h, d, store, week, p from lines semi join nodes using (p)
-      where quantity > 0 and d >= {before} and d < {last}) a
+      where quantity > 0 and d >= {first} and d < {last}) a
 join candidates c on c.u = a.p
 join promoted x on x.store = a.store and x.week = a.week and x.v = c.v
 qualify row_number() over (partition by a.h, a.d, c.v order by c.score desc, c.u, x.display desc, x.mailer desc) = 1;
 create table timed as
 select *, timestamp '1970-01-01' + to_days(cast(d + 1 as integer)) - interval 1 second as shown_at from shown;
 create table impressions as
-select row_number() over (order by s.d, s.h, s.v) as id, s.*,
+select s.d * 1000000 + row_number() over (partition by s.d order by s.h, s.v) as id, s.*,
        case when later.moment <= s.shown_at + {window} then later.moment end as converted_at
 from timed s
 asof left join bought earlier on earlier.h = s.h and earlier.p = s.v and s.shown_at >= earlier.moment
@@ -118,13 +119,13 @@ def read_log(
     start: datetime,
     end: datetime,
     threads: int,
+    measured: bool = False,
     folder: Path | None = None,
 ) -> RawLog:
     """Build the log of a shop from Complete Journey.
 
     Purchases reach from the first day to `end`; impressions are shown in [start, end - window), so that each of them
-    has matured at `end`. The log of impressions is built from `candidates_before` on all the same, and its size is put
-    into the notes beside the figures of the design.
+    has matured at `end`. An impression's id does not depend on what else is read.
 
     Args:
         candidates_before: the recommender that made the impressions knew purchases before this day.
@@ -137,6 +138,8 @@ def read_log(
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
+        measured: build the impressions from `candidates_before` on all the same, and put their number into the notes,
+            beside the figures of the design.
         folder: where the package's Parquet files lie; by default inside the installed package.
 
     Raises:
@@ -148,12 +151,16 @@ def read_log(
         "fresh_days": fresh_days, "follow_days": follow_days,
     }  # fmt: skip
     values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
-    values |= {name: literal(str(path)) for name, path in paths.items()} | {"dropped": _DROPPED}
+    values |= {name: literal(str(path)) for name, path in paths.items()}
+    values |= {
+        "dropped": _DROPPED,
+        "first": day_number(candidates_before if measured else max(candidates_before, start.date())),
+    }
     with session(threads) as connection:
         for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
         refuse_late_end(connection, "complete_journey", end)
-        notes = _notes(connection, end)
+        notes = _notes(connection, end) if measured else line_notes(connection, end)
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
             "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
