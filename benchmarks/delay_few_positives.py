@@ -31,7 +31,7 @@ from onward.params import Delay, read_params
 
 Floats = npt.NDArray[np.float64]
 
-SEEDS = tuple(range(200, 220))
+SEEDS = tuple(range(200, 212))
 KIND = "few positives"
 BEFORE, BY_FEATURE = "offset and slope (before)", "offset, slope and features (the default)"
 LEVEL = "soft label, true z but for its level"
