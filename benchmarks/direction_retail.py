@@ -2,8 +2,9 @@
 
 Two shops in time: every statistic ends where the queries begin. A query is a product that a customer bought on a day;
 wanted is what the same customer newly buys in the 30 days after. What the customer bought in the 60 days before can not
-be new and competes nowhere. Settings are picked, and the blend is fitted, on the queries of an earlier period with the
-counts of the time before it. A gain is the blend minus the best baseline, paired, with its interval over customers.
+be new and competes nowhere; what the customer bought longer ago can, and is told to a baseline of its own and to the
+blend. Settings are picked, and the blend is fitted, on the queries of an earlier period with the counts of the time
+before it. A gain is the blend minus the best baseline, paired, with its interval over customers.
 
 Direction: held-out one-way edges of Amazon Photo, and of UCI pairs whose order is no matter of chance, told from their
 reverse. Degrees give the direction away, so pairs are matched by them; see `onward.evaluation.links.matched_weights`.
@@ -12,7 +13,7 @@ reverse. Degrees give the direction away, so pairs are matched by them; see `onw
 import argparse
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,47 @@ IN_TIME: Mapping[str, tuple[Baseline, ...]] = {
 """Counts in days, beside those in visits."""
 
 
+BOUGHT_BEFORE = "bought before"
+HALF_LIVES = (None, 90.0, 30.0)
+"""Days after which a purchase of longer ago counts half; None counts all alike."""
+
+
+@dataclass(frozen=True)
+class ShopMoment(Moment):
+    """A moment that also knows what customers bought longer ago than their histories reach.
+
+    Attributes:
+        earlier: by `HALF_LIVES`, [Q, N] purchases of each query's customer, the older weighing less.
+    """
+
+    earlier: tuple[sp.csr_matrix, ...]
+
+    def some(self, queries: Ints) -> "ShopMoment":
+        """The same with some of the queries, given in ascending order."""
+        fewer = super().some(queries)
+        return replace(fewer, earlier=tuple(each[queries] for each in self.earlier))
+
+
+@dataclass(frozen=True)
+class BoughtBefore:
+    """Ranks by what the customer bought longer ago, as popularity does where that is nothing.
+
+    Attributes:
+        setting: which of `HALF_LIVES`.
+        share: [N] of the purchases of the last four weeks.
+    """
+
+    setting: int
+    share: np.ndarray
+
+    def method(self, moment: Moment) -> Method:
+        """Scores of all products by query number."""
+        if not isinstance(moment, ShopMoment):
+            raise TypeError("only a shop's moment knows its customers' earlier purchases")
+        earlier = moment.earlier[self.setting]
+        return lambda queries: np.asarray(earlier[queries].todense(), np.float64) + self.share
+
+
 @dataclass(frozen=True)
 class Asked:
     """A moment of a shop, with the customer of each query and the out-degree of what it asks by.
@@ -71,7 +113,7 @@ class Asked:
         log: what the counts know.
     """
 
-    moment: Moment
+    moment: ShopMoment
     customer: np.ndarray
     log: PurchaseLog
 
@@ -85,6 +127,7 @@ def ask(shop: Shop, start: int, end: int, most: int) -> Asked:
     history: list[Ints] = []
     customers: list[int] = []
     pairs: list[tuple[int, int]] = []
+    earlier: list[tuple[Ints, Ints]] = []
     for event in events:
         mine = slice(first[log.customer[event]], first[log.customer[event] + 1])
         product, gap, fresh = log.product[mine], log.day[mine] - log.day[event], log.fresh[mine]
@@ -94,9 +137,20 @@ def ask(shop: Shop, start: int, end: int, most: int) -> Asked:
             pairs += [(len(history), int(each)) for each in wanted]
             history.append(np.r_[past[past != log.product[event]], log.product[event]])
             customers.append(int(log.customer[event]))
+            earlier.append((product[gap < -FRESH_DAYS], -gap[gap < -FRESH_DAYS]))
         if len(history) == most:
             break
-    return Asked(Moment(_graphs(before, shop.vectors), tuple(history), np.array(pairs)), np.array(customers), before)
+    owned = tuple(_earlier(earlier, log.products, half_life) for half_life in HALF_LIVES)
+    moment = ShopMoment(_graphs(before, shop.vectors), tuple(history), np.array(pairs), owned)
+    return Asked(moment, np.array(customers), before)
+
+
+def _earlier(bought: list[tuple[Ints, Ints]], products: int, half_life: float | None) -> sp.csr_matrix:
+    """[Q, N] purchases of each query (products and days ago), the older weighing less."""
+    query = np.repeat(np.arange(len(bought)), [len(product) for product, _ in bought])
+    product, ago = (np.concatenate(each) for each in zip(*bought, strict=True))
+    weight = np.ones(len(ago)) if half_life is None else 0.5 ** (ago / half_life)
+    return sp.csr_matrix((weight.astype(np.float32), (query, product)), shape=(len(bought), products))
 
 
 def _graphs(log: PurchaseLog, vectors: np.ndarray) -> dict[str, DirectedGraph]:
@@ -116,7 +170,9 @@ def _graphs(log: PurchaseLog, vectors: np.ndarray) -> dict[str, DirectedGraph]:
 def fit(asked: Asked) -> Chains:
     """Every setting of every method; counts in days are computed for all products at once."""
     in_time = {name: tuple(_chain(each, asked.log) for each in settings) for name, settings in IN_TIME.items()}
-    return {**fit_all(asked.moment), **in_time}
+    recent = np.asarray(Popularity(28, fresh_only=True).fit(asked.log)(np.zeros(1, np.int64))[0], np.float64)
+    own = tuple(BoughtBefore(number, recent) for number in range(len(HALF_LIVES)))
+    return {**fit_all(asked.moment), **in_time, BOUGHT_BEFORE: own}
 
 
 def _chain(setting: Baseline, log: PurchaseLog) -> Chain:
@@ -182,7 +238,7 @@ def main() -> None:
     trials = Trials("direction_retail", fresh=asked.fresh)
     rows: list[dict[str, Cell]] = []
     claims: dict[str, float] = {}
-    settings = repr((GRIDS, COUNTED, IN_TIME, RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED))
+    settings = repr((GRIDS, COUNTED, IN_TIME, HALF_LIVES, RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED))
     key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
     for name in (each for each in asked.part if each in SHOPS):
         found = trials.run(f"{name}, {key}", partial(_retail_of, name, Path(asked.data)))

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,7 +68,14 @@ JUDGES = 2000
 """Learners that are kept back to pick settings and the ranker."""
 
 
-Chains = Mapping[str, tuple[Chain, ...]]
+class Asking(Protocol):
+    """A fitted score that asks in a way of its own, by more than the graph's nodes."""
+
+    def method(self, moment: "Moment") -> Method:
+        """Scores of all items by query number."""
+
+
+Chains = Mapping[str, tuple[Chain | Asking, ...]]
 
 
 @dataclass(frozen=True)
@@ -118,14 +126,18 @@ class Moment:
         return replace(self, history=tuple(self.history[query] for query in queries), pairs=renumbered)
 
 
-def asked_by_item(chain: Chain, moment: Moment) -> Method:
+def asked_by_item(chain: Chain | Asking, moment: Moment) -> Method:
     """Rank after the previous item."""
+    if not isinstance(chain, Chain):
+        return chain.method(moment)
     last = np.array([history[-1] for history in moment.history])
     return lambda queries: chain(last[queries])
 
 
-def asked_by_history(chain: Chain, moment: Moment) -> Method:
+def asked_by_history(chain: Chain | Asking, moment: Moment) -> Method:
     """Rank after the whole history, recent items weighing more."""
+    if not isinstance(chain, Chain):
+        return chain.method(moment)
     mixed = histories(moment.history, moment.items, DECAY)
     return lambda queries: chain.ask(mixed[queries])
 

@@ -151,7 +151,7 @@ def boosted(
 def neural(
     clock: Clock, fit: LabelledPairs, stop: LabelledPairs, choose: LabelledPairs, judge: LabelledPairs
 ) -> Predictions:
-    """A network of two layers on numbers; with the embeddings, also on what the dot product is a sum of."""
+    """A network of two layers on the same numbers."""
     del stop
     head = DropoutHead.train(_numbers(fit), fit.label, fit.weight, seed=clock.params.run.seed)
     found = [head.predict(_numbers(rows), PASSES).mean(axis=1) for rows in (choose, judge)]

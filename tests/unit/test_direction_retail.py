@@ -44,6 +44,21 @@ def test_queries_want_what_is_new_later_and_counts_end_before_them():
         assert ((shop.log.day[bought] > shop.test) & (shop.log.day[bought] < shop.end + FOLLOW_DAYS)).any()
 
 
+def test_what_was_bought_longer_ago_is_known_by_customer_and_ranks_first():
+    shop = made_shop()
+    asked = direction_retail.ask(shop, shop.test, shop.end, 40)
+    alike, fading = (direction_retail.BoughtBefore(number, np.full(PRODUCTS, 0.01)) for number in (0, 2))
+    some = np.array([3, 17, 30])
+    scores = alike.method(asked.moment.some(some))(np.arange(3))
+    for row, query in enumerate(some):
+        mine = shop.log.where(shop.log.customer == asked.customer[query])
+        longer_ago = np.unique(mine.product[mine.day < shop.test - FRESH_DAYS])
+        never = np.setdiff1d(np.arange(PRODUCTS), mine.product[mine.day < shop.end - FRESH_DAYS])
+        assert (scores[row, longer_ago] > 1).all()
+        assert (scores[row, never] == 0.01).all()
+    assert (fading.method(asked.moment)(some) <= scores).all()
+
+
 def test_later_purchases_change_no_count():
     shop = made_shop()
     cut = shop.log.where(shop.log.day < shop.test + 5)
@@ -61,6 +76,7 @@ def test_counting_finds_the_next_product_and_the_table_holds_the_claims(monkeypa
     found = direction_retail.retail(made_shop())
     rows = {row["method"]: row for row in found["rows"]}
     assert rows["window counts"]["hr@10"] > rows["reversed edge"]["hr@10"]
+    assert direction_retail.BOUGHT_BEFORE in rows
     assert found["gain"]["low"] <= found["gain"]["value"] <= found["gain"]["high"]
 
 
