@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -77,7 +78,7 @@ class ShopMoment(Moment):
 
     earlier: tuple[sp.csr_matrix, ...]
 
-    def some(self, queries: Ints) -> "ShopMoment":
+    def some(self, queries: Ints) -> Self:
         """The same with some of the queries, given in ascending order."""
         fewer = super().some(queries)
         return replace(fewer, earlier=tuple(each[queries] for each in self.earlier))

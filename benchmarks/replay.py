@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.figure import Figure
 from rich.console import Console
 
@@ -126,6 +127,11 @@ def _came(looks: list[Path], first: date) -> dict[str, Cell]:
     }
 
 
+def promised(rows: list[dict[str, Cell]]) -> list[float]:
+    """Mean probability of the weeks' decisions."""
+    return [float(str(row["predicted"])) for row in rows]
+
+
 def draw(rows: list[dict[str, Cell]]) -> None:
     """Draw what was promised and what came, by week."""
     rows = [row for row in rows if row["decisions"] is not None]
@@ -137,14 +143,15 @@ def draw(rows: list[dict[str, Cell]]) -> None:
     axes.bar(days, 100 * came, width=5.6, color=_CAME, alpha=0.35, label="converted within 28 days")
     error = 1.96 * np.sqrt(came * (1 - came) / decided)
     axes.errorbar(days, 100 * came, 100 * error, fmt="none", ecolor=_CAME, capsize=2)
-    axes.plot(days, [100 * float(str(row["predicted"])) for row in rows], "o-", color=_EXPECTED, label="promised")
+    axes.plot(days, [100 * rate for rate in promised(rows)], "o-", color=_EXPECTED, label="promised")
     kept = days[[row["gate"] != "promoted" for row in rows]]
     axes.plot(kept, [0.05] * len(kept), "s", color=_REFUSED, ms=5,
               label="week without a new version")  # fmt: skip
-    axes.set(ylabel="% of recommendations", ylim=(0, None))
+    axes.set(ylabel="% of recommendations", ylim=(0, 120 * np.nanmax([*came, *promised(rows)])))
     axes.set_title("Each week's model knew only the days before it", loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, ncols=3, loc="lower right", fontsize=8)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
+    axes.legend(frameon=False, ncols=3, loc="upper right", fontsize=8)
     figure.savefig(PICTURE, metadata={"Date": None})
 
 
