@@ -230,7 +230,9 @@ def judge_half(half: Half, shuffled: Half, params: Params) -> tuple[dict[str, Fl
         "soft label without engagement": plan_correction("soft_label_without_engagement", positives),
         "P/Q": plan_correction("importance_weight", positives),
         guarded("importance_weight"): Plan("importance_weight", guards_delay=True, recalibrates=False, reason=""),
-        guarded("soft_label"): Plan("soft_label", guards_delay=True, recalibrates=True, reason=""),
+        guarded("soft_label"): Plan(
+            "soft_label", guards_delay=True, recalibrates=True, reason="", independence=positives.independence
+        ),
     }
     notes = {"positives": float(positives.observed), "independent positives": positives.independent}
     notes |= {"auc of z": float(lessons.check.auc or 0.5)}

@@ -180,6 +180,11 @@ def on_snapshots(trial: Trial, max_weight: float) -> dict[str, Quality]:
     return {name: trial.judge(trial.fit(rows)) for name, rows in found.items()} | {"DFM": _dfm(trial)}
 
 
+def with_z(trial: Trial, unfinished: Floats) -> Quality:
+    """Soft labels by another z, given for the whole world."""
+    return trial.judge(trial.fit(soft_label(replace(trial.snapshot, unfinished=unfinished[trial.row]))))
+
+
 def on_streams(trial: Trial) -> dict[str, Quality]:
     """Methods of streaming learners, on what flowed in during the training window."""
     known, every = trial.evidence.outcomes, np.arange(trial.known)

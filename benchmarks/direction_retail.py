@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -85,7 +86,7 @@ class ShopMoment(Moment):
 
     earlier: tuple[sp.csr_matrix, ...]
 
-    def some(self, queries: Ints) -> "ShopMoment":
+    def some(self, queries: Ints) -> Self:
         """The same with some of the queries, given in ascending order."""
         fewer = super().some(queries)
         return ShopMoment(fewer.graphs, fewer.history, fewer.pairs, tuple(each[queries] for each in self.earlier))

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -119,7 +119,7 @@ class Moment:
         """[Q, N] what each customer bought before."""
         return histories(self.history, self.items, 1.0)
 
-    def some(self, queries: Ints) -> "Moment":
+    def some(self, queries: Ints) -> Self:
         """The same with some of the queries, given in ascending order."""
         pairs = self.pairs[np.isin(self.pairs[:, 0], queries)]
         renumbered = np.stack([np.searchsorted(queries, pairs[:, 0]), pairs[:, 1]], axis=1)

@@ -169,16 +169,22 @@ def repro(context: typer.Context) -> None:
 
 
 @app.command(rich_help_panel=_WATCH)
-def dashboards() -> None:
+def dashboards(
+    *,
+    any_ports: Annotated[
+        bool, typer.Option("--any-ports", help="Take free ports, instead of 5000, 8000 and 8070 where those are free.")
+    ] = False,
+) -> None:
     """Start the MLflow and Evidently UIs and the page for on-call on loopback; Ctrl-C ends all three."""
-    from onward.deployment.local_services import dashboard_services
+    from onward.deployment.local_services import DASHBOARD_PORTS, dashboard_services
 
     layout = _layout()
     registry = _registry(layout)
     if not registry.exists:
         raise RegistryError("nothing is registered yet, so MLflow has nothing to show; run `dvc repro` first")
     logs = layout.root / ".airflow" / "logs"
-    services = dashboard_services(registry.address, _workspace(layout), layout.reports, logs)
+    preferred = (0, 0, 0) if any_ports else DASHBOARD_PORTS
+    services = dashboard_services(registry.address, _workspace(layout), layout.reports, logs, preferred)
     lines = [f"{each.name}  [link]{each.address}[/link]" for each in services]
     if not (layout.root / oncall_commands.PAGE).is_file():
         lines.append("[yellow]Nobody has looked yet[/]: `onward monitor --as-of D`, then `onward oncall`")

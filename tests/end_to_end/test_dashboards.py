@@ -56,7 +56,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def addresses(project):
-    process, printed = start(project, "dashboards")
+    process, printed = start(project, "dashboards", "--any-ports")
     found = dict(re.findall(r"^(MLflow|Evidently|On call)\s+(http://127\.0\.0\.1:\S+)", printed, flags=re.MULTILINE))
     yield found
     end(process)

@@ -79,7 +79,7 @@ def ask(address, body=None, token=None):
 
 
 def test_dashboards_start_and_leave_nothing_behind(project):
-    process, printed = start(project, "dashboards")
+    process, printed = start(project, "dashboards", "--any-ports")
     addresses = re.findall(r"http://127\.0\.0\.1:\S+", printed)
     # Nobody has looked yet, which the third one says; then somebody does.
     assert [ask(address)[0] for address in addresses] == [200, 200, 404]

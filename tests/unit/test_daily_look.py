@@ -11,7 +11,8 @@ import pytest
 from daily_files import LEVELS, WINDOW, day_number, draw_rows, lay_out, params_of
 
 from onward.artifacts import read_table, write_table
-from onward.daily.monitor import look
+from onward.daily import places
+from onward.daily.monitor import first_logged, look
 from onward.monitoring.decision_log import place
 
 COLUMNS = [
@@ -228,3 +229,34 @@ def test_a_version_of_a_week_is_too_young_and_not_an_error(tmp_path):
     folder, params = lay_out(tmp_path, draw_rows(days=6)), params_of(tmp_path)
     said = look(tmp_path, params, 3, folder, tmp_path / "looks", day_number(25), replaced=True)
     assert said["verdict"] == "too early to tell", said["reason"]
+
+
+def test_events_of_other_versions_change_nothing(tmp_path):
+    rows = draw_rows()
+    _, alone = look_at(tmp_path / "alone", rows, 60)
+    strangers = pd.DataFrame({"impression_id": ["x", "y"], "converted_at": [day_number(2), day_number(50)]})
+    strangers["converted_at"] = strangers["converted_at"].astype("datetime64[us]")
+    rows["conversions"] = pd.concat([rows["conversions"], strangers], ignore_index=True)
+    _, together = look_at(tmp_path / "together", rows, 60)
+    assert contents(alone) == contents(together)
+
+
+def test_versions_that_are_looked_at_together_share_one_reading(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(places, "read_events", lambda root, params, start, as_of: asked.append(start) or {})
+    read = places.read_once(day_number(3))
+    for start in (3, 9, 20):
+        assert read(tmp_path, None, day_number(start), day_number(60)) == {}
+    assert asked == [day_number(3)]
+    with pytest.raises(ValueError, match="asked from"):
+        read(tmp_path, None, day_number(2), day_number(60))
+
+
+def test_the_reading_begins_with_the_first_of_their_days(tmp_path):
+    for number, version in ((5, 3), (9, 4), (30, 5)):
+        (tmp_path / place(day_number(number), version)).parent.mkdir(parents=True)
+        (tmp_path / place(day_number(number), version)).touch()
+    assert first_logged(tmp_path, {4, 5}, day_number(60)) == day_number(9)
+    # So long ago, no look reads it.
+    assert first_logged(tmp_path, {3, 5}, day_number(160)) == day_number(30)
+    assert first_logged(tmp_path, {6}, day_number(60)) == day_number(60)

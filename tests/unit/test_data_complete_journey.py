@@ -86,8 +86,10 @@ def write(folder: Path) -> None:
     ).to_parquet(folder / "promotions.parquet")
 
 
-def read(folder: Path, start: datetime = datetime(2017, 3, 1), end: datetime = END):
-    return complete_journey.read_log(**SETTINGS, window=WINDOW, start=start, end=end, threads=1, folder=folder)
+def read(folder: Path, start: datetime = datetime(2017, 3, 1), end: datetime = END, measured: bool = True):
+    return complete_journey.read_log(
+        **SETTINGS, window=WINDOW, start=start, end=end, threads=1, measured=measured, folder=folder
+    )
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +195,17 @@ def test_only_what_is_asked_for_is_yielded_but_all_is_counted(folder):
     assert log.notes["impressions_built"]["conversions"] == 1
 
 
+def test_an_impressions_id_does_not_depend_on_what_else_is_read(folder, log):
+    whole = frame(log, "impressions")
+    day = whole["shown_at"].dt.floor("D")
+    # A number within the day, so that days before it play no part.
+    assert (whole["impression_id"] // 1_000_000 == (day - pd.Timestamp(0)).dt.days).all()
+    part = read(folder, start=day[0].to_pydatetime(), measured=False)
+    assert frame(part, "impressions").equals(whole)
+    assert "impressions_built" not in part.notes
+    assert part.notes["lines_read"] == log.notes["lines_read"]
+
+
 def test_notes_stand_beside_the_figures_of_the_design(log):
     assert log.notes["impressions_of_the_design"]["products"] == 3914
     assert log.notes["within_5_percent_of_the_design"]["products"] is False
@@ -240,7 +253,14 @@ def test_a_source_is_called_by_its_name(monkeypatch, folder):
     assert read_source("complete_journey", settings, WINDOW, start, END, 2) == "cj"
     assert read_source("parquet", settings, WINDOW, start, END, 2) == "folder"
     assert seen == {
-        "complete_journey": {"min_support": 3, "window": WINDOW, "start": start, "end": END, "threads": 2},
+        "complete_journey": {
+            "min_support": 3,
+            "window": WINDOW,
+            "start": start,
+            "end": END,
+            "threads": 2,
+            "measured": False,
+        },
         "parquet": {"folder": folder, "end": END},
     }
     with pytest.raises(DataError, match="unknown source; choose"):

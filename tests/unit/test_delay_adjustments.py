@@ -5,7 +5,7 @@ import pytest
 
 from onward.delay.contract import Snapshot
 from onward.delay.plan import MANY_POSITIVES, Positives, count_positives, plan_correction
-from onward.delay.recalibration import UNCHANGED, apply_recalibration, fit_recalibration
+from onward.delay.recalibration import UNCHANGED, apply_recalibration, comparable, fit_recalibration
 from onward.delay.tilt import NO_TILT, DelayGap, apply_tilt, fit_tilt, measure_gap
 
 W = 10.0
@@ -86,10 +86,11 @@ def test_a_rate_that_moved_is_recovered_from_fresh_examples(offset: float, slope
     now = 1 / (1 + np.exp(-(centre + offset + slope * (old - centre))))
     seen = young(now, arrival, 4)
     stale = Snapshot(seen.observed, seen.matured, *[young(history, arrival, 5).unfinished] * 2, arrival)
-    found = fit_recalibration(stale, history)
+    nothing = np.zeros((n, 0))
+    found = fit_recalibration(stale, history, nothing, 1.0)
     assert found.offset == pytest.approx(offset, abs=0.05)
     assert found.slope == pytest.approx(slope, abs=0.05)
-    mended = apply_recalibration(stale, history, found)
+    mended = apply_recalibration(stale, found.move(history, nothing))
     pending = seen.pending
     assert np.abs(mended.unfinished[pending] / seen.unfinished[pending] - 1).mean() < 0.05
     assert mended.unfinished[pending].mean() == pytest.approx(seen.unfinished[pending].mean(), rel=0.03)
@@ -99,12 +100,49 @@ def test_a_rate_that_moved_is_recovered_from_fresh_examples(offset: float, slope
 
 def test_few_fresh_examples_hardly_move_z_and_none_leave_it() -> None:
     rate, arrival = np.full(20, 0.05), np.full(20, 0.3)
-    few = fit_recalibration(young(rate * 2, arrival, 0), rate)
+    few = fit_recalibration(young(rate * 2, arrival, 0), rate, np.zeros((20, 0)), 1.0)
     assert abs(few.offset) < 0.3
     assert abs(few.slope - 1) < 0.1
     settled = young(rate, arrival, 0, np.ones(20, bool))
-    assert fit_recalibration(settled, rate) == UNCHANGED
-    assert apply_recalibration(settled, rate, UNCHANGED) is settled
+    assert fit_recalibration(settled, rate, np.zeros((20, 0)), 1.0) == UNCHANGED
+    assert not UNCHANGED.move(rate, np.zeros((20, 0))).any()
+
+
+def test_a_feature_whose_effect_moved_is_recovered_from_fresh_examples() -> None:
+    draw = np.random.default_rng(6)
+    n = 100_000
+    features, arrival = draw.normal(size=(n, 4)), draw.uniform(0.05, 0.95, n)
+    old = -2.5 + 0.5 * features[:, 0]
+    effect = np.array([0.0, 0.2, 0.0, -0.2])
+    history, now = (1 / (1 + np.exp(-each)) for each in (old, old + features @ effect))
+    seen = young(now, arrival, 7)
+    stale = Snapshot(seen.observed, seen.matured, *[young(history, arrival, 8).unfinished] * 2, arrival)
+    found = fit_recalibration(stale, history, features, 1.0)
+    np.testing.assert_allclose(found.by_feature[1::2], effect[1::2], atol=0.06)
+    assert abs(found.by_feature[2]) < 0.06
+    assert found.spread == pytest.approx(0.28, abs=0.05)
+    pending, gap = seen.pending, stale.unfinished - seen.unfinished
+    left = apply_recalibration(stale, found.move(history, features)).unfinished - seen.unfinished
+    assert np.abs(left[pending]).mean() < 0.3 * np.abs(gap[pending]).mean()
+
+
+def test_examples_that_tell_less_move_z_less() -> None:
+    draw = np.random.default_rng(9)
+    features, rate, arrival = draw.normal(size=(4000, 3)), np.full(4000, 0.05), draw.uniform(0.1, 0.9, 4000)
+    seen = young(rate * 1.5, arrival, 10)
+    alone, together = (fit_recalibration(seen, rate, features, share) for share in (1.0, 0.05))
+    assert 0.0 < together.offset < alone.offset
+    assert together.offset_error > alone.offset_error
+    assert together.spread < alone.spread
+
+
+def test_features_are_compared_in_standard_deviations_and_codes_and_constants_left_out() -> None:
+    features = np.array([[1, 5, 7, np.nan, 3], [3, 6, 7, np.nan, np.nan], [99, 5, 7, 1, 5]], np.float32)
+    table = comparable(features, ["visits", "cat_leaf", "always", "never_known", "age"], np.array([True, True, False]))
+    np.testing.assert_allclose(table, [[-1.0], [1.0], [3.0]])
+    everyone = comparable(features, ["visits", "cat_leaf", "always", "never_known", "age"], np.ones(3, bool))
+    np.testing.assert_allclose(everyone[:, 1], [-1.0, 0.0, 1.0])
+    assert comparable(features, ["visits"] * 5, np.zeros(3, bool)).shape == (3, 0)
 
 
 def test_conversions_of_one_customer_tell_less_than_those_of_many() -> None:
@@ -112,12 +150,15 @@ def test_conversions_of_one_customer_tell_less_than_those_of_many() -> None:
     assert count_positives(np.repeat(np.arange(50), 4)).independent == pytest.approx(50.0)
     assert 1.0 < count_positives(np.r_[np.zeros(90), np.arange(1, 11)]).independent < 2.0
     assert count_positives([]) == Positives(0, 0.0)
+    assert Positives(0, 0.0).independence == 1.0
+    assert Positives(40, 10.0).independence == 0.25
 
 
 def test_the_default_picks_itself_by_what_conversions_tell_and_says_why() -> None:
     few, many = (plan_correction("auto", Positives(9000, MANY_POSITIVES + more)) for more in (-1.0, 0.0))
     assert (few.estimator, few.guards_delay, few.recalibrates) == ("soft_label", True, True)
     assert (many.estimator, many.guards_delay, many.recalibrates) == ("importance_weight", True, False)
+    assert few.independence == pytest.approx((MANY_POSITIVES - 1.0) / 9000)
     for plan in (few, many):
         assert str(MANY_POSITIVES) in plan.reason
     named = plan_correction("fsiw", Positives(10**6, 1e6))

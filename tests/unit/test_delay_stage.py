@@ -20,7 +20,7 @@ W = 14
 def params() -> Params:
     whole = read_params(Path(__file__).parents[2] / "params.yaml")
     clock = {"as_of": date(2024, 5, 1), "attribution_days": W, "training_days": 28, "history_days": 70, "threads": 1}
-    delay = {"iterations": 20, "min_rows_in_leaf": 100, "max_weight": 4.0}
+    delay = {"estimator": "soft_label", "iterations": 20, "min_rows_in_leaf": 100, "max_weight": 4.0}
     return whole.model_copy(
         update={"run": whole.run.model_copy(update=clock), "delay": whole.delay.model_copy(update=delay)}
     )

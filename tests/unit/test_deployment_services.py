@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from onward.deployment.local_services import (
+    DASHBOARD_PORTS,
     HOST,
     airflow_environment,
     airflow_password,
@@ -113,7 +114,7 @@ def test_a_taken_port_is_replaced_by_a_free_one():
 
 
 def test_everything_listens_on_loopback_only(tmp_path):
-    for service in dashboard_services("sqlite:///x.db", tmp_path, tmp_path, tmp_path):
+    for service in dashboard_services("sqlite:///x.db", tmp_path, tmp_path, tmp_path, DASHBOARD_PORTS):
         (option,) = {"--host", "--bind"} & set(service.command)
         assert service.command[service.command.index(option) + 1] == HOST
         assert service.address.startswith(f"http://{HOST}:")
@@ -122,7 +123,7 @@ def test_everything_listens_on_loopback_only(tmp_path):
 
 def test_a_registrys_address_with_its_password_stands_on_no_command_line(tmp_path):
     address = "postgresql://onward:secret@127.0.0.1/mlflow"
-    services = dashboard_services(address, tmp_path, tmp_path, tmp_path)
+    services = dashboard_services(address, tmp_path, tmp_path, tmp_path, (0, 0, 0))
     assert "secret" not in " ".join(word for service in services for word in service.command)
     assert services[0].environment["MLFLOW_BACKEND_STORE_URI"] == address
 

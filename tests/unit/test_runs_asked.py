@@ -94,7 +94,7 @@ def test_only_the_keys_asked_for_change_and_every_comment_stays(source, day, tar
 
 
 def test_values_that_hold_already_change_nothing():
-    same = {"run": {"source": "complete_journey", "as_of": "2017-11-20"}, "delay": {"estimator": "soft_label"}}
+    same = {"run": {"source": "complete_journey", "as_of": "2017-11-20"}, "delay": {"estimator": "auto"}}
     assert with_values(PARAMS, same) == PARAMS
 
 

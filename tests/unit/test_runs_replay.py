@@ -14,7 +14,10 @@ from onward.errors import RunError
 from onward.runs.replay import Replay, replay
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
-PIPELINE = "stages: {read: {cmd: 'true', outs: [a]}, join: {cmd: 'true', deps: [a], outs: [b]}}"
+PIPELINE = (
+    "stages: {read: {cmd: 'true', outs: [a]}, join: {cmd: 'true', deps: [a], outs: [b]},"
+    " deploy: {cmd: 'true', deps: [b], outs: [c]}}"
+)
 
 # `onward …` that keeps a diary of what it was asked, and dies where KILL says.
 FAKE_CLI = """
@@ -56,8 +59,8 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def asked(project, last=date(2017, 7, 4)):
-    return Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 7)
+def asked(project, last=date(2017, 7, 4), last_training=date(2017, 7, 4)):
+    return Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 7, 2, last_training)
 
 
 def walk(project, **kind):
@@ -71,10 +74,12 @@ def diary(project):
 def test_each_week_trains_scores_the_next_days_and_looks(project):
     weeks = walk(project)
     assert list(weeks) == [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
-    assert diary(project)[:7] == [
-        "run start", "run stage run-2017-06-06 read", "run stage run-2017-06-06 join", "run finish run-2017-06-06",
-        "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13", "act",
+    alone = [line for line in diary(project) if "2017-06-06" in line or line == "monitor --as-of=2017-06-13"]
+    assert alone == [
+        "run stage run-2017-06-06 read", "run stage run-2017-06-06 join", "run stage run-2017-06-06 deploy",
+        "run finish run-2017-06-06", "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13",
     ]  # fmt: skip
+    assert sum(line in {"run start", "act"} for line in diary(project)) == 4 + 3
     assert weeks[date(2017, 6, 6)] == {
         "run": "run-2017-06-06", "version": 6, "verdict": "ok", "reason": "as promised --as-of=2017-06-13",
         "action": "none",
@@ -93,6 +98,28 @@ def test_weeks_that_are_through_are_not_walked_again(project):
     assert not any("06-06" in line for line in diary(project)[len(walked) :])
 
 
+def test_after_the_last_training_the_version_in_use_is_watched(project):
+    weeks = walk(project, last_training=date(2017, 6, 14))
+    assert [ended["run"] for ended in weeks.values()] == ["run-2017-06-06", "run-2017-06-13", None, None]
+    assert diary(project).count("run start") == 2
+    assert "score --day=2017-06-27 --to=2017-07-03" in diary(project)
+
+
+def test_weeks_are_trained_ahead_but_meet_the_gate_in_turn(project):
+    walk(project)
+    said = diary(project)
+    in_turn = [line for line in said if line.split()[0] != "run" or "deploy" in line or "finish" in line]
+    days = [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
+    assert in_turn == [
+        line for day in days for line in (
+            f"run stage run-{day} deploy", f"run finish run-{day}",
+            f"score --day={day} --to={day + timedelta(days=6)}", f"monitor --as-of={day + timedelta(days=7)}",
+            *(["act"] if day != date(2017, 6, 13) else []),
+        )
+    ]  # fmt: skip
+    assert said.index("run stage run-2017-06-13 read") < said.index("run finish run-2017-06-06")
+
+
 PROGRAM = """
 import sys
 from datetime import date
@@ -100,7 +127,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from onward.runs.replay import Replay, replay
 root = Path.cwd()
-list(replay(Replay(root, root / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 7), lambda step: None))
+first, last = date(2017, 6, 6), date(2017, 7, 4)
+list(replay(Replay(root, root / "replayed" / "one", first, last, 7, 2, last), lambda step: None))
 """
 
 
@@ -138,7 +166,7 @@ def test_a_step_that_fails_is_named_with_its_reason(project, monkeypatch):
 
 def test_two_questions_do_not_share_a_folder(project):
     walk(project)
-    other = Replay(project, project / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 14)
+    other = Replay(project, project / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 14, 1, date(2017, 7, 4))
     with pytest.raises(RunError, match="holds a replay of"):
         next(iter(replay(other, lambda step: None)))
 
@@ -165,6 +193,6 @@ def test_the_command_tells_each_week_and_where_to_see_it(project, monkeypatch):
     monkeypatch.chdir(project)
     monkeypatch.setenv("COLUMNS", "200")
     shown = CliRunner().invoke(app, ["replay", "--from", "2017-06-06", "--to", "2017-06-20"], catch_exceptions=False)
-    assert "2017-06-06  version 6  ok" in shown.stdout
+    assert "2017-06-06  trained  version 6  ok" in shown.stdout
     assert "ONWARD_LOOKS=" in shown.stdout
     assert json.loads((project / ".onward" / "replay" / "2017-06-06-every-7d" / "replay.json").read_text())

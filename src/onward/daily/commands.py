@@ -73,18 +73,20 @@ def monitor(
 
     Versions that it replaced are looked at too while their labels mature, so that the pages show what came of them.
     """
-    from onward.daily.monitor import look, look_place, still_maturing, version_in_use
-    from onward.daily.places import decisions_folder, looks_folder
+    from onward.daily.monitor import first_logged, look, look_place, still_maturing, version_in_use
+    from onward.daily.places import decisions_folder, looks_folder, read_once
     from onward.params import read_params
 
     root, day = Path.cwd(), as_of.date()
     params = read_params(root / "params.yaml")
     number = version or version_in_use(root)
     decisions, looks = decisions_folder(os.environ, root), looks_folder(os.environ, root)
-    said = look(root, params, number, decisions, looks, day, replaced=version is not None)
-    for other in still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []:
+    others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
+    read = read_once(first_logged(decisions, {number, *others}, day))
+    said = look(root, params, number, decisions, looks, day, replaced=version is not None, read=read)
+    for other in others:
         # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
-        look(root, params, other, decisions, looks, day, replaced=True)
+        look(root, params, other, decisions, looks, day, replaced=True, read=read)
     word = said["verdict"]
     if word == "failed":
         raise MonitoringError(f"version {number} as of {day} cannot be judged: {said['reason']}")

@@ -1,7 +1,7 @@
 """Look at a version in use as of a day, and keep the look as one folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import read_json, replacing_directory, write_json, write_table
-from onward.daily.places import read_events
+from onward.daily.places import ReadEvents, read_events
 from onward.errors import DataError, MonitoringError
 from onward.monitoring.decision_log import check_schema, logged_days
 from onward.monitoring.joined import join
@@ -27,7 +27,15 @@ def look_place(folder: Path, version: int, as_of: date) -> Path:
 
 
 def look(
-    root: Path, params: Params, version: int, decisions: Path, looks: Path, as_of: date, *, replaced: bool = False
+    root: Path,
+    params: Params,
+    version: int,
+    decisions: Path,
+    looks: Path,
+    as_of: date,
+    *,
+    replaced: bool = False,
+    read: ReadEvents = read_events,
 ) -> dict[str, Any]:
     """Judge a version as of a day, and write the look; the same day again gives the same bytes.
 
@@ -41,6 +49,7 @@ def look(
         looks: folder of the looks.
         as_of: the first day that is not known.
         replaced: the version no longer decides; its log may end before as_of, and its labels go on to mature.
+        read: how conversions and engagements are read.
 
     Returns:
         What verdict.json holds.
@@ -50,7 +59,7 @@ def look(
     table = None
     try:
         files = logged_files(decisions, version, as_of, replaced=replaced)
-        events = read_events(root, params, files[0][0], as_of)
+        events = read(root, params, files[0][0], as_of)
         found = judge(join(files, events, as_of, params.run.attribution_days, params.run.threads), settings)
         said, table = verdict(found, facts), daily_table(found, settings)
     except (MonitoringError, DataError) as error:
@@ -112,6 +121,17 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
         if first <= date.fromisoformat(path.parent.name.partition("=")[2]) < as_of
     }
     return sorted(found - {version})
+
+
+def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
+    """Return the first day that a look at one of these versions reads, as_of where there is none."""
+    days = (
+        day
+        for path in folder.glob("day=*/version=*.parquet")
+        if int(path.stem.partition("=")[2]) in versions
+        and as_of - timedelta(days=_HISTORY_DAYS) <= (day := date.fromisoformat(path.parent.name.partition("=")[2]))
+    )
+    return min(days, default=as_of)
 
 
 def latest_look(looks: Path, version: int) -> Mapping[str, Any] | None:

@@ -1,6 +1,6 @@
 """Where the daily log and the looks lie, and what of a source they need."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,10 @@ from onward.data.contract import RawLog
 from onward.data.sources import read_source
 from onward.errors import MonitoringError
 from onward.params import Params
+
+Events = Mapping[str, str | pa.Table]
+ReadEvents = Callable[[Path, Params, date, date], Events]
+"""As `read_events`."""
 
 
 def decisions_folder(environ: Mapping[str, str], root: Path) -> Path:
@@ -52,7 +56,7 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
     return read_source(run.source, settings, run.window, midnight(start), ends[run.source], run.threads)
 
 
-def read_events(root: Path, params: Params, start: date, as_of: date) -> Mapping[str, str | pa.Table]:
+def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
     """Conversions and engagements: as tables, or for a folder of Parquet files as paths, which need not fit in memory.
 
     Raises:
@@ -74,6 +78,23 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Mapping
         _check(name, columns, log.tables[name].schema)
         events[name] = log.tables[name]
     return events
+
+
+def read_once(since: date) -> ReadEvents:
+    """`read_events` for versions that are looked at together: a source is read once, from the earliest day of all.
+
+    What a version does not ask for does no harm: events are joined to decisions, which it has none of before its own.
+    """
+    held: list[Events] = []
+
+    def read(root: Path, params: Params, start: date, as_of: date) -> Events:
+        if start < since:
+            raise ValueError(f"events are read from {since} on, asked from {start}")
+        if not held:
+            held.append(read_events(root, params, since, as_of))
+        return held[0]
+
+    return read
 
 
 def _check(name: str, needed: tuple[str, ...], schema: Any) -> None:

@@ -11,7 +11,7 @@ from onward.delay.estimators import choose_estimator
 from onward.delay.learning import Evidence, Lessons, delay_gap
 from onward.delay.outcomes import Flags
 from onward.delay.plan import Plan
-from onward.delay.recalibration import UNCHANGED, Recalibration, apply_recalibration, fit_recalibration
+from onward.delay.recalibration import UNCHANGED, Recalibration, apply_recalibration, comparable, fit_recalibration
 from onward.delay.tilt import NO_TILT, Tilt, apply_tilt, fit_tilt
 
 
@@ -79,8 +79,9 @@ def correct(
         snapshot = apply_tilt(snapshot, tilt.exponent)
     if plan.recalibrates:
         rate = lessons.rate.predict(evidence.features[row])
-        recalibration = fit_recalibration(snapshot.of(mine), rate[mine])
-        snapshot = apply_recalibration(snapshot, rate, recalibration)
+        features = comparable(evidence.features[row], evidence.names, mine & ~snapshot.matured)
+        recalibration = fit_recalibration(snapshot.of(mine), rate[mine], features[mine], plan.independence)
+        snapshot = apply_recalibration(snapshot, recalibration.move(rate, features))
     rows = choose_estimator(plan.estimator, max_weight)(snapshot)
     chosen = mine[rows.example]
     return Correction(

@@ -19,14 +19,16 @@ class Plan:
     Attributes:
         estimator: a name for `choose_estimator`.
         guards_delay: tilt G and z when fresh conversions come faster or slower than history's.
-        recalibrates: fit offset and slope of z on fresh examples.
+        recalibrates: fit z to fresh examples.
         reason: one sentence for the report.
+        independence: of `Positives`; fresh examples count for so much in the recalibration.
     """
 
     estimator: str
     guards_delay: bool
     recalibrates: bool
     reason: str
+    independence: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Positives:
 
     observed: int
     independent: float
+
+    @property
+    def independence(self) -> float:
+        """How much of an independent conversion each one tells; 1 without conversions."""
+        return self.independent / self.observed if self.observed else 1.0
 
 
 def count_positives(customer: npt.ArrayLike) -> Positives:
@@ -69,4 +76,4 @@ def plan_correction(name: str, positives: Positives) -> Plan:
         reason = f"{told}, at least {MANY_POSITIVES}: weights P/Q resist a moving rate"
         return Plan("importance_weight", guards_delay=True, recalibrates=False, reason=reason)
     reason = f"{told}, below {MANY_POSITIVES}: soft labels vary less, recalibrated on fresh data"
-    return Plan("soft_label", guards_delay=True, recalibrates=True, reason=reason)
+    return Plan("soft_label", guards_delay=True, recalibrates=True, reason=reason, independence=positives.independence)

@@ -18,11 +18,13 @@ def summarise(correction: Correction, lessons: Lessons, max_weight: float) -> di
     plan, weight = correction.plan, correction.rows.weight
     weighted = plan.estimator in {"importance_weight", "fsiw"}
     check, blind = lessons.check, lessons.check_without_engagement
+    moved = asdict(correction.recalibration)
+    del moved["by_feature"]  # `spread` says in one figure what they do
     return {
         "estimator": plan.estimator,
         "estimator_reason": plan.reason,
         "delay_tilt": asdict(correction.tilt),
-        "recalibration": asdict(correction.recalibration),
+        "recalibration": moved,
         "impressions": len(pending),
         "positives_observed": int(snapshot.observed.sum()),
         "share_pending": _mean(pending),

@@ -15,6 +15,8 @@ from onward.errors import ServiceError
 
 HOST = "127.0.0.1"
 STAGE_POOL = "onward_stages"
+DASHBOARD_PORTS = (5000, 8000, 8070)
+"""Where MLflow, Evidently and the page for on-call are looked for first."""
 
 # One process, since importing Airflow costs more than both commands.
 _PREPARE = """
@@ -40,11 +42,16 @@ def free_port(preferred: int) -> int:
     raise ServiceError(f"no free port on {HOST}; end something that listens there")
 
 
-def dashboard_services(registry_address: str, workspace: Path, reports: Path, logs: Path) -> list[Service]:
-    """The MLflow UI over the registry, the Evidently UI over the workspace, and the pages of the reports folder."""
+def dashboard_services(
+    registry_address: str, workspace: Path, reports: Path, logs: Path, preferred: tuple[int, int, int]
+) -> list[Service]:
+    """The MLflow UI over the registry, the Evidently UI over the workspace, and the pages of the reports folder.
+
+    Each takes its preferred port if that is free, 0 being any; see `DASHBOARD_PORTS`.
+    """
     reports.mkdir(parents=True, exist_ok=True)
     quiet = {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    mlflow, evidently, oncall = free_port(5000), free_port(8000), free_port(8070)
+    mlflow, evidently, oncall = map(free_port, preferred)
     server = (
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(mlflow), "--workers", "1",
     )  # fmt: skip

@@ -67,6 +67,8 @@ def running(services: Sequence[Service], folder: Path, patience: float) -> Itera
                     if time.monotonic() > deadline:
                         raise ServiceError(f"{service.name}: no answer in {patience:.0f} s; see {service.log}")
                     time.sleep(_PAUSE)
+            # What answered may be somebody else, who took the port in the meantime: then the service has ended.
+            require_alive(services, started)
             yield started
         finally:
             # Who is impatient presses Ctrl-C twice: the second one must not leave half of the services behind.

@@ -177,7 +177,8 @@ def say_estimator(delay: Mapping[str, Any]) -> str:
             f"Fresh conversions come {'slower' if kappa > 1 else 'faster'} than history's: G is raised to {kappa:.2f}. "
         )
     if moved["offset"] or moved["slope"] != 1.0:
-        text += f"Fresh data move the log odds of z by {moved['offset']:+.2f}, with slope {moved['slope']:.2f}. "
+        text += f"Fresh data move the log odds of z by {moved['offset']:+.2f}, with slope {moved['slope']:.2f}, "
+        text += f"and features by {moved['spread']:.2f} in standard deviation. "
     text += (
         f"The {number(delay['training_rows'])} training rows weigh {number(delay['weight_mean'], 2)} on average and "
         f"{number(delay['weight_max'], 2)} at most; they are worth {number(delay['effective_sample_size'])} whole ones"

@@ -151,12 +151,15 @@ def _node_counts(days: ibis.Table, fresh: ibis.Table) -> ibis.Table:
 def _supports(days: ibis.Table, fresh: ibis.Table, rules: CountRules) -> ibis.Table:
     """source, target and the customers behind the pair, where they are enough."""
     in_order = ibis.window(group_by=[days.customer, days.product], order_by=days.day)
-    # Joining v's day with u's *last* day before it, not with every one, keeps the join from multiplying.
+    # Joining v's day with u's *last* day before it, not with every one, keeps the join from multiplying; so does
+    # joining within stretches as long as the days to follow: u lies in v's stretch or in the one before.
     spells = days.mutate(following=days.day.lead().over(in_order)).select(
-        "customer", source=_.product, bought=_.day, following=_.following
+        "customer", source=_.product, bought=_.day, following=_.following, stretch=_.day // rules.follow_days
     )
+    stretched = fresh.mutate(stretch=_.day // rules.follow_days)
     return (
-        fresh.inner_join(spells, "customer")
+        stretched.union(stretched.mutate(stretch=_.stretch - 1))
+        .inner_join(spells, ["customer", "stretch"])
         .filter(
             _.source != _.product,
             _.bought < _.day,

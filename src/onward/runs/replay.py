@@ -3,6 +3,9 @@
 Every step is a command that may be repeated, and a week that is through is one small file: a replay that was killed
 goes on where it was and ends the same. It has a registry, a decision log and looks of its own, so that nothing of it
 touches what is deployed.
+
+What a week learns depends on its own past alone, so weeks are trained ahead of their turn, some at once. From the gate
+on each depends on the version in use, so there they take turns.
 """
 
 import json
@@ -10,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +24,8 @@ from onward.errors import RunError
 from onward.runs.pipeline import parse_pipeline
 
 Say = Callable[[str], None]
+
+_GATE = "deploy"  # the first stage whose result depends on the registry, so on the weeks before
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Replay:
         first: clock of the first training.
         last: no week ends after it.
         every: days between two trainings.
+        at_once: weeks in training at the same time; each takes as many threads as params.yaml says.
+        last_training: later weeks go on with the version in use, since a training needs outcomes to be judged by.
     """
 
     project: Path
@@ -39,9 +47,11 @@ class Replay:
     first: date
     last: date
     every: int
+    at_once: int
+    last_training: date
 
     def weeks(self) -> list[date]:
-        """Return the clocks of the trainings, each with a whole week of decisions after it.
+        """Return the first day of each week; all weeks are whole.
 
         Raises:
             RunError: there is none.
@@ -72,7 +82,8 @@ class Replay:
         Raises:
             RunError: the folder holds another replay.
         """
-        asked, path = {"first": self.first.isoformat(), "every": self.every}, self.folder / "replay.json"
+        asked: dict[str, Any] = {"first": self.first.isoformat(), "every": self.every}
+        asked["last_training"], path = self.last_training.isoformat(), self.folder / "replay.json"
         if path.is_file() and read_json(path) != asked:
             raise RunError(f"{self.folder}: holds a replay of {read_json(path)}, not of {asked}; name another --folder")
         write_json(path, asked)
@@ -91,26 +102,49 @@ def replay(asked: Replay, say: Say) -> Iterator[tuple[date, dict[str, Any]]]:
     weeks = asked.weeks()
     asked.require_same_question()
     stages = parse_pipeline(read_text(asked.project / "dvc.yaml").encode()).order()
-    for week in weeks:
-        note = asked.note(week)
-        if not note.is_file():
-            write_json(note, _walk(asked, week, stages, say))
-        yield week, read_json(note)
+    gate = stages.index(_GATE) if _GATE in stages else len(stages)
+    pool = ThreadPoolExecutor(asked.at_once)
+    try:
+        left = [week for week in weeks if not asked.note(week).is_file()]
+        trained = {week: pool.submit(_train, asked, week, stages[:gate], say) for week in left}
+        for week in weeks:
+            if week in trained:
+                _deploy(asked, week, trained[week].result(), stages[gate:], say)
+                write_json(asked.note(week), _watch(asked, week, trained[week].result(), say))
+            yield week, read_json(asked.note(week))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def _walk(asked: Replay, week: date, stages: list[str], say: Say) -> dict[str, Any]:
-    end = week + timedelta(days=asked.every)
+def _train(asked: Replay, week: date, stages: list[str], say: Say) -> str | None:
+    """Take a week's run up to the gate and return its name; None where the week has none."""
+    if week > asked.last_training:
+        return None
     question = {"as_of": week.isoformat(), "run_id": f"replay in {asked.folder.name} {week}", "trigger": "replay"}
-    say("start")
-    run = _last_line(_command(asked, "run", "start", stdin=json.dumps(question)))["run"]
+    run = str(_last_line(_command(asked, "run", "start", stdin=json.dumps(question)))["run"])
     for stage in stages:
-        say(stage)
+        say(f"{week} {stage}")
         _command(asked, "run", "stage", run, stage)
-    say("finish")
+    return run
+
+
+def _deploy(asked: Replay, week: date, run: str | None, stages: list[str], say: Say) -> None:
+    """Take a trained week's run through the gate to its end."""
+    if run is None:
+        return
+    for stage in stages:
+        say(f"{week} {stage}")
+        _command(asked, "run", "stage", run, stage)
+    say(f"{week} finish")
     _command(asked, "run", "finish", run)
-    say("score")
+
+
+def _watch(asked: Replay, week: date, run: str | None, say: Say) -> dict[str, Any]:
+    """Decide for a week with the version in use, look at it at the end and do on paper what that asks for."""
+    end = week + timedelta(days=asked.every)
+    say(f"{week} score")
     scored = _last_line(_command(asked, "score", f"--day={week}", f"--to={end - timedelta(days=1)}"))
-    say("look")
+    say(f"{week} look")
     # A look that cannot be computed is a result of the replay too: it is written, with its reason, and told.
     looked = _run(asked, "monitor", f"--as-of={end}")
     if looked.returncode != 0:
@@ -133,10 +167,11 @@ def _command(asked: Replay, *words: str, stdin: str = "") -> "subprocess.Complet
 
 
 def _run(asked: Replay, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    # A process each: a stage's memory is given back, and a kill of one leaves nothing half-done.
+    # A process each: a stage's memory is given back, and a kill of one leaves nothing half-done. Threads of weeks that
+    # share the cores must sleep, not spin, while they wait for each other.
     return subprocess.run(
         [sys.executable, "-m", "onward.cli", *words], cwd=asked.project, input=stdin, text=True, check=False,
-        capture_output=True, env={**os.environ, **asked.environment()},
+        capture_output=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", **asked.environment()},
     )  # fmt: skip
 
 

@@ -24,6 +24,11 @@ def replay(
     first: Annotated[datetime, typer.Option("--from", help="Clock of the first training.", formats=_DAY)],
     to: Annotated[datetime, typer.Option(help="No week ends after it.", formats=_DAY)],
     every: Annotated[str, typer.Option(help="Days between two trainings.")] = "7d",
+    last_training: Annotated[
+        datetime | None,
+        typer.Option(help="Later weeks go on with the version in use.", formats=_DAY, show_default="--to"),
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="Weeks in training at the same time.")] = 2,
     folder: Annotated[
         Path | None, typer.Option(help="Of all that it leaves; by default in .onward/replay/.", show_default=False)
     ] = None,
@@ -44,13 +49,14 @@ def replay(
             "replay: the simulated shop begins anew at each as_of; write its log to a folder, source parquet"
         )
     place = (folder or project / ".onward" / "replay" / f"{first:%Y-%m-%d}-every-{days}d").resolve()
-    asked = Replay(project, place, first.date(), to.date(), int(days))
+    asked = Replay(project, place, first.date(), to.date(), int(days), at_once, (last_training or to).date())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_out) as progress:
         bar = progress.add_task("replay", total=len(asked.weeks()))
         for week, ended in walk(asked, lambda step: progress.update(bar, description=step)):
+            does = "trained" if ended["run"] else "watched"
             progress.console.print(
-                f"{week}  version {ended['version']}  {ended['verdict']}  [dim]{escape(ended['reason'])}[/]",
+                f"{week}  {does}  version {ended['version']}  {ended['verdict']}  [dim]{escape(ended['reason'])}[/]",
                 soft_wrap=True,
             )
             progress.advance(bar)

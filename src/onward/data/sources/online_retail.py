@@ -14,13 +14,23 @@ of thing: HOLDER, BAG, CLOCK.
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.contract import RawLog
 from onward.data.session import arrow, literal, session
-from onward.data.sources.built_impressions import EDGES, ENGAGEMENTS, PRODUCT_DAYS
+from onward.data.sources.built_impressions import (
+    CONVERSIONS,
+    EDGES,
+    ENGAGEMENTS,
+    IMPRESSIONS,
+    PRODUCT_DAYS,
+    PURCHASES,
+    built_notes,
+    filling,
+    line_notes,
+    refuse_late_end,
+)
 from onward.errors import DataError
 
 COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID")
@@ -69,17 +79,9 @@ _TABLES = {
     "products": """
 select p as product_id, name, category, median(amount / quantity) as attr_price
 from names join lines using (p, category) group by all order by p""",
-    "purchases": """
-select h as customer_id, b as order_id, p as product_id, moment as purchased_at, quantity, amount
-from lines order by moment, h, b, p""",
-    "impressions": """
-select id as impression_id, h as customer_id, u as source_product_id, v as target_product_id, shown_at,
-       rank as context_rank, score as context_score, lift as context_lift, support as context_support,
-       reverse_support as context_reverse_support, anchors as context_anchors, place as context_place
-from impressions where shown_at >= {start} order by id""",
-    "conversions": """
-select id as impression_id, converted_at from impressions
-where shown_at >= {start} and converted_at is not null order by id""",
+    "purchases": PURCHASES,
+    "impressions": IMPRESSIONS.replace("{context}", "place as context_place"),
+    "conversions": CONVERSIONS,
 }
 
 
@@ -122,32 +124,26 @@ def read_log(
             f"source online_retail: no file {file}; save the sheet of UCI data set 352 there as Parquet, "
             "or set sources.online_retail.file"
         )
-    values: dict[str, object] = {
-        "file": literal(str(file)),
-        "separator": literal(CATEGORY_SEPARATOR),
-        "before": (candidates_before - date(1970, 1, 1)).days,
-        "last": ((end - window).date() - date(1970, 1, 1)).days,
-        "start": f"timestamp '{start.isoformat(sep=' ')}'",
-        "end": f"timestamp '{end.isoformat(sep=' ')}'",
-        "window": f"interval {window.days} days",
-        "window_days": window.days,
-        "min_customers": min_customers,
-        "min_support": min_support,
-        "candidates": candidates_per_product,
-        "shown_per_visit": shown_per_visit,
-        "fresh_days": fresh_days,
-        "follow_days": follow_days,
-    }
+    numbers = {
+        "min_customers": min_customers, "min_support": min_support, "candidates_per_product": candidates_per_product,
+        "shown_per_visit": shown_per_visit, "fresh_days": fresh_days, "follow_days": follow_days,
+    }  # fmt: skip
+    values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
+    values["file"] = literal(str(file))
     with session(threads) as connection:
         _refuse_other_file(connection, file)
         connection.execute(_LINES.format(**values))
-        _refuse_late_end(connection, end)
+        refuse_late_end(connection, "online_retail", end)
         for step in (PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
         tables = {name: arrow(connection, query.format(**values)) for name, query in _TABLES.items()}
         connection.execute("create type engagement as enum ('visit', 'category_purchase')")
         tables["engagements"] = arrow(connection, ENGAGEMENTS.format(**values))
-        notes = _notes(connection, end)
+        notes = {
+            "impressions_are": "built from purchases alone: a stand-in for a log of recommendations",
+            **line_notes(connection, end),
+            "impressions_built": built_notes(connection),
+        }
     return RawLog(tables=tables, notes=notes)
 
 
@@ -162,42 +158,3 @@ def _refuse_other_file(connection: duckdb.DuckDBPyConnection, file: Path) -> Non
     missing = [name for name in COLUMNS if name not in {row[0] for row in found}]
     if missing:
         raise DataError(f"source online_retail: {file} lacks {', '.join(missing)}; take the sheet as UCI 352 has it")
-
-
-def _refuse_late_end(connection: duckdb.DuckDBPyConnection, end: datetime) -> None:
-    last = _value(connection, "select max(moment) from all_lines where dropped is null")
-    if last is None:
-        raise DataError("source online_retail: no line of any customer; take the sheet as UCI 352 has it")
-    closes = datetime.combine(last.date(), datetime.min.time()) + timedelta(days=1)
-    if end > closes:
-        raise DataError(
-            f"source online_retail: purchases end on {last:%Y-%m-%d}, but outcomes are needed until {end:%Y-%m-%d}; "
-            f"set run.as_of at least {(end - closes).days} days earlier"
-        )
-
-
-def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    return row[0] if row else None
-
-
-def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, Any]:
-    reasons = connection.execute(
-        "select dropped, count(*) from all_lines where dropped is not null group by dropped order by dropped"
-    ).fetchall()
-    shown, converted = connection.execute("select count(*), count(converted_at) from impressions").fetchall()[0]
-    later = f"moment >= timestamp '{end.isoformat(sep=' ')}'"
-    return {
-        "impressions_are": "built from purchases alone: a stand-in for a log of recommendations",
-        "lines_read": _value(connection, "select count(*) from all_lines"),
-        "lines_dropped": dict(reasons),
-        "lines_at_or_after_horizon": _value(
-            connection, f"select count(*) from all_lines where dropped is null and {later}"
-        ),
-        "impressions_built": {
-            "products": _value(connection, "select count(*) from nodes"),
-            "edges": _value(connection, "select count(*) from candidates"),
-            "impressions": shown,
-            "conversions": converted,
-        },
-    }
