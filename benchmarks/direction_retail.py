@@ -14,7 +14,7 @@ reverse. Degrees give the direction away, so pairs are matched by them; see `onw
 import argparse
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -89,7 +89,7 @@ class ShopMoment(Moment):
     def some(self, queries: Ints) -> Self:
         """The same with some of the queries, given in ascending order."""
         fewer = super().some(queries)
-        return ShopMoment(fewer.graphs, fewer.history, fewer.pairs, tuple(each[queries] for each in self.earlier))
+        return replace(fewer, earlier=tuple(each[queries] for each in self.earlier))
 
 
 @dataclass(frozen=True)
