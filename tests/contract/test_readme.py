@@ -39,6 +39,18 @@ def test_figures_about_delay_are_claims_of_its_benchmark():
     assert f"{mean['few']} % ({worst['few']}) with a few hundred conversions" in README
 
 
+def test_figures_about_the_replay_are_claims_of_its_benchmark():
+    record = json.loads((ROOT / "benchmarks" / "results" / "replay.json").read_text())
+    claims, rows = record["claims"], record["rows"]
+    assert f"In {claims['trainings']:.0f} weekly trainings the gate let {claims['promotions']:.0f} versions" in README
+    lowest, highest, median = (claims[f"promised_over_came_{name}"] for name in ("lowest", "highest", "median"))
+    weeks = sum(row["converted"] is not None for row in rows)
+    assert f"{lowest:.2f} to {highest:.2f} times what came, {median:.2f} at the median of {weeks} weeks" in README
+    assert f"took {claims['core_minutes']:.0f} core-minutes, {claims['minutes']:.0f} by the clock" in README
+    assert claims["files_different"] == 0
+    assert {row["verdict"] for row in rows} == {"too early to tell"}
+
+
 def test_the_first_screen_has_the_two_commands_and_the_figure():
     first_screen = README[: README.index("<!-- end of table -->")]
     assert "make run" in first_screen
