@@ -39,6 +39,17 @@ def test_figures_about_delay_are_claims_of_its_benchmark():
     assert f"{mean['few']} % ({worst['few']}) with a few hundred conversions" in README
 
 
+def test_figures_about_direction_are_claims_of_its_benchmarks():
+    results = ROOT / "benchmarks" / "results"
+    beauty = json.loads((results / "direction_sequences.json").read_text())["claims"]
+    shops = json.loads((results / "direction_retail.json").read_text())["claims"]
+    by_item, by_history = (f"{beauty[name]:.3f}"[1:] for name in ("beauty_hr10_blend", "beauty_history_hr10_blend"))
+    assert f"in {by_item} of cases among ten by the last item and {by_history} by" in README
+    gain, low = (f"{shops[f'complete_journey_hr10_{name}']:.3f}"[1:] for name in ("gain", "gain_low"))
+    assert f"the blend adds {gain} (from {low} on)" in README
+    assert shops["uci_hr10_gain_low"] < 0.0
+
+
 def test_figures_about_the_replay_are_claims_of_its_benchmark():
     record = json.loads((ROOT / "benchmarks" / "results" / "replay.json").read_text())
     claims, rows = record["claims"], record["rows"]
