@@ -43,6 +43,9 @@ def test_figures_about_direction_are_claims_of_its_benchmarks():
     results = ROOT / "benchmarks" / "results"
     beauty = json.loads((results / "direction_sequences.json").read_text())["claims"]
     shops = json.loads((results / "direction_retail.json").read_text())["claims"]
+    cora = json.loads((results / "direction_dirlink.json").read_text())["claims"]
+    assert f"Hits@100 of {cora['cora_ml_hits100_blend']:.1f} on Cora-ML's ten splits" in README
+    assert f"(encoder alone {cora['cora_ml_hits100_encoder']:.1f}," in README
     by_item, by_history = (f"{beauty[name]:.3f}"[1:] for name in ("beauty_hr10_blend", "beauty_history_hr10_blend"))
     assert f"in {by_item} of cases among ten by the last item and {by_history} by" in README
     gain, low = (f"{shops[f'complete_journey_hr10_{name}']:.3f}"[1:] for name in ("gain", "gain_low"))
