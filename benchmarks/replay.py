@@ -118,12 +118,12 @@ def _came(looks: list[Path], first: date) -> dict[str, Cell]:
     daily = pd.read_parquet(looks[-1])
     week = daily[(daily["day"] >= first) & (daily["day"] < first + WEEK) & (daily["level"] >= 0)]
     decided, came, closed = (float(week[name].sum()) for name in ("n", "matured_positives", "matured_n"))
-    matured = closed == decided
+    expected, matured = float((week["predicted"] * week["n"]).sum()), closed == decided
     return {
         "decisions": int(decided),
-        "predicted": float((week["predicted"] * week["n"]).sum() / decided),
+        "predicted": expected / decided,
         "converted": came / decided if matured else None,
-        "promised / came": float((week["predicted"] * week["n"]).sum() / came) if matured else None,
+        "promised / came": expected / came if matured else None,
     }
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tools.readme import between_markers
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "direction.md"
 RESULTS = ROOT / "benchmarks" / "results"
-END = "<!-- end of table -->"
-
 TARGETS = (
     ("direction_dirlink", "cora_ml_hits100_blend", "Cora-ML, Hits@100, blend", 97.9),
     ("direction_dirlink", "cora_ml_hits100_encoder", "Cora-ML, Hits@100, encoder", 95.0),
@@ -178,15 +178,13 @@ def with_tables(page: str, results: Mapping[str, Result]) -> str:
     for name, lines in TABLES.items():
         begin = f"<!-- table: {name} -->"
         if begin in page:
-            before, _, rest = page.partition(begin)
-            _, _, after = rest.partition(END)
             try:
                 told = lines(results)
             except KeyError as missing:
                 if missing.args[0] in results or missing.args[0] not in NAMES:
                     raise
                 told = [f"The result of `benchmarks.{missing.args[0]}` is not there yet."]
-            page = "\n".join([f"{before}{begin}", *told, f"{END}{after}"])
+            page = between_markers(page, begin, "\n".join(told))
     return page
 
 

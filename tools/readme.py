@@ -21,11 +21,16 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def between_markers(page: str, begin: str, text: str) -> str:
+    """Return the page with what is between a marker and the next `END` replaced."""
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(END)
+    return f"{before}{begin}\n{text}\n{END}{after}"
+
+
 def with_table(readme: str, result: dict[str, Any]) -> str:
     """Return the README with the table between its markers replaced."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{table(result)}\n{END}{after}"
+    return between_markers(readme, BEGIN, table(result))
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tools.direction import END, PAGE, TABLES, TARGETS, read_results, with_tables
+from tools.direction import PAGE, TABLES, TARGETS, read_results, with_tables
+from tools.readme import END
 
 RESULTS = read_results()
 

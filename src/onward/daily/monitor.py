@@ -1,7 +1,7 @@
 """Look at a version in use as of a day, and keep the look as one folder."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -115,23 +115,20 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
     """
     # What was shown late on a day has matured a window and a day after it began: then comes the last look.
     first = as_of - timedelta(days=window_days + 1)
-    found = {
-        int(path.stem.partition("=")[2])
-        for path in folder.glob("day=*/version=*.parquet")
-        if first <= date.fromisoformat(path.parent.name.partition("=")[2]) < as_of
-    }
+    found = {decided for day, decided in _logged(folder) if first <= day < as_of}
     return sorted(found - {version})
 
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     """Return the first day that a look at one of these versions reads, as_of where there is none."""
-    days = (
-        day
-        for path in folder.glob("day=*/version=*.parquet")
-        if int(path.stem.partition("=")[2]) in versions
-        and as_of - timedelta(days=_HISTORY_DAYS) <= (day := date.fromisoformat(path.parent.name.partition("=")[2]))
-    )
-    return min(days, default=as_of)
+    since = as_of - timedelta(days=_HISTORY_DAYS)
+    return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
+
+
+def _logged(folder: Path) -> Iterator[tuple[date, int]]:
+    """Yield day and version of each file of the decision log."""
+    for path in folder.glob("day=*/version=*.parquet"):
+        yield date.fromisoformat(path.parent.name.partition("=")[2]), int(path.stem.partition("=")[2])
 
 
 def latest_look(looks: Path, version: int) -> Mapping[str, Any] | None:

@@ -82,8 +82,8 @@ class Replay:
         Raises:
             RunError: the folder holds another replay.
         """
-        asked: dict[str, Any] = {"first": self.first.isoformat(), "every": self.every}
-        asked["last_training"], path = self.last_training.isoformat(), self.folder / "replay.json"
+        path, days = self.folder / "replay.json", {"first": self.first, "last_training": self.last_training}
+        asked = {"every": self.every, **{name: day.isoformat() for name, day in days.items()}}
         if path.is_file() and read_json(path) != asked:
             raise RunError(f"{self.folder}: holds a replay of {read_json(path)}, not of {asked}; name another --folder")
         write_json(path, asked)
