@@ -36,7 +36,7 @@ from onward.graph.product_graph import EDGE_COLUMNS, ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
 from onward.graph.together import pairs_within, together_neighbours
 from onward.model.embeddings import Embeddings
-from onward.model.encoder import DualEncoder
+from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
 from onward.model.training import DEFAULT, EncoderSettings, Variant, train_encoder
 
@@ -59,7 +59,12 @@ class SingleEncoder(DualEncoder):
     """The ablation "dual -> single": one vector a product, which hears both relations, in both roles."""
 
     def exchange(
-        self, vectors: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+        self,
+        vectors: Tensor,
+        leads_to: Tensor,
+        led_from: Tensor,
+        together: Tensor | None = None,
+        reach: Reach | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Like the dual encoder's, with s = t."""
         both = self.as_source(vectors)
@@ -67,6 +72,8 @@ class SingleEncoder(DualEncoder):
             one = functional.normalize(functional.leaky_relu(both) if number > 0 else both, dim=1)
             both, mirrored = layer(one, one, leads_to, led_from, together)
             both = both + mirrored
+        if reach is not None:
+            both, vectors = both[: reach.nodes[0]], vectors[: reach.nodes[0]]
         both = functional.normalize(both, dim=1)
         return both, both, self.bias(vectors).squeeze(1)
 

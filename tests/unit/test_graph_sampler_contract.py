@@ -167,6 +167,22 @@ class SamplerContract:
         assert batch[LEADS_TO].edge_index.shape[1] > 0
         assert batch[LED_FROM].edge_index.shape[1] > 0
 
+    def test_hops_lie_one_behind_the_other_and_are_counted(self, graph):
+        """As PyG's num_sampled_nodes and num_sampled_edges: edges of a hop lead to nodes of the hops before it."""
+        nodes = torch.arange(20, 30)
+        loader = NodeLoader(graph_data(graph), self.sampler(graph), input_nodes=(PRODUCT, nodes), batch_size=10)
+        batch = next(iter(loader))
+        found = np.cumsum(batch[PRODUCT].num_sampled_nodes)
+        assert found.tolist()[0] == 10
+        assert found.tolist()[-1] == len(batch[PRODUCT].n_id)
+        for relation in (LEADS_TO, LED_FROM):
+            edges, counts = batch[relation].edge_index, batch[relation].num_sampled_edges
+            assert len(counts) == len(FAN_OUT)
+            assert sum(counts) == edges.shape[1]
+            for hop, part in enumerate(torch.split(edges, counts, dim=1)):
+                assert (part[1] < found[hop]).all(), "heard by what was found before"
+                assert (part[0] < found[hop + 1]).all()
+
 
 class TestUniform(SamplerContract):
     def budget(self, graph):

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.errors import DataError
+from onward.graph.budgets import uniform_budget
 from onward.graph.product_graph import ProductGraph
+from onward.graph.sampling_kernel import NeighbourhoodSampler
 from onward.graph.together import together_neighbours
 from onward.model.product_inputs import ProductInputs
 
@@ -17,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
     import torch
 
-    from onward.model.encoder import DualEncoder
+    from onward.model.encoder import DualEncoder, Reach
     from onward.model.losses import degree_matched, log_expected_counts, sampled_softmax
     from onward.model.training import EncoderSettings, Variant, infer, train_encoder
 
@@ -93,6 +95,29 @@ def test_reversing_every_edge_swaps_the_roles_beside_an_undirected_relation(pair
     back = infer(encoder, reverse, 0.1, together)
     np.testing.assert_allclose(there.source, back.target, atol=1e-6)
     np.testing.assert_allclose(there.target, back.source, atol=1e-6)
+
+
+@settings(max_examples=15, deadline=None)
+@given(PAIRS, st.integers(1, 3), st.integers(1, 3), st.data())
+def test_seeds_are_embedded_alike_with_and_without_what_lies_beyond_their_reach(pairs, hops, layers, data):
+    """Each in the roles that it was asked for: fewer rows are computed, none that the answer rests on is missing."""
+    graph = make_graph(sorted(pairs))
+    products = st.lists(st.integers(0, PRODUCTS - 1), min_size=1, max_size=5)
+    sources, targets = (np.array(data.draw(products)) for _ in range(2))
+    kernel = NeighbourhoodSampler(graph, uniform_budget(graph, (2,) * hops))
+    found = kernel.sample(sources, targets, np.empty(0, np.int64), seed=data.draw(st.integers(0, 99)))
+    reach = Reach(*(tuple(by_hop.tolist()) for by_hop in (found.nodes_by_hop, found.in_by_hop, found.out_by_hop)))
+    assert (reach.nodes[-1], reach.leads_to[-1], reach.led_from[-1]) == (
+        len(found.nodes), len(found.in_numbers), len(found.out_numbers),
+    )  # fmt: skip
+    encoder = DualEncoder(make_inputs(), torch.from_numpy(graph.connected), dimension=8, layers=layers).eval()
+    edges = torch.from_numpy(found.in_edges), torch.from_numpy(found.out_edges).flip(0)
+    with torch.no_grad():
+        whole = encoder(torch.from_numpy(found.nodes), *edges)
+        cut = encoder(torch.from_numpy(found.nodes), *edges, reach=reach)
+    assert len(cut[0]) == len(cut[1]) == len(cut[2]) == reach.nodes[0]
+    for role, wanted in ((0, found.seed_sources), (1, found.seed_targets), (2, found.seed_targets)):
+        np.testing.assert_allclose(cut[role][wanted], whole[role][wanted], atol=1e-6)
 
 
 @settings(max_examples=10, deadline=None)

@@ -12,23 +12,25 @@ from numba import njit
 
 from onward.graph.product_graph import FloatArray, IntArray
 
+CountArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 State = npt.NDArray[np.uint64]
 
-# [E, 3] weight, share and alias of every edge by position, see `alias_table`; [0, 3] where no neighbour is preferred.
-# A row's numbers lie side by side, so that a draw touches memory in one place.
-Preference = FloatArray
+# [E, 4] neighbour, number, alias and share (in 2^-31) of the edge at each position, see `alias_table`; [E, 2] where no
+# neighbour is preferred. What a draw reads lies side by side, so that it touches memory in one place.
+Edges = CountArray
+_WHOLE = 2.0**31
 
 # A row that is longer than this many times the fan is drawn from, a shorter one is walked.
 _LONG_ROW = 8
-_LONG_WEIGHTED_ROW = 2
+_LONG_WEIGHTED_ROW = 1.0
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def pick_uniform(
     begin: int,
     end: int,
-    edge_numbers: IntArray,
+    edges: Edges,
     left_out: BoolArray,
     barred: int,
     fan: int,
@@ -40,20 +42,22 @@ def pick_uniform(
     Args:
         begin: first position of the row.
         end: one after its last.
-        edge_numbers: [E] number of the edge at each position.
+        edges: see `Edges`.
         left_out: [E] edges, by number, that may not be picked.
         barred: how many edges of the row are left out.
         fan: how many to pick at most.
         picked: at least `fan` long.
         state: of `random_below`.
     """
-    if end - begin > _LONG_ROW * fan and _draw_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state):
+    if barred == 0 and end - begin > fan:
+        return int(_draw_distinct(begin, end, fan, picked, state))
+    if end - begin > _LONG_ROW * fan and _draw_uniform(begin, end, edges, left_out, barred, fan, picked, state):
         return fan
     allowed = end - begin - barred
     wanted = min(fan, allowed)
     count = 0
     for position in range(begin, end):
-        if barred > 0 and left_out[edge_numbers[position]]:
+        if barred > 0 and left_out[edges[position, 1]]:
             continue
         # Selection sampling (Knuth, TAOCP 2, 3.4.2, algorithm S).
         if wanted - count == allowed or random_below(state, allowed) < wanted - count:
@@ -67,33 +71,33 @@ def pick_uniform(
 def pick_weighted(
     begin: int,
     end: int,
-    edge_numbers: IntArray,
+    edges: Edges,
     left_out: BoolArray,
     barred: int,
     fan: int,
-    preference: Preference,
+    weight: FloatArray,
     picked: IntArray,
     keys: FloatArray,
     state: State,
 ) -> int:
-    """Like `pick_uniform`, by weight; `keys` is scratch, at least `fan` long."""
+    """Like `pick_uniform`, by `weight` [E] of each position; `keys` is scratch, at least `fan` long."""
     wanted = min(fan, end - begin - barred)
     if wanted == end - begin - barred:
-        return int(pick_uniform(begin, end, edge_numbers, left_out, barred, fan, picked, state))
+        return int(pick_uniform(begin, end, edges, left_out, barred, fan, picked, state))
     drawn = 0
     if end - begin > _LONG_WEIGHTED_ROW * fan:
-        drawn = _draw_weighted(begin, end, edge_numbers, left_out, barred, wanted, preference, picked, state)
+        drawn = _draw_weighted(begin, end, edges, left_out, barred, wanted, picked, state)
     if drawn == wanted:
         return int(drawn)
     # What repeated draws did not find is found by keys among the rest, which leaves the law as it is.
     count = drawn
     for position in range(begin, end):
-        if barred > 0 and left_out[edge_numbers[position]]:
+        if barred > 0 and left_out[edges[position, 1]]:
             continue
-        if drawn > 0 and _holds(picked, drawn, position):
+        if drawn > 0 and holds(picked, drawn, position):
             continue
         # An exponential clock of the weight's rate: the first to ring are picked, kept in order by insertion.
-        key = -np.log(1.0 - random_unit(state)) / preference[position, 0]
+        key = -np.log(1.0 - random_unit(state)) / weight[position]
         if count == wanted and key >= keys[count - 1]:
             continue
         place = min(count, wanted - 1)
@@ -108,23 +112,33 @@ def pick_weighted(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def pick_one(begin: int, end: int, edge_numbers: IntArray, left_out: BoolArray, barred: int, state: State) -> int:
+def pick_one(begin: int, end: int, edges: Edges, left_out: BoolArray, barred: int, state: State) -> int:
     """One allowed position of begin..end-1, each equally likely; -1 when luck finds none."""
     if end == begin:
         return -1
     for _attempt in range(4):
         position = begin + random_below(state, end - begin)
         # Where nothing is left out, two places of memory need not be looked at.
-        if barred == 0 or not left_out[edge_numbers[position]]:
+        if barred == 0 or not left_out[edges[position, 1]]:
             return int(position)
     return -1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _draw_distinct(begin: int, end: int, fan: int, picked: IntArray, state: State) -> int:
+    """Fill `picked` with `fan` positions, fewer than there are, a draw each (Floyd; Bentley and Floyd 1987)."""
+    for count in range(fan):
+        last = end - fan + count
+        position = begin + random_below(state, last + 1 - begin)
+        picked[count] = last if holds(picked, count, position) else position
+    return fan
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _draw_uniform(
     begin: int,
     end: int,
-    edge_numbers: IntArray,
+    edges: Edges,
     left_out: BoolArray,
     barred: int,
     fan: int,
@@ -137,7 +151,7 @@ def _draw_uniform(
         if count == fan:
             break
         position = begin + random_below(state, end - begin)
-        if (barred > 0 and left_out[edge_numbers[position]]) or _holds(picked, count, position):
+        if (barred > 0 and left_out[edges[position, 1]]) or holds(picked, count, position):
             continue
         picked[count] = position
         count += 1
@@ -148,31 +162,36 @@ def _draw_uniform(
 def _draw_weighted(
     begin: int,
     end: int,
-    edge_numbers: IntArray,
+    edges: Edges,
     left_out: BoolArray,
     barred: int,
     wanted: int,
-    preference: Preference,
     picked: IntArray,
     state: State,
 ) -> int:
     """Draw from a hub by weight, again where a draw repeats; how many of `wanted` were found with patience."""
-    count = 0
-    for _attempt in range(16 * wanted):
-        if count == wanted:
-            break
-        position = begin + random_below(state, end - begin)
-        if random_unit(state) >= preference[position, 1]:
-            position = int(preference[position, 2])
-        if (barred > 0 and left_out[edge_numbers[position]]) or _holds(picked, count, position):
-            continue
-        picked[count] = position
-        count += 1
+    count, left = 0, 16 * wanted
+    while left > 0 and count < wanted:
+        # All are drawn before any is looked at twice: their reads do not wait for each other.
+        first, last = count, count + min(wanted - count, left)
+        left -= last - first
+        for i in range(first, last):
+            drawn = random_unit(state) * (end - begin)
+            position = int(drawn)
+            row = edges[begin + position]
+            # What is left of the number is uniform too, and says whether the edge or its alias is taken.
+            picked[i] = begin + position if (drawn - position) * _WHOLE < row[3] else row[2]
+        for i in range(first, last):
+            position = picked[i]
+            if not ((barred > 0 and left_out[edges[position, 1]]) or holds(picked, count, position)):
+                picked[count] = position
+                count += 1
     return count
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _holds(picked: IntArray, count: int, position: int) -> bool:
+def holds(picked: IntArray, count: int, position: int) -> bool:
+    """Whether one of the first `count` of `picked` is `position`."""
     for i in range(count):  # noqa: SIM110 - numba compiles no generator
         if picked[i] == position:
             return True
@@ -194,6 +213,23 @@ def random_unit(state: State) -> float:
 def random_below(state: State, bound: int) -> int:
     """Next integer in [0, bound); its bias is below bound / 2^53."""
     return int(random_unit(state) * bound)
+
+
+def edge_table(offsets: IntArray, neighbours: IntArray, numbers: IntArray, weight: FloatArray | None) -> Edges:
+    """Put side by side what a draw reads of an edge; see `Edges`.
+
+    Args:
+        offsets: [P + 1] where the rows begin.
+        neighbours: [E] by position.
+        numbers: [E] by position.
+        weight: [E] above 0, by position; None prefers none.
+    """
+    columns = [neighbours, numbers]
+    if weight is not None:
+        share, alias = alias_table(offsets, weight)
+        # Edges that are always kept name themselves as alias, so that nothing is lost where the number is cut.
+        columns += [np.where(share < 1.0, alias, np.arange(len(alias))), np.minimum(share * _WHOLE, _WHOLE - 1)]
+    return np.stack(columns, axis=1, dtype=np.int32, casting="unsafe")
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed

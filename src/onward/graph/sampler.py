@@ -112,5 +112,10 @@ def _output(found: Neighbourhood, metadata: tuple[object, ...]) -> HeteroSampler
         row={LEADS_TO: sources_of_in, LED_FROM: targets_of_out},
         col={LEADS_TO: targets_of_in, LED_FROM: sources_of_out},
         edge={LEADS_TO: torch.from_numpy(found.in_numbers), LED_FROM: torch.from_numpy(found.out_numbers)},
+        num_sampled_nodes={PRODUCT: np.diff(found.nodes_by_hop, prepend=0).tolist()},
+        num_sampled_edges={
+            LEADS_TO: np.diff(found.in_by_hop).tolist(),
+            LED_FROM: np.diff(found.out_by_hop).tolist(),
+        },
         metadata=metadata,
     )

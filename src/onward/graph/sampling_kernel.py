@@ -9,16 +9,17 @@ messages. Free of torch.
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from onward.errors import DataError
 from onward.graph.budgets import Budget
 from onward.graph.picking import (
     BoolArray,
-    Preference,
+    CountArray,
+    Edges,
     State,
-    alias_table,
+    edge_table,
+    holds,
     pick_one,
     pick_uniform,
     pick_weighted,
@@ -34,9 +35,17 @@ NO_EDGE = -1
 
 _WALKS_PER_WANTED = 2
 
-CountArray = npt.NDArray[np.int32]
-# offsets [P + 1], neighbours [E], edge numbers [E] and preferences of each role.
-Rows = tuple[tuple[IntArray, IntArray, IntArray, Preference], tuple[IntArray, IntArray, IntArray, Preference]]
+# Edges are told by position until they are looked up, walked products by this less their number.
+_AS_WALKED = -1
+_MOST_EDGES = 2**31 - 1
+
+# Products that pick edges before the memory that these lead to is read.
+_AT_ONCE = 256
+
+
+# Of a role: rows [P, 2 + 2 hops], begin and end of a product's edges, then how many it keeps and how many walks it
+# takes at each hop, since all of these are read together; its edges; their weights [E], [0] where none is preferred.
+Role = tuple[CountArray, Edges, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,9 @@ class Neighbourhood:
         out_numbers: [m] numbers of these edges in the graph, NO_EDGE where the target was reached by a walk.
         in_edges: [2, k] (source, target) in new numbers, of edges sampled from their target.
         in_numbers: [k] numbers of these edges in the graph, NO_EDGE where the source was reached by a walk.
+        nodes_by_hop: [hops + 1] how many nodes were found by the end of each hop, the seeds as hop 0.
+        out_by_hop: [hops + 1] how many out-edges were.
+        in_by_hop: [hops + 1] the same of in-edges.
     """
 
     nodes: IntArray
@@ -60,6 +72,9 @@ class Neighbourhood:
     out_numbers: IntArray
     in_edges: IntArray
     in_numbers: IntArray
+    nodes_by_hop: IntArray
+    out_by_hop: IntArray
+    in_by_hop: IntArray
 
 
 class NeighbourhoodSampler:
@@ -79,27 +94,29 @@ class NeighbourhoodSampler:
                 f"sampler: a budget for {budget.out_fan.shape[1]} products, but the graph has {graph.products}; "
                 "make it from this graph"
             )
+        if graph.edges > _MOST_EDGES:
+            raise DataError(f"sampler: {graph.edges} edges, at most {_MOST_EDGES} fit; raise graph.min_support")
         self._graph = graph
-        self._fans = (budget.out_fan, budget.in_fan)
-        strolls = max(int(walks.max(initial=0)) for walks in (budget.out_walks, budget.in_walks))
-        nothing = np.empty((0, 0), np.int64)
-        self._walks = (budget.out_walks, budget.in_walks) if strolls > 0 else (nothing, nothing)
-        self._rows = (
-            (
-                graph.out_offsets,
-                graph.out_targets,
-                np.arange(graph.edges),
-                _preference(graph.out_offsets, budget.out_weight),
-            ),
-            (graph.in_offsets, graph.in_sources, graph.in_edges, _preference(graph.in_offsets, budget.in_weight)),
+        ways = (
+            (graph.out_offsets, graph.out_targets, np.arange(graph.edges), budget.out_weight),
+            (graph.in_offsets, graph.in_sources, graph.in_edges, budget.in_weight),
         )
+        spent = ((budget.out_fan, budget.out_walks), (budget.in_fan, budget.in_walks))
+        source, target = (
+            (
+                np.stack([offsets[:-1], offsets[1:], *fan, *walks], axis=1).astype(np.int32),
+                edge_table(offsets, neighbours, numbers, weight),
+                np.empty(0) if weight is None else np.asarray(weight, dtype=np.float64),
+            )
+            for (offsets, neighbours, numbers, weight), (fan, walks) in zip(ways, spent, strict=True)
+        )
+        self._roles = (source, target)
         self._left_out = np.zeros(graph.edges, dtype=np.bool_)
         self._barred = np.zeros((2, graph.products), dtype=np.int32)
-        # [P, 3] new number or -1, then whether the product was met in each role: one place in memory a product.
-        self._slots = np.tile(np.array([-1, 0, 0], dtype=np.int32), (graph.products, 1))
-        widest = max(int(fan.max(initial=0)) for fan in self._fans)
-        self._picked = np.empty(widest + strolls, dtype=np.int64)
-        self._keys = np.empty(widest)
+        # [P] new number times 4, plus 1 and 2 for the roles in which the product was met; -1 before it is met.
+        self._slots = np.full(graph.products, -1, dtype=np.int32)
+        widest = max(int((fan + walks).max(initial=0)) for fan, walks in spent)
+        self._picked, self._keys = np.empty(widest, dtype=np.int64), np.empty(widest)
 
     def sample(self, sources: IntArray, targets: IntArray, excluded: IntArray, seed: int) -> Neighbourhood:
         """Sample without replacement around the seeds.
@@ -120,16 +137,13 @@ class NeighbourhoodSampler:
         ends = (graph.sources_of(excluded), graph.out_targets[excluded])
         for role in (SOURCE_ROLE, TARGET_ROLE):
             np.add.at(self._barred[role], ends[role], 1)
-        nodes, seed_numbers, edges, numbers = _walk(
-            self._rows,
+        nodes, seed_numbers, edges, numbers, by_hop = _walk(
+            self._roles,
             seeds,
-            self._fans,
-            self._walks,
             self._left_out,
             self._barred if len(excluded) > 0 else self._barred[:, :0],
             self._slots,
-            self._picked,
-            self._keys,
+            (self._picked, self._keys),
             np.array([seed], dtype=np.uint64),
         )
         self._left_out[excluded] = False
@@ -143,144 +157,137 @@ class NeighbourhoodSampler:
             out_numbers=numbers[SOURCE_ROLE],
             in_edges=edges[TARGET_ROLE],
             in_numbers=numbers[TARGET_ROLE],
+            nodes_by_hop=by_hop[0],
+            out_by_hop=by_hop[1],
+            in_by_hop=by_hop[2],
         )
-
-
-def _preference(offsets: IntArray, weight: FloatArray | None) -> Preference:
-    if weight is None:
-        return np.empty((0, 3))
-    share, alias = alias_table(offsets, weight)
-    return np.stack([weight, share, alias.astype(np.float64)], axis=1)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _walk(
-    rows: Rows,
+    roles: tuple[Role, Role],
     seeds: tuple[IntArray, IntArray],
-    fans: tuple[IntArray, IntArray],
-    walks: tuple[IntArray, IntArray],
     left_out: BoolArray,
     barred: CountArray,
     slots: CountArray,
-    picked: IntArray,
-    keys: FloatArray,
+    scratch: tuple[IntArray, FloatArray],
     state: State,
-) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray]]:
-    """Breadth first over (product, role); `slots` is scratch, left as it was found."""
-    room = len(seeds[0]) + len(seeds[1])
-    nodes, front, front_role = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int8)
-    size = np.zeros(2, np.int64)  # products found, (product, role) to expand
-    seed_numbers = np.empty(room, np.int64)
-    for i in range(room):
-        role = 0 if i < len(seeds[0]) else 1
-        product = seeds[role][i - role * len(seeds[0])]
-        seed_numbers[i] = _meet(product, role, slots, nodes, front, front_role, size)
+) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray], IntArray]:
+    """Breadth first over (product, role); `slots` is scratch too, left as it was found."""
+    room, hops = len(seeds[0]) + len(seeds[1]), (roles[0][0].shape[1] - 2) // 2
+    nodes, seed_numbers = np.empty(room, np.int64), np.empty(room, np.int64)
+    fronts = (np.empty(room, np.int64), np.empty(room, np.int64))
+    size = np.zeros(3, np.int64)  # products found, then those to expand in each role
+    met = 0
+    for role in range(2):
+        for product in seeds[role]:
+            seed_numbers[met] = _meet(product, role, slots, nodes, fronts[role], size)
+            met += 1
     ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
     numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
-    kept, first = np.zeros(2, np.int64), 0
-    for hop in range(fans[0].shape[0]):
-        last = size[1]
-        most = _most(rows, front[first:last], front_role[first:last], hop, fans, walks)
+    kept, first, by_hop = np.zeros(2, np.int64), np.zeros(2, np.int64), np.zeros((3, hops + 1), np.int64)
+    by_hop[0, 0] = size[0]
+    for hop in range(hops):
+        last = size[1:].copy()
+        most = np.array([_most(roles[role][0], fronts[role][first[role] : last[role]], hop) for role in range(2)])
         ends = (_wider(ends[0], kept[0], most[0]), _wider(ends[1], kept[1], most[1]))
         numbers = (_longer(numbers[0], kept[0], most[0]), _longer(numbers[1], kept[1], most[1]))
+        # What one role hears is to be expanded in the other.
+        fronts = (_longer(fronts[0], last[0], most[1]), _longer(fronts[1], last[1], most[0]))
         nodes = _longer(nodes, size[0], most.sum())
-        front, front_role = _longer(front, last, most.sum()), _longer(front_role, last, most.sum())
-        for i in range(first, last):
-            product, role = front[i], front_role[i]
-            place = kept[role]
-            count = _hear(
-                rows, product, role, hop, fans, walks, left_out, barred, picked, keys, numbers[role][place:], state
-            )
-            for j in range(count):
-                ends[role][role, place + j] = slots[product, 0]
-                ends[role][1 - role, place + j] = _meet(picked[j], 1 - role, slots, nodes, front, front_role, size)
-            kept[role] += count
+        for role in range(2):
+            for begin in range(first[role], last[role], _AT_ONCE):
+                front, place = fronts[role][begin : min(begin + _AT_ONCE, last[role])], kept[role]
+                kept[role] = _hear(
+                    roles, role, hop, front, ends[role], numbers[role], place, left_out, barred, slots, scratch, state
+                )
+                heard = ends[role][1 - role]
+                for k in range(place, kept[role]):
+                    heard[k] = _meet(heard[k], 1 - role, slots, nodes, fronts[1 - role], size)
+        by_hop[0, hop + 1], by_hop[1, hop + 1], by_hop[2, hop + 1] = size[0], kept[0], kept[1]
         first = last
     for product in nodes[: size[0]]:
-        slots[product, 0], slots[product, 1], slots[product, 2] = -1, 0, 0
+        slots[product] = -1
     edges = (ends[0][:, : kept[0]], ends[1][:, : kept[1]])
-    return nodes[: size[0]], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]])
+    return nodes[: size[0]], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]]), by_hop
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _most(
-    rows: Rows,
-    front: IntArray,
-    front_role: npt.NDArray[np.int8],
-    hop: int,
-    fans: tuple[IntArray, IntArray],
-    walks: tuple[IntArray, IntArray],
-) -> IntArray:
-    """[2] how many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
-    most = np.zeros(2, np.int64)
-    for i in range(len(front)):
-        product, role = front[i], front_role[i]
-        offsets = rows[role][0]
-        most[role] += min(fans[role][hop, product], offsets[product + 1] - offsets[product])
-        if len(walks[role]) > 0:
-            most[role] += walks[role][hop, product]
+def _most(rows: CountArray, front: IntArray, hop: int) -> int:
+    """How many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
+    most, hops = 0, (rows.shape[1] - 2) // 2
+    for product in front:
+        row = rows[product]
+        most += min(row[2 + hop], row[1] - row[0]) + row[2 + hops + hop]
     return most
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _meet(
-    product: int,
-    role: int,
-    slots: CountArray,
-    nodes: IntArray,
-    front: IntArray,
-    front_role: npt.NDArray[np.int8],
-    size: IntArray,
-) -> int:
+def _meet(product: int, role: int, slots: CountArray, nodes: IntArray, front: IntArray, size: IntArray) -> int:
     """New number of a product; what is met for the first time is numbered, and put in line for its role."""
-    if slots[product, 0] < 0:
-        slots[product, 0] = size[0]
+    slot = slots[product]
+    if slot < 0:
+        slot = size[0] << 2
         nodes[size[0]] = product
         size[0] += 1
-    if slots[product, 1 + role] == 0:
-        slots[product, 1 + role] = 1
-        front[size[1]] = product
-        front_role[size[1]] = role
-        size[1] += 1
-    return int(slots[product, 0])
+    if slot & (1 << role) == 0:
+        front[size[1 + role]] = product
+        size[1 + role] += 1
+    slots[product] = slot | (1 << role)
+    return int(slot >> 2)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _hear(
-    rows: Rows,
-    product: int,
+    roles: tuple[Role, Role],
     role: int,
     hop: int,
-    fans: tuple[IntArray, IntArray],
-    walks: tuple[IntArray, IntArray],
+    front: IntArray,
+    ends: IntArray,
+    numbers: IntArray,
+    place: int,
     left_out: BoolArray,
     barred: CountArray,
-    picked: IntArray,
-    keys: FloatArray,
-    numbers: IntArray,
+    slots: CountArray,
+    scratch: tuple[IntArray, FloatArray],
     state: State,
 ) -> int:
-    """Write the neighbours that a product hears into `picked` and their edges into `numbers`; return how many."""
-    offsets, neighbours, edge_numbers, preference = rows[role]
-    begin, end, fan = offsets[product], offsets[product + 1], fans[role][hop, product]
-    bars = barred[role, product] if barred.shape[1] > 0 else 0
-    if len(preference) == 0:
-        count = pick_uniform(begin, end, edge_numbers, left_out, bars, fan, picked, state)
-    else:
-        count = pick_weighted(begin, end, edge_numbers, left_out, bars, fan, preference, picked, keys, state)
-    for j in range(count):
-        numbers[j] = edge_numbers[picked[j]]
-        picked[j] = neighbours[picked[j]]
-    if len(walks[role]) > 0 and walks[role][hop, product] > 0:
-        direct = count
-        count = _stroll(rows, product, role, direct, walks[role][hop, product], left_out, barred, picked, state)
-        numbers[direct:count] = NO_EDGE
-    return int(count)
+    """Write the edges that the front hears from `place` on, their far ends as products; return where they end."""
+    rows, edges, weight = roles[role]
+    picked, keys = scratch
+    begin, walks = place, 2 + (rows.shape[1] - 2) // 2 + hop
+    for product in front:
+        row, own = rows[product], slots[product] >> 2
+        first, last, fan, strolls = int(row[0]), int(row[1]), int(row[2 + hop]), int(row[walks])
+        bars = int(barred[role, product]) if barred.shape[1] > 0 else 0
+        if len(weight) == 0:
+            count = pick_uniform(first, last, edges, left_out, bars, fan, picked, state)
+        else:
+            count = pick_weighted(first, last, edges, left_out, bars, fan, weight, picked, keys, state)
+        for i in range(count):
+            numbers[place + i] = picked[i]
+        if strolls > 0:
+            direct = count
+            for i in range(direct):
+                picked[i] = edges[picked[i], 0]
+            count = _stroll(roles, product, role, direct, strolls, left_out, barred, picked, state)
+            for i in range(direct, count):
+                numbers[place + i] = _AS_WALKED - picked[i]
+        for i in range(count):
+            ends[role, place + i] = own
+        place += count
+    # Apart from the picking, so that these reads do not wait for each other.
+    for k in range(begin, place):
+        if numbers[k] <= _AS_WALKED:
+            ends[1 - role, k], numbers[k] = _AS_WALKED - numbers[k], NO_EDGE
+        else:
+            ends[1 - role, k], numbers[k] = edges[numbers[k], 0], edges[numbers[k], 1]
+    return place
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _stroll(
-    rows: Rows,
+    roles: tuple[Role, Role],
     product: int,
     role: int,
     direct: int,
@@ -296,27 +303,36 @@ def _stroll(
     without out-edges finds its siblings; for a target it is the mirror image. What it ends at is a product that u
     could well lead to, and is heard in the role in which the end of an edge would be.
     """
-    count = direct
-    for _attempt in range(_WALKS_PER_WANTED * wanted):
-        here = product
-        for step in range(2):
-            way = role if step == 1 or random_below(state, 2) == 0 else 1 - role
-            offsets, neighbours, edge_numbers, _ = rows[way]
-            bars = barred[way, here] if barred.shape[1] > 0 else 0
-            position = pick_one(offsets[here], offsets[here + 1], edge_numbers, left_out, bars, state)
-            if position < 0:
-                here = product
-                break
-            here = neighbours[position]
-        known = here == product
-        for i in range(count):
-            known = known or picked[i] == here
-        if not known:
-            picked[count] = here
-            count += 1
-            if count == direct + wanted:
-                break
+    count, left = direct, _WALKS_PER_WANTED * wanted
+    while left > 0 and count < direct + wanted:
+        # All walks take a step before any takes the next: their reads do not wait for each other.
+        begin, end = count, count + min(direct + wanted - count, left)
+        left -= end - begin
+        for i in range(begin, end):
+            way = role if random_below(state, 2) == 0 else 1 - role
+            picked[i] = 2 * _step(roles[way], way, product, left_out, barred, state) + way
+        for i in range(begin, end):
+            if picked[i] >= 0:
+                picked[i] = roles[picked[i] % 2][1][picked[i] // 2, 0]
+        for i in range(begin, end):
+            if picked[i] >= 0:
+                picked[i] = _step(roles[role], role, picked[i], left_out, barred, state)
+        for i in range(begin, end):
+            if picked[i] < 0:
+                continue
+            here = int(roles[role][1][picked[i], 0])
+            if here != product and not holds(picked, count, here):
+                picked[count] = here
+                count += 1
     return count
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _step(way: Role, role: int, product: int, left_out: BoolArray, barred: CountArray, state: State) -> int:
+    """Position of one edge of a product, each equally likely; -1 when luck finds none."""
+    rows, edges, _ = way
+    bars = int(barred[role, product]) if barred.shape[1] > 0 else 0
+    return int(pick_one(int(rows[product, 0]), int(rows[product, 1]), edges, left_out, bars, state))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed

@@ -7,12 +7,38 @@ after BLADE (Virinchi and Saladi, WSDM 2023), with the self terms kept. The last
 embeddings may point anywhere on the sphere.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import SimpleConv
 
 from onward.model.product_inputs import ProductInputs
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How much of a sampled neighbourhood lies within each hop of its seeds, which are hop 0.
+
+    The last layer has to embed the seeds only, the one before it what they hear, and so on: less work, and what is
+    wanted of the seeds (each in the roles that were asked for) stays the same.
+
+    Attributes:
+        nodes: nodes found by the end of each hop, seeds first.
+        leads_to: edges of that relation, likewise, the first hop's first; 0 for hop 0.
+        led_from: the same of the reverse relation.
+    """
+
+    nodes: tuple[int, ...]
+    leads_to: tuple[int, ...]
+    led_from: tuple[int, ...]
+
+    def cut(self, layers_after: int, leads_to: Tensor, led_from: Tensor) -> tuple[int, Tensor, Tensor]:
+        """How many nodes a layer has to embed, and the edges along which they hear."""
+        last = len(self.nodes) - 1
+        hop = min(layers_after + 1, last)
+        return self.nodes[min(layers_after, last)], leads_to[:, : self.leads_to[hop]], led_from[:, : self.led_from[hop]]
 
 
 class ProductTower(nn.Module):
@@ -78,9 +104,15 @@ class DualLayer(nn.Module):
             self.target_together = nn.Linear(dimension, dimension, bias=False)
 
     def forward(
-        self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+        self,
+        source: Tensor,
+        target: Tensor,
+        leads_to: Tensor,
+        led_from: Tensor,
+        together: Tensor | None = None,
+        wanted: int | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """New (source, target), before activation and norm.
+        """New (source, target), each [wanted, d], before activation and norm.
 
         Args:
             source: [n, d].
@@ -88,9 +120,12 @@ class DualLayer(nn.Module):
             leads_to: [2, m] edges u -> v, along which targets are fed by sources.
             led_from: [2, k] reversed edges v -> u, along which sources are fed by targets.
             together: [2, j] undirected pairs, both ways, along which each role is fed by itself.
+            wanted: so many of the first nodes are embedded, and edges lead to them only; None embeds all n. Pairs know
+                no hops, so beside `together` it has to be None.
         """
-        new_source = self.source_self(source) + self.source_message(self.mean(target, led_from))
-        new_target = self.target_self(target) + self.target_message(self.mean(source, leads_to))
+        own_source, own_target = source[:wanted], target[:wanted]
+        new_source = self.source_self(own_source) + self.source_message(self.mean((target, own_source), led_from))
+        new_target = self.target_self(own_target) + self.target_message(self.mean((source, own_target), leads_to))
         if together is not None:
             new_source = new_source + self.source_together(self.mean(source, together))
             new_target = new_target + self.target_together(self.mean(target, together))
@@ -121,7 +156,12 @@ class DualEncoder(nn.Module):
         nn.init.zeros_(self.bias.bias)
 
     def forward(
-        self, nodes: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+        self,
+        nodes: Tensor,
+        leads_to: Tensor,
+        led_from: Tensor,
+        together: Tensor | None = None,
+        reach: Reach | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Embed the given products: s [n, d], t [n, d] of unit length and the bias b [n].
 
@@ -130,21 +170,30 @@ class DualEncoder(nn.Module):
             leads_to: [2, m] edges u -> v by position in `nodes`.
             led_from: [2, k] reversed edges v -> u by position in `nodes`.
             together: [2, j] undirected pairs, both ways, by position; only for an encoder prepared for them.
+            reach: of a sampled neighbourhood; then only its seeds, which come first, are embedded. Not with `together`.
         """
-        return self.exchange(self.tower(nodes), leads_to, led_from, together)
+        return self.exchange(self.tower(nodes), leads_to, led_from, together, reach)
 
     def exchange(
-        self, vectors: Tensor, leads_to: Tensor, led_from: Tensor, together: Tensor | None = None
+        self,
+        vectors: Tensor,
+        leads_to: Tensor,
+        led_from: Tensor,
+        together: Tensor | None = None,
+        reach: Reach | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Like `forward`, from the tower's vectors [n, d]."""
-        source, target = self.as_source(vectors), self.as_target(vectors)
-        for number, layer in enumerate(self.layers):
-            if number > 0:
+        source, target, wanted = self.as_source(vectors), self.as_target(vectors), None
+        forth, back = leads_to, led_from
+        for number, layer in enumerate(self.layers, start=1):
+            if number > 1:
                 source, target = functional.leaky_relu(source), functional.leaky_relu(target)
+            if reach is not None:
+                wanted, forth, back = reach.cut(len(self.layers) - number, leads_to, led_from)
             source, target = layer(
-                functional.normalize(source, dim=1), functional.normalize(target, dim=1), leads_to, led_from, together
+                functional.normalize(source, dim=1), functional.normalize(target, dim=1), forth, back, together, wanted
             )
-        bias = self.bias(vectors).squeeze(1)
+        bias = self.bias(vectors[: len(source)]).squeeze(1)
         return functional.normalize(source, dim=1), functional.normalize(target, dim=1), bias
 
     @torch.no_grad()

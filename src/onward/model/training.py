@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from onward.graph.product_graph import IntArray, ProductGraph
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 from onward.graph.together import pairs_within
 from onward.model.embeddings import Embeddings
-from onward.model.encoder import DualEncoder
+from onward.model.encoder import DualEncoder, Reach
 from onward.model.link_ranking import RankingQuality, ranking_quality
 from onward.model.losses import degree_matched, log_expected_counts, sampled_softmax
 from onward.model.product_inputs import ProductInputs
@@ -179,7 +180,8 @@ class _Objective:
         nodes = batch[PRODUCT].n_id
         u, v, drawn = batch[PRODUCT].src_index, batch[PRODUCT].dst_pos_index, batch[PRODUCT].dst_neg_index
         together = self._together(nodes, u, v)
-        source, target, bias = encoder(nodes, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index, together)
+        edges = batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index
+        source, target, bias = encoder(nodes, *edges, together, _reach(batch) if together is None else None)
         source = source / self._temperature
         # Batches are shuffled: the first targets are as good a sample as all, and the matrix stays small.
         in_batch = v[: self._negatives]
@@ -221,6 +223,18 @@ class _Objective:
         keys = np.minimum(*ends) * self._graph.products + np.maximum(*ends)
         asked = np.minimum(products[u], products[v]) * self._graph.products + np.maximum(products[u], products[v])
         return torch.from_numpy(pairs[:, ~np.isin(keys, asked)])
+
+
+def _reach(batch: HeteroData) -> Reach:
+    found, forth, back = (
+        tuple(accumulate(by_hop, initial=initial))
+        for by_hop, initial in (
+            (batch[PRODUCT].num_sampled_nodes, None),
+            (batch[LEADS_TO].num_sampled_edges, 0),
+            (batch[LED_FROM].num_sampled_edges, 0),
+        )
+    )
+    return Reach(found, forth, back)
 
 
 def _loader(graph: ProductGraph, settings: EncoderSettings, seed: int, variant: Variant) -> LinkLoader:
