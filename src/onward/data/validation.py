@@ -101,10 +101,12 @@ def _judge(
     )
     key = ", ".join(contract.key)
     order = f"({contract.clock}, _row)" if contract.clock else "_row"
+    # Which of a key's rows is first is asked only where there are several: that costs more than to count them.
     connection.execute(
         f"""update judged set reason = {literal(_duplicate(contract))} from (
-            select {key}, arg_min(_row, {order}) as first from judged where reason is null
-            group by {key} having count(*) > 1) d
+            select {key}, arg_min(_row, {order}) as first from judged semi join (
+                select {key} from judged where reason is null group by {key} having count(*) > 1) using ({key})
+            where reason is null group by {key}) d
         where judged.reason is null and judged._row <> d.first
         and {" and ".join(f"judged.{column} = d.{column}" for column in contract.key)}"""
     )

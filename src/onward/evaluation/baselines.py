@@ -104,7 +104,7 @@ def _following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_only: b
     return counts
 
 
-@njit(cache=False)  # type: ignore[untyped-decorator]
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _count_following(
     sources: Ints, starts: Ints, by_product: Ints, customer: Ints, product: Ints, position: Ints, counted: Bools,
     decay: Floats, out: Floats,

@@ -82,8 +82,7 @@ def encoder_method(embeddings: Embeddings, candidates: Ints) -> Method:
     """Rank by the encoder's relevance s_u . t_v / temperature + b_v."""
 
     def scores(sources: Ints) -> Floats:
-        relevance = embeddings.relevance_to_all(candidates[sources])[:, candidates]
-        return relevance.astype(np.float64)
+        return embeddings.relevance_matrix(candidates[sources], candidates).astype(np.float64)
 
     return scores
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from onward.evaluation.intervals import Floats
 from onward.evaluation.purchase_log import Ints
@@ -38,25 +39,44 @@ def rank_pairs(method: Method, source: Ints, product: Ints, candidates: int, dep
     """Rank `product` [r] among all candidates but the source, for each `source` [r], down to place `depth`."""
     order = np.argsort(source, kind="stable")
     distinct, first = np.unique(source[order], return_index=True)
-    last = np.r_[first[1:], len(source)]
-    score, above, ties = np.empty(len(source)), np.full(len(source), depth), np.ones(len(source), dtype=np.int64)
-    top = min(depth, candidates)
+    first = np.r_[first, len(source)]
+    score, (above, ties) = np.empty(len(source)), np.empty((2, len(source)), dtype=np.int64)
     step = max(1, _BLOCK_CELLS // candidates)
     for start in range(0, len(distinct), step):
         block = distinct[start : start + step]
         scores = method(block)
         # The source cannot be recommended after itself: it must not push others down either.
         scores[np.arange(len(block)), block] = -np.inf
-        best = np.sort(np.partition(scores, candidates - top, axis=1)[:, candidates - top :], axis=1)
-        tied_last = (scores == best[:, :1]).sum(axis=1)
-        for row in range(len(block)):
-            mine = order[first[start + row] : last[start + row]]
-            value = score[mine] = scores[row, product[mine]]
-            low, high = (np.searchsorted(best[row], value, side=side) for side in ("left", "right"))
-            seen = high > 0
-            above[mine[seen]] = (top - high)[seen]
-            ties[mine[seen]] = np.where(low == 0, tied_last[row], high - low)[seen]
+        _place(scores, first[start:], order, product, depth, score, above, ties)
     return Ranks(score, above, ties)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _place(
+    scores: Floats, first: Ints, order: Ints, product: Ints, depth: int, score: Floats, above: Ints, ties: Ints
+) -> None:
+    """Place each row's pairs among the best `depth` scores of the row, which are found in one pass over it."""
+    best = np.empty(min(depth, scores.shape[1]))
+    for row in range(len(scores)):
+        found = 0
+        for other in scores[row]:
+            if found == len(best) and other <= best[-1]:
+                continue
+            place = min(found, len(best) - 1)
+            while place > 0 and best[place - 1] < other:
+                best[place] = best[place - 1]
+                place -= 1
+            best[place] = other
+            found = min(found + 1, len(best))
+        # The last of the best may be level with candidates that are not among them.
+        level_with_last = np.sum(scores[row] == best[-1])
+        for pair in order[first[row] : first[row + 1]]:
+            value = scores[row, product[pair]]
+            higher = np.sum(best > value)
+            score[pair], above[pair], ties[pair] = value, depth, 1
+            if higher < len(best):
+                above[pair] = higher
+                ties[pair] = level_with_last if value == best[-1] else np.sum(best == value)
 
 
 def score_pairs(method: Method, source: Ints, product: Ints, candidates: int) -> Floats:
