@@ -14,10 +14,12 @@ import pytest
 from toy_runs import STAGES, Machine, git, hashes, make_toy, plain_repro
 
 from onward.errors import RunError
+from onward.runs.checkout import shared_code
 from onward.runs.finish import finish
 from onward.runs.hashing import hash_output
 from onward.runs.reproduce import reproduce
-from onward.runs.transaction import run_stage
+from onward.runs.transaction import run_stage, run_stages
+from onward.runs.workspace import open_workspace
 
 
 @pytest.fixture
@@ -64,6 +66,43 @@ def test_a_stage_waits_for_those_before_it(toy):
         run_stage(toy.machines[0].places, run, "left", ignore)
     with pytest.raises(RunError, match=r"not through: `onward run stage \S+ read` comes next"):
         finish(toy.machines[0].places, run, ignore)
+
+
+def test_stages_that_run_together_are_recorded_each_as_plain_repro_would(toy, tmp_path):
+    machine, run = toy.machines[0], toy.machines[0].start(as_of="2017-11-27")
+    run_stages(machine.places, run, STAGES[:3], ignore)
+    assert toy.commits(run) == list(STAGES[:3])
+    run_stages(machine.places, run, STAGES[1:3], pytest.fail)
+    run_stage(toy.machines[1].places, run, STAGES[3], ignore)
+    assert toy.commits(run) == list(STAGES)
+    assert toy.hashes(run) == hashes(plain_repro(toy, run, tmp_path / "plain"))
+
+
+def test_stages_that_run_together_wait_for_those_before_them_and_for_those_that_run_alone(toy):
+    places, run = toy.machines[0].places, toy.machines[0].start()
+    with pytest.raises(RunError, match=rf"left cannot run together with others: `onward run stage {run} read` comes"):
+        run_stages(places, run, ["left", "join"], ignore)
+    forced = toy.machines[0].start(run_from="right", run_id="forced")
+    with pytest.raises(RunError, match=rf"`onward run stage {forced} right` comes first"):
+        run_stages(places, forced, ["read", "right"], ignore)
+    assert toy.commits(run) == toy.commits(forced) == []
+
+
+def test_stages_that_run_together_go_on_after_a_kill_on_another_machine_too(toy, tmp_path):
+    run, log = toy.machines[0].start(as_of="2017-11-27", run_id="killed together"), tmp_path / "log"
+    process = toy.machines[0].popen("run", "stage", run, *STAGES, TOY_SECONDS="1", TOY_LOG=str(log))
+    while not log.exists() or "right" not in log.read_text():
+        assert process.poll() is None
+        time.sleep(0.02)
+    kill(process, whole_group=True)
+    assert toy.commits(run) == []
+    for machine in toy.machines:
+        done = machine.onward("run", "stage", run, *STAGES, TOY_LOG=str(log))
+        assert done.returncode == 0, done.stderr
+    said = [line.split()[0] for line in log.read_text().splitlines()]
+    assert said.count("read") == 1, "finished before the kill"
+    assert toy.commits(run) == list(STAGES)
+    assert toy.hashes(run) == hashes(plain_repro(toy, run, tmp_path / "plain"))
 
 
 def group_is_alive(group):
@@ -295,6 +334,49 @@ def test_a_broken_workspace_is_replaced(toy):
     (folder / "dvc.lock").write_text("schema: '2.0'\nsta")
     (folder / ".dvc" / "tmp" / "rwlock").write_text('{"x": {"write": {"pid": 1, "cmd": "dvc repro"}}}')
     assert run_stage(machine.places, run, "right", ignore)
+
+
+def test_runs_of_the_same_code_share_one_copy_of_it_and_other_code_has_its_own(toy, tmp_path, monkeypatch):
+    """So that what Python and numba compile is there for the next run; what runs import is what git recorded."""
+    machine = toy.machines[0]
+    with open_workspace(machine.places, machine.start(), ignore) as space:
+        space.synchronise(ignore)
+        assert shared_code(space.git, machine.places) == space.root / "src", "a pipeline without code of its own"
+    copies = {}
+    for word in ("one", "one", "other"):
+        (machine.root / "src").mkdir(exist_ok=True)
+        (machine.root / "src" / "said.py").write_text(f"WORD = {word!r}\n")
+        git(machine.root, "add", "src")
+        git(machine.root, "commit", "-q", "--allow-empty", "-m", word)
+        with open_workspace(machine.places, machine.start(), ignore) as space:
+            space.synchronise(ignore)
+            (space.root / "src" / "said.py").write_text("WORD = 'changed in the folder only'\n")
+            copies.setdefault(word, set()).add(shared_code(space.git, machine.places))
+            wrote = tmp_path / "wrote"
+            statement = f"import said; open({str(wrote)!r}, 'w').write(said.WORD)"
+            assert space.execute("timeit", "-n1", "-r1", statement) == 0
+            assert wrote.read_text() == word
+    assert {word: len(paths) for word, paths in copies.items()} == {"one": 1, "other": 1}
+    assert copies["one"] != copies["other"]
+    old = time.time() - 30 * 86_400
+    os.utime(*copies["one"], (old, old))
+    with open_workspace(machine.places, machine.start(), ignore) as space:
+        space.synchronise(ignore)
+    assert not next(iter(copies["one"])).exists(), "unused for a month"
+    assert next(iter(copies["other"])).exists()
+
+
+def test_a_kill_while_dvc_notes_a_finished_stage_does_not_stop_the_next_attempt(toy):
+    """DVC makes a folder, then the note in it, and cannot read a folder without one."""
+    machine = toy.machines[0]
+    first, second = (machine.start(as_of="2017-11-27", run_id=name) for name in ("first", "second"))
+    run_stage(machine.places, first, "read", ignore)
+    notes = [path for path in (machine.places.cache / "outputs" / "runs").rglob("*") if path.is_file()]
+    assert notes
+    for note in notes:
+        note.unlink()
+        os.utime(note.parent, (time.time() - 60, time.time() - 60))
+    assert run_stage(machine.places, second, "read", ignore)
 
 
 def test_forced_stages_run_though_nothing_changed(past, tmp_path, monkeypatch):

@@ -39,6 +39,7 @@ REFUSED = [
     '{"as_of": "2017-W47-1"}', '{"as_of": "2017-11-31"}', '{"as_of": "2017-11-20\\n"}', '{"as_of": "2017-11-20T00:00"}',
     '{"as_of": 20171120}', '{"as_of": "$(touch canary)"}', '{"as_of": "../2017-11-20"}', '{"as_of": "0001-01-01"}',
     '{"as_of": "9999-12-31"}', '{"as_of": "२०१७-११-२०"}', '{"as_of": true}', '{"interval_end": "tomorrow"}',
+    '{"threads": 0}', '{"threads": "2"}', '{"threads": 2.5}', '{"threads": true}',
     '{"precision_target": 0}', '{"precision_target": 1}', '{"precision_target": -0.1}', '{"precision_target": "0.1"}',
     '{"precision_target": true}', '{"precision_target": NaN}', '{"precision_target": Infinity}',
     '{"precision_target": 1e999}', '{"precision_target": [0.1]}', '{"estimator": "best"}', '{"estimator": {}}',
@@ -79,17 +80,19 @@ def test_every_wrong_key_is_named():
     estimator=st.sampled_from(["soft_label", "importance_weight"]),
 )
 def test_only_the_keys_asked_for_change_and_every_comment_stays(source, day, target, estimator):
-    asked = {"source": source, "as_of": day.isoformat(), "precision_target": target, "estimator": estimator}
+    asked = {
+        "source": source, "as_of": day.isoformat(), "precision_target": target, "estimator": estimator, "threads": 7,
+    }  # fmt: skip
     text = with_values(PARAMS, parse_asked(json.dumps(asked)).settings(date(2017, 11, 20)))
     expected = yaml.safe_load(PARAMS)
-    expected["run"] |= {"source": source, "as_of": day.isoformat()}
+    expected["run"] |= {"source": source, "as_of": day.isoformat(), "threads": 7}
     expected["thresholds"]["precision_target"] = target
     expected["delay"]["estimator"] = estimator
     assert yaml.safe_load(text) == expected
     parse_params(text)
     pairs = zip(PARAMS.splitlines(), text.splitlines(), strict=True)
     changed = [(before, after) for before, after in pairs if before != after]
-    assert len(changed) <= 4
+    assert len(changed) <= 5
     assert all(before.partition("#")[2] == after.partition("#")[2] for before, after in changed)
 
 

@@ -60,7 +60,7 @@ def project(tmp_path, monkeypatch):
 
 
 def asked(project, last=date(2017, 7, 4), last_training=date(2017, 7, 4)):
-    return Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 7, 2, last_training)
+    return Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 7, 2, 1, last_training)
 
 
 def walk(project, **kind):
@@ -76,8 +76,8 @@ def test_each_week_trains_scores_the_next_days_and_looks(project):
     assert list(weeks) == [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
     alone = [line for line in diary(project) if "2017-06-06" in line or line == "monitor --as-of=2017-06-13"]
     assert alone == [
-        "run stage run-2017-06-06 read", "run stage run-2017-06-06 join", "run stage run-2017-06-06 deploy",
-        "run finish run-2017-06-06", "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13",
+        "run stage run-2017-06-06 read join", "run stage run-2017-06-06 deploy",
+        "run finish --no-pages run-2017-06-06", "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13",
     ]  # fmt: skip
     assert sum(line in {"run start", "act"} for line in diary(project)) == 4 + 3
     assert weeks[date(2017, 6, 6)] == {
@@ -112,12 +112,12 @@ def test_weeks_are_trained_ahead_but_meet_the_gate_in_turn(project):
     days = [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
     assert in_turn == [
         line for day in days for line in (
-            f"run stage run-{day} deploy", f"run finish run-{day}",
+            f"run stage run-{day} deploy", f"run finish --no-pages run-{day}",
             f"score --day={day} --to={day + timedelta(days=6)}", f"monitor --as-of={day + timedelta(days=7)}",
             *(["act"] if day != date(2017, 6, 13) else []),
         )
     ]  # fmt: skip
-    assert said.index("run stage run-2017-06-13 read") < said.index("run finish run-2017-06-06")
+    assert said.index("run stage run-2017-06-13 read join") < said.index("run finish --no-pages run-2017-06-06")
 
 
 PROGRAM = """
@@ -128,7 +128,7 @@ sys.path.insert(0, sys.argv[1])
 from onward.runs.replay import Replay, replay
 root = Path.cwd()
 first, last = date(2017, 6, 6), date(2017, 7, 4)
-list(replay(Replay(root, root / "replayed" / "one", first, last, 7, 2, last), lambda step: None))
+list(replay(Replay(root, root / "replayed" / "one", first, last, 7, 2, 1, last), lambda step: None))
 """
 
 
@@ -157,8 +157,8 @@ def test_killed_at_any_step_it_goes_on_and_ends_the_same(project, tmp_path_facto
 
 
 def test_a_step_that_fails_is_named_with_its_reason(project, monkeypatch):
-    monkeypatch.setenv("FAIL", "run stage run-2017-06-13 join")
-    with pytest.raises(RunError, match=r"`onward run stage run-2017-06-13 join` ended with 1: Error: run stage"):
+    monkeypatch.setenv("FAIL", "run stage run-2017-06-13 read join")
+    with pytest.raises(RunError, match=r"`onward run stage run-2017-06-13 read join` ended with 1: Error: run stage"):
         walk(project)
     monkeypatch.delenv("FAIL")
     assert len(walk(project)) == 4
@@ -166,7 +166,8 @@ def test_a_step_that_fails_is_named_with_its_reason(project, monkeypatch):
 
 def test_two_questions_do_not_share_a_folder(project):
     walk(project)
-    other = Replay(project, project / "replayed" / "one", date(2017, 6, 6), date(2017, 7, 4), 14, 1, date(2017, 7, 4))
+    last = date(2017, 7, 4)
+    other = Replay(project, project / "replayed" / "one", date(2017, 6, 6), last, 14, 1, 1, last)
     with pytest.raises(RunError, match="holds a replay of"):
         next(iter(replay(other, lambda step: None)))
 

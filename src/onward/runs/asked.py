@@ -39,6 +39,7 @@ class Asked(BaseModel):
         as_of: the run's clock; None for the end of the data interval, and without one for that of params.yaml.
         precision_target: see params.yaml.
         estimator: see params.yaml, `delay.estimator`.
+        threads: see params.yaml; sums of floating-point numbers may come in another order.
         run_from: the stage from which on everything runs, changed or not; None runs only what changed.
         dry_run: only say what would run.
         run_id: what started the run; the same one finds the same run again.
@@ -52,6 +53,7 @@ class Asked(BaseModel):
     as_of: AsOf | None = None
     precision_target: OpenShare | None = None
     estimator: Estimator | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
     run_from: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\z")] | None = None
     dry_run: bool = False
     run_id: Annotated[str, Field(min_length=1, max_length=250), AfterValidator(_printable)] | None = None
@@ -70,7 +72,7 @@ class Asked(BaseModel):
     def settings(self, otherwise: date) -> dict[str, dict[str, Any]]:
         """The keys of params.yaml that the run sets, by section."""
         asked: dict[str, dict[str, Any]] = {
-            "run": {"source": self.source, "as_of": self.clock(otherwise).isoformat()},
+            "run": {"source": self.source, "as_of": self.clock(otherwise).isoformat(), "threads": self.threads},
             "delay": {"estimator": self.estimator},
             "thresholds": {"precision_target": self.precision_target},
         }

@@ -1,11 +1,14 @@
 """A working copy of a run's branch, set up so that DVC finds the shared remote and this machine's cache."""
 
+import io
 import os
 import shutil
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
-from onward.runs.git import Git
+from onward.runs.git import Git, GitError
 from onward.runs.names import branch_of
 from onward.runs.places import Places
 
@@ -50,12 +53,36 @@ def configure(folder: Path, places: Places, dvc_remote: str) -> None:
     )
 
 
-def environment(folder: Path, places: Places) -> dict[str, str]:
-    """Everything that a command in the folder finds in its environment."""
+def shared_code(git: Git, places: Places) -> Path:
+    """Return this machine's one copy of the code that a run's working copy has checked out, made when needed.
+
+    Its path follows from git's hash of what is in it. Runs of the same code so find what Python and numba compiled for
+    the run before, which in a folder of their own would cost each of them more than some stages do.
+    """
+    try:
+        tree = git("rev-parse", "--verify", "-q", "HEAD:src")
+    except GitError:
+        return git.folder / "src"
+    shared = places.cache / "code" / tree
+    if not shared.is_dir():
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=shared.parent, suffix=".partial"))
+        with tarfile.open(fileobj=io.BytesIO(git.read("archive", "--format=tar", tree))) as archive:
+            archive.extractall(partial, filter="data")
+        try:
+            partial.rename(shared)
+        except OSError:  # another task was first
+            shutil.rmtree(partial)
+    os.utime(shared)
+    return shared
+
+
+def environment(code: Path, places: Places) -> dict[str, str]:
+    """Everything that a command of a run finds in its environment; `code` is what Python imports."""
     paths = {
         # The stage commands say `python`: this interpreter, with the code of the run's own branch.
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": str(folder / "src"),
+        "PYTHONPATH": str(code),
     }
     return {**os.environ, **places.for_stages(), **paths, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
 

@@ -32,7 +32,8 @@ def end_in_order() -> None:
 def start_run() -> None:
     """Read one JSON object from standard input, make the run's branch, and print its name as JSON.
 
-    Keys, all optional: source, as_of, precision_target, estimator, run_from, dry_run, run_id, interval_end, trigger.
+    Keys, all optional: source, as_of, precision_target, estimator, threads, run_from, dry_run, run_id, interval_end,
+    trigger.
     The same run_id finds the same run again. With dry_run nothing is made: it says which stages would run.
     """
     from onward.runs.asked import MOST_BYTES, parse_asked
@@ -55,24 +56,32 @@ def start_run() -> None:
 
 
 @run_app.command(name="stage")
-def take_stage(run: _RUN, stage: Annotated[str, typer.Argument(help="A stage of dvc.yaml.", metavar="STAGE")]) -> None:
-    """Run one stage of a run and record it on the run's branch; a stage that is recorded is left alone."""
-    from onward.runs.transaction import run_stage
+def take_stage(
+    run: _RUN, stages: Annotated[list[str], typer.Argument(help="Of dvc.yaml, in its order.", metavar="STAGE…")]
+) -> None:
+    """Run one stage of a run, or some, and record each on the run's branch; a stage that is recorded is left alone."""
+    from onward.runs.transaction import run_stage, run_stages
 
-    run_stage(_places(), run, stage, typer.echo)
+    if len(stages) == 1:
+        run_stage(_places(), run, stages[0], typer.echo)
+    else:
+        run_stages(_places(), run, stages, typer.echo)
 
 
 @run_app.command(name="finish")
-def finish_run(run: _RUN) -> None:
+def finish_run(
+    run: _RUN, *, pages: Annotated[bool, typer.Option(help="Whether to render the run's pages.")] = True
+) -> None:
     """Render the run's pages, attach them to its version, and record on the branch that it is finished."""
     from onward.runs.finish import finish
     from onward.runs.names import branch_of
 
-    finished = finish(_places(), run, typer.echo)
+    finished = finish(_places(), run, typer.echo, pages=pages)
     facts = finished.facts
     typer.echo(f"run {run} is finished: branch {branch_of(run)}")
     if "version" in facts:
         typer.echo(f"version {facts['version']}: {facts['reasons'][0]}; in use is version {facts['champion']}")
+    if "version" in facts and pages:
         typer.echo(f"pages: with version {facts['version']} in the registry, folder runs/{run}")
 
 

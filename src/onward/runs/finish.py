@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -32,10 +33,16 @@ class Finished:
     facts: Mapping[str, Any]
 
 
-def finish(places: Places, run: str, say: Say) -> Finished:
+def finish(places: Places, run: str, say: Say, *, pages: bool = True) -> Finished:
     """Render the run's pages, attach them to its version, record the end on the branch, remove the folder.
 
     A pipeline that deploys nothing is only recorded as finished. Killed at any moment, it is done again from the start.
+
+    Args:
+        places: of this machine.
+        run: name of the run.
+        say: told in a line what happens.
+        pages: False renders none: nobody reads those of a replay's weeks, and `onward reproduce` leads to them.
 
     Raises:
         RunError: a stage has not been recorded, or the registry lacks the version that the run deployed.
@@ -49,13 +56,13 @@ def finish(places: Places, run: str, say: Say) -> Finished:
             left = [name for name in pipeline.order() if name not in done]
             if left:
                 raise RunError(f"run {run} is not through: `onward run stage {run} {left[0]}` comes next")
-            facts = _publish(space, pipeline, commit, say) if pipeline.maker(DEPLOYMENT) else {}
+            facts = _publish(space, pipeline, commit, say, pages=pages) if pipeline.maker(DEPLOYMENT) else {}
             manifest = _record(space, manifest, commit, facts)
         space.remove()
     return Finished(run, manifest.finished or {})
 
 
-def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say) -> dict[str, Any]:
+def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pages: bool) -> dict[str, Any]:
     """Render the pages and hang them on the version; return what the manifest says of the end."""
     lock, needed = space.locked_state(), dict[str, str]()
     for file in (*REPORT_FILES.values(), _POSITIVITY):
@@ -69,20 +76,16 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say) -> dic
         )
     deployment = json.loads((space.root / DEPLOYMENT).read_bytes())
     registry = Registry.of(space.places.for_stages(), space.places.project / "mlruns")
-    # Evidently's workspace is one for all runs of a machine and knows no locks. Both the pages and the registry take
-    # seconds to start, so they start together.
-    with (
-        alone(space.places.workspaces / "dashboards.lock", "another report", say),
-        space.executing("onward.cli", "report") as pages,
-    ):
+    # Both the pages and the registry take seconds to start, so they start together.
+    with _rendering(space, say) if pages else nullcontext():
         version = registry.find(deployment["bundle_sha256"])
-    require_status(pages.returncode, "the report")
     if version is None:
         raise RunError(
             f"version {deployment['version']} of run {space.run} is not in registry {_without_secrets(space.places)}; "
             "start a run with run_from `deploy`"
         )
-    registry.attach(version, [space.root / name for name in (*_PAGES, _VERDICT, FILE)], f"runs/{space.run}")
+    files = (*(_PAGES if pages else ()), _VERDICT, FILE)
+    registry.attach(version, [space.root / name for name in files], f"runs/{space.run}")
     if "run" not in version.tags:
         # The run that made a version stays its origin, however many later runs come to the same bundle.
         lock_hash = hashlib.sha256(lock.text.encode()).hexdigest()
@@ -90,6 +93,16 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say) -> dic
     champion = registry.champion()
     verdict = {"promoted": deployment["promoted"], "reasons": deployment["reasons"]}
     return {"version": version.number, "champion": champion and champion.number, **verdict}
+
+
+@contextmanager
+def _rendering(space: Workspace, say: Say) -> Iterator[None]:
+    """Have the pages rendered during a block, which ends when they are."""
+    # Evidently's workspace is one for all runs of a machine and knows no locks.
+    lock = space.places.workspaces / "dashboards.lock"
+    with alone(lock, "another report", say), space.executing("onward.cli", "report") as report:
+        yield
+    require_status(report.returncode, "the report")
 
 
 def _record(space: Workspace, manifest: Manifest, commit: str, facts: dict[str, Any]) -> Manifest:

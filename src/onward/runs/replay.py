@@ -38,7 +38,8 @@ class Replay:
         first: clock of the first training.
         last: no week ends after it.
         every: days between two trainings.
-        at_once: weeks in training at the same time; each takes as many threads as params.yaml says.
+        at_once: weeks in training at the same time.
+        threads: of each training.
         last_training: later weeks go on with the version in use, since a training needs outcomes to be judged by.
     """
 
@@ -48,6 +49,7 @@ class Replay:
     last: date
     every: int
     at_once: int
+    threads: int
     last_training: date
 
     def weeks(self) -> list[date]:
@@ -83,7 +85,7 @@ class Replay:
             RunError: the folder holds another replay.
         """
         path, days = self.folder / "replay.json", {"first": self.first, "last_training": self.last_training}
-        asked = {"every": self.every, **{name: day.isoformat() for name, day in days.items()}}
+        asked = {"every": self.every, "threads": self.threads, **{name: day.isoformat() for name, day in days.items()}}
         if path.is_file() and read_json(path) != asked:
             raise RunError(f"{self.folder}: holds a replay of {read_json(path)}, not of {asked}; name another --folder")
         write_json(path, asked)
@@ -120,11 +122,13 @@ def _train(asked: Replay, week: date, stages: list[str], say: Say) -> str | None
     """Take a week's run up to the gate and return its name; None where the week has none."""
     if week > asked.last_training:
         return None
-    question = {"as_of": week.isoformat(), "run_id": f"replay in {asked.folder.name} {week}", "trigger": "replay"}
+    question = {
+        "as_of": week.isoformat(), "run_id": f"replay in {asked.folder.name} {week}", "trigger": "replay",
+        "threads": asked.threads,
+    }  # fmt: skip
     run = str(_last_line(_command(asked, "run", "start", stdin=json.dumps(question)))["run"])
-    for stage in stages:
-        say(f"{week} {stage}")
-        _command(asked, "run", "stage", run, stage)
+    say(f"{week} {stages[0]} to {stages[-1]}")
+    _command(asked, "run", "stage", run, *stages)
     return run
 
 
@@ -132,11 +136,11 @@ def _deploy(asked: Replay, week: date, run: str | None, stages: list[str], say: 
     """Take a trained week's run through the gate to its end."""
     if run is None:
         return
+    say(f"{week} {stages[0]} to {stages[-1]}")
     for stage in stages:
-        say(f"{week} {stage}")
         _command(asked, "run", "stage", run, stage)
     say(f"{week} finish")
-    _command(asked, "run", "finish", run)
+    _command(asked, "run", "finish", "--no-pages", run)
 
 
 def _watch(asked: Replay, week: date, run: str | None, say: Say) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def replay(
         typer.Option(help="Later weeks go on with the version in use.", formats=_DAY, show_default="--to"),
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=16, help="Weeks in training at the same time.")] = 2,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of each training.")] = 1,
     folder: Annotated[
         Path | None, typer.Option(help="Of all that it leaves; by default in .onward/replay/.", show_default=False)
     ] = None,
@@ -49,7 +50,7 @@ def replay(
             "replay: the simulated shop begins anew at each as_of; write its log to a folder, source parquet"
         )
     place = (folder or project / ".onward" / "replay" / f"{first:%Y-%m-%d}-every-{days}d").resolve()
-    asked = Replay(project, place, first.date(), to.date(), int(days), at_once, (last_training or to).date())
+    asked = Replay(project, place, first.date(), to.date(), int(days), at_once, threads, (last_training or to).date())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=_out) as progress:
         bar = progress.add_task("replay", total=len(asked.weeks()))

@@ -53,7 +53,7 @@ def reproduce(places: Places, run: str, folder: Path | None, say: Say) -> Restor
     configure(folder, places, remote)
     say(f"run {run} at commit {commit[:12]} in {folder}; outputs from {remote}")
     pull = [sys.executable, "-m", "dvc", "pull", "--force", "--allow-missing"]
-    subprocess.run(pull, cwd=folder, env=environment(folder, replace(places, dvc_remote=remote)), check=False)
+    subprocess.run(pull, cwd=folder, env=environment(folder / "src", replace(places, dvc_remote=remote)), check=False)
     lock = parse_lock((folder / "dvc.lock").read_bytes() if (folder / "dvc.lock").exists() else None)
     outs = {path: found for stage in lock.entries for path, found in lock.outs(stage).items()}
     there = {path: hash_output(folder / path) for path in outs}

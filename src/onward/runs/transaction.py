@@ -6,6 +6,7 @@ once both come to that push, and git lets one of them through.
 """
 
 import secrets
+from collections.abc import Sequence
 
 import yaml
 
@@ -58,6 +59,54 @@ def run_stage(places: Places, run: str, name: str, say: Say) -> bool:
         require_status(space.execute("dvc", "push", name), f"sending the outputs of {name}")
         space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
         return _record(space, lock, pipeline, name, manifest.code_commit, say)
+
+
+def run_stages(places: Places, run: str, names: Sequence[str], say: Say) -> None:
+    """Run stages of a run, one after the other, with one start of DVC for all, and then record each on the branch.
+
+    What was recorded before is left alone. Killed before the end, none of the rest is recorded; asked again, DVC finds
+    in this machine's cache what had been finished.
+
+    Args:
+        places: of this machine.
+        run: name of the run.
+        names: of the stages, in the pipeline's order.
+        say: told in a line what happens.
+
+    Raises:
+        RunError: a stage before them has not been recorded, one of them failed or has to run by itself, or a remote
+            refused.
+    """
+    for name in names:
+        require_stage(name)
+    with open_workspace(places, run, say) as space:
+        commit = space.synchronise(say)
+        manifest, pipeline = space.manifest(commit), space.pipeline()
+        done = done_stages(space, manifest.code_commit, commit)
+        stages = {name: pipeline.stage(name) for name in names if name not in done}
+        if not stages:
+            return
+        for name in stages:
+            left = [other for other in pipeline.upstream(name) if other not in done and other not in stages]
+            if left or name in manifest.forced:
+                first = left[0] if left else name
+                raise RunError(f"{name} cannot run together with others: `onward run stage {run} {first}` comes first")
+        lock, own = space.locked_state(), {out for stage in stages.values() for out in stage.outs}
+        outputs = {out for stage in stages.values() for dep in stage.deps if (out := pipeline.output(dep))}
+        others = sorted(outputs - own - _kept_by_git(pipeline))
+        reads = {out: found for out in others if (found := lock.hash_of(out))}
+        missing = space.bring(reads)
+        if missing:
+            raise RunError(f"the stages need {', '.join(sorted(missing))}, which DVC remote {places.dvc_remote} lacks")
+        space.forget(own)
+        require_status(space.execute("dvc", "repro", "--single-item", *stages), f"one of {', '.join(stages)}")
+        lock = space.locked_state()
+        for name in stages:
+            _require_own_inputs(space, lock, pipeline, name)
+        require_status(space.execute("dvc", "push", *stages), f"sending the outputs of {', '.join(stages)}")
+        for name, stage in stages.items():
+            space.remember({path: lock.outs(name)[path] for path in stage.outs})
+            _record(space, lock, pipeline, name, manifest.code_commit, say)
 
 
 def done_stages(space: Workspace, code_commit: str, commit: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from onward.errors import RunError
-from onward.runs.checkout import clone, configure, environment, fetch, refresh, replace_text
+from onward.runs.checkout import clone, configure, environment, fetch, refresh, replace_text, shared_code
 from onward.runs.git import Git, GitError
 from onward.runs.leash import leashed
 from onward.runs.manifest import FILE, Manifest, parse_manifest
@@ -24,6 +24,7 @@ from onward.runs.places import Places
 
 Say = Callable[[str], None]
 _SECONDS_UNUSED = 7 * 86_400
+_SECONDS_TO_NOTE = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Workspace:
 
     def executing(self, *command: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """Have `python -m …` run in the folder with the run's own code during a block, which ends when it has ended."""
-        return leashed([sys.executable, "-m", *command], self.root, environment(self.root, self.places), self.lock)
+        variables = environment(shared_code(self.git, self.places), self.places)
+        return leashed([sys.executable, "-m", *command], self.root, variables, self.lock)
 
     def bring(self, paths: Mapping[str, str]) -> set[str]:
         """Have outputs in the folder, by path and hash, from the cache or the DVC remote.
@@ -127,7 +129,7 @@ class Workspace:
                 shutil.rmtree(self.root)
         elif self.root.exists():
             shutil.rmtree(self.root)
-        _sweep(self.places.workspaces)
+        _sweep(self.places)
         try:
             clone(self.places.git_remote, self.run, self.root, self.lock)
         except GitError:
@@ -151,6 +153,7 @@ class Workspace:
         for left in (self.root / ".git").rglob("*.lock"):
             left.unlink()
         (self.root / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
+        _mend_run_cache(self.places.cache / "outputs" / "runs")
         commit = refresh(self.git, self.run)
         configure(self.root, self.places, self.places.dvc_remote)
         return commit
@@ -210,9 +213,21 @@ def require_status(status: int, what: str) -> None:
         raise RunError(f"{what} ended with status {status}: see the lines above; then run the same command again")
 
 
-def _sweep(workspaces: Path) -> None:
+def _mend_run_cache(folder: Path) -> None:
+    """Delete folders in which a killed DVC did not come to note the stage it had finished: it cannot read them."""
+    for noted in folder.glob("*/*"):
+        # The cache is shared: what is this young another run may be about to fill.
+        with suppress(OSError):
+            if time.time() - noted.stat().st_mtime > _SECONDS_TO_NOTE:
+                noted.rmdir()
+
+
+def _sweep(places: Places) -> None:
     """Delete what other runs left here that nobody has used for a week: all of it is on the remotes."""
-    for path in workspaces.glob("*.lock"):
+    for code in (places.cache / "code").glob("*"):
+        if time.time() - code.stat().st_mtime >= _SECONDS_UNUSED:
+            shutil.rmtree(code, ignore_errors=True)
+    for path in places.workspaces.glob("*.lock"):
         if time.time() - path.stat().st_mtime < _SECONDS_UNUSED:
             continue
         with path.open("a+", encoding="utf-8") as lock, suppress(BlockingIOError):
