@@ -51,6 +51,19 @@ def test_figures_about_direction_are_claims_of_its_benchmarks():
     gain, low = (f"{shops[f'complete_journey_hr10_{name}']:.3f}"[1:] for name in ("gain", "gain_low"))
     assert f"the blend adds {gain} (from {low} on)" in README
     assert shops["uci_hr10_gain_low"] < 0.0
+    chain = json.loads((results / "scorer_complete_journey.json").read_text())["claims"]
+    gain, low = chain["auc_gain_from_gnn"], chain["auc_gain_from_gnn_low"]
+    assert low < 0.0 < gain
+    assert f"the network adds {gain:.4f}\n(from −{-low:.4f} on)".replace("0.", ".") in README
+    assert max(adaptive(results).values()) < 0.0
+    speed = json.loads((results / "sampling.json").read_text())["claims"]
+    assert f"hears {speed['ratio_alone']:.1f} times as many edges a second as PyG's" in README
+    assert f"{speed['ratio_in_training']:.1f} times in\na training loop" in README
+
+
+def adaptive(results):
+    claims = json.loads((results / "direction_adaptive.json").read_text())["claims"]
+    return {name: claims[name] for name in ("low_degree_gain_min", "overall_gain_min")}
 
 
 def test_figures_about_the_replay_are_claims_of_its_benchmark():

@@ -2,8 +2,8 @@
 
 Uniform picks are simple random samples of fixed size. Weighted picks are successive samples: edges are drawn one by
 one, each with probability in proportion to its weight among those not yet drawn. That is the scheme of Efraimidis and
-Spirakis (2006), whose exponential keys are used where a row is short; where it is long, draws that repeat are drawn
-again, which is the same law. Its chance of holding an edge is not in proportion to the weight, except for one draw.
+Spirakis (2006). Draws that repeat are drawn again, which is the same law; their exponential keys find what patience
+does not. Its chance of holding an edge is not in proportion to the weight, except for one draw.
 """
 
 import numpy as np
@@ -21,9 +21,8 @@ State = npt.NDArray[np.uint64]
 Edges = CountArray
 _WHOLE = 2.0**31
 
-# A row that is longer than this many times the fan is drawn from, a shorter one is walked.
+# Where edges are left out, a row that is longer than this many times the fan is drawn from, a shorter one is walked.
 _LONG_ROW = 8
-_LONG_WEIGHTED_ROW = 1.0
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
@@ -84,9 +83,7 @@ def pick_weighted(
     wanted = min(fan, end - begin - barred)
     if wanted == end - begin - barred:
         return int(pick_uniform(begin, end, edges, left_out, barred, fan, picked, state))
-    drawn = 0
-    if end - begin > _LONG_WEIGHTED_ROW * fan:
-        drawn = _draw_weighted(begin, end, edges, left_out, barred, wanted, picked, state)
+    drawn = _draw_weighted(begin, end, edges, left_out, barred, wanted, picked, state)
     if drawn == wanted:
         return int(drawn)
     # What repeated draws did not find is found by keys among the rest, which leaves the law as it is.
