@@ -13,6 +13,8 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
+_WRITTEN = (":!benchmarks/results", ":!docs/images")
+
 Cell = str | int | float | bool | None
 
 
@@ -60,11 +62,18 @@ def publish(finding: Finding) -> Path:
 
 
 def commit(root: Path = ROOT) -> str:
-    """Return the commit the benchmark ran on, with `-dirty` when the working tree differs from it."""
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=root, capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or "unknown"
+    """Return the commit the benchmark ran on, with `-dirty` when the working tree differs from it.
+
+    What benchmarks write themselves, results and pictures, does not count.
+    """
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    found = git("describe", "--always", "--abbrev=12")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)
+    return f"{found}{'-dirty' if changed else ''}" if found else "unknown"
 
 
 def _for_others(arguments: Sequence[str]) -> list[str]:

@@ -87,7 +87,7 @@ def pick_weighted(
     if drawn == wanted:
         return int(drawn)
     # What repeated draws did not find is found by keys among the rest, which leaves the law as it is.
-    count = drawn
+    count = int(drawn)
     for position in range(begin, end):
         if barred > 0 and left_out[edges[position, 1]]:
             continue
