@@ -103,14 +103,17 @@ def report() -> None:
     """Render reports/index.html and reports/positivity.html, and print the headline figures."""
     from onward.artifacts import read_json, read_table, read_text, write_text
     from onward.deployment.provenance import provenance
-    from onward.evaluation.report import REPORT_FILES, ReportContent, render_report
+    from onward.evaluation.neighbourhood import telling_neighbourhoods
+    from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES, ReportContent, render_report
     from onward.evaluation.report_words import against_design, headline
     from onward.monitoring.evidently_report import publish
 
     layout = _layout()
     made_by = provenance(layout.root)
     texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
-    content = ReportContent.from_texts(texts, made_by["git_commit"], made_by["dvc_lock_sha256"])
+    names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()
+    ways = telling_neighbourhoods(read_table(layout.root / EDGES), names)
+    content = ReportContent.from_texts(texts, ways, made_by["git_commit"], made_by["dvc_lock_sha256"])
     write_text(layout.reports / "index.html", render_report(content))
     positivity = read_table(layout.monitoring / "positivity.parquet")
     verdict = read_json(layout.monitoring / "verdict.json")

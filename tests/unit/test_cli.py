@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from test_evaluation_report import texts
 from test_monitoring_positivity import FACTS, judge, make_rows
@@ -17,7 +18,7 @@ from onward.deployment.reasons import events
 from onward.deployment.registry import Registry
 from onward.deployment.services import Service
 from onward.errors import RegistryError
-from onward.evaluation.report import REPORT_FILES
+from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES
 from onward.monitoring.verdict import summarise_verdict
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
@@ -38,6 +39,9 @@ def project(tmp_path_factory):
         write_text(root / REPORT_FILES[name], text)
     rows = make_rows()
     table, verdicts = judge(rows)
+    write_table(root / PRODUCTS, pd.DataFrame({"name": ["phone", "case", "strap"]}))
+    pairs = {"source": [0, 1], "target": [1, 2], "support": [30, 40], "reverse_support": [3, 4]}
+    write_table(root / EDGES, pd.DataFrame(pairs))
     write_table(root / "artifacts" / "monitoring" / "positivity.parquet", table)
     write_json(root / "artifacts" / "monitoring" / "verdict.json", summarise_verdict(verdicts, rows, FACTS, 0.08))
     write_json(root / "artifacts" / "deployment" / "deployment.json", deployment(root, 1))

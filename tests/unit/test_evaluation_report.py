@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from onward.evaluation.neighbourhood import Neighbour, Neighbourhood
 from onward.evaluation.report import REPORT_FILES, ReportContent, parse_rows, render_report
 from onward.evaluation.report_words import account, against_design, say_gain, say_winner
 
@@ -222,8 +223,15 @@ def texts(**changes):
     }
 
 
-def content(**changes):
-    return ReportContent.from_texts(texts(**changes), commit="c0ffee" * 6, lock_hash="deadbeef" * 4)
+AFTER_PAINT = (Neighbour("brush of a name that no line of a picture holds", 7, 1), Neighbour(r"$1 \off $", 6, 1))
+WAYS = (
+    Neighbourhood("phone & co", (Neighbour("sim card", 12, 3),), (Neighbour("<b>case</b>", 30, 2),)),
+    Neighbourhood("paint", (Neighbour("primer", 8, 1),), AFTER_PAINT),
+)
+
+
+def content(ways=WAYS, **changes):
+    return ReportContent.from_texts(texts(**changes), ways, commit="c0ffee" * 6, lock_hash="deadbeef" * 4)
 
 
 @pytest.fixture(scope="module")
@@ -286,9 +294,18 @@ def test_every_reference_inside_a_figure_finds_its_target(page, structure):
 
 def test_every_figure_says_in_words_what_it_shows(structure):
     labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
-    assert len(labels) == 9
+    assert len(labels) == 9 + len(WAYS)
     assert all(len(label) > 40 for label in labels)
     assert any("half have come by day 14" in label for label in labels)
+    assert any("Bought before phone & co: sim card (12 customers to 3). Bought after" in label for label in labels)
+
+
+def test_the_page_draws_what_comes_before_and_after_a_product_with_names(structure):
+    words = " ".join(" ".join(structure.words).split())
+    for said in ("phone & co", "sim card", "12 : 3", "<b>case</b>", "30 : 2", "paint", "brush of a name", r"$1 \off $"):
+        assert said in words
+    assert "that no line of a picture holds" not in words, "long names are cut in the picture"
+    assert "No product of this graph" in render_report(content(ways=()))
 
 
 def test_the_page_names_the_run_the_verdict_and_the_stand_in(structure):
@@ -342,7 +359,7 @@ def test_a_run_without_queries_notes_or_conversions_in_a_level_still_has_its_pag
 
 def test_content_has_a_field_for_every_file_it_asks_for():
     fields = {field.name for field in dataclasses.fields(ReportContent)}
-    assert fields == set(REPORT_FILES) | {"commit", "lock_hash"}
+    assert fields == set(REPORT_FILES) | {"neighbourhoods", "commit", "lock_hash"}
     assert set(texts()) == set(REPORT_FILES)
 
 

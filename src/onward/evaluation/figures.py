@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from io import StringIO
+from textwrap import fill
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -17,6 +18,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
+
+from onward.evaluation.neighbourhood import Neighbourhood
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -198,6 +201,40 @@ def ranking(names: Sequence[str], intervals: Rows, winner: int, aside: Sequence[
     said = ", ".join(f"{name} {each['value']:.1%}" for name, each in zip(names, intervals, strict=True))
     alt = f"Hit rate at 10 with 95 % intervals: {said}."
     return svg_figure("ranking", alt, draw, width=6.2, height=0.34 * len(names) + 0.7)
+
+
+def neighbourhood(number: int, found: Neighbourhood) -> Markup:
+    """What leads to a product and what it leads to, with how many customers bought in this order and in the other."""
+    rows = max(len(found.before), len(found.after))
+
+    def draw(axes: Axes) -> None:
+        middle = (rows - 1) / 2
+        # Names are no formulas. They lie inside; measured in another font than the page's, they would push arrows away.
+        plain: dict[str, Any] = {"va": "center", "parse_math": False, "in_layout": False}
+        axes.text(0.5, middle, fill(found.name, 20), ha="center", weight="bold", **plain)
+        for side, colour, outer, inner, count, name, align in (
+            (found.before, SERIES[0], 0.335, 0.39, 0.305, 0.275, "right"),
+            (found.after, SERIES[1], 0.665, 0.61, 0.695, 0.725, "left"),
+        ):
+            for row, each in enumerate(side, start=(rows - len(side)) // 2):
+                here, there = (outer, row), (inner, middle + 0.3 * (row - middle))  # arrows meet at the product
+                begin, end = (here, there) if side is found.before else (there, here)
+                style = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.6, "shrinkA": 0, "shrinkB": 0}
+                axes.annotate("", end, begin, arrowprops=style)
+                axes.text(count, row, f"{each.so} : {each.reversed}", ha="center", color=colour, **plain)
+                axes.text(name, row, _fitted(each.name, 33), ha=align, **plain)
+        axes.set(xlim=(0, 1), ylim=(rows - 0.4, -0.6))
+        axes.axis("off")
+
+    said = (
+        f"{way} {found.name}: " + ", ".join(f"{each.name} ({each.so} customers to {each.reversed})" for each in side)
+        for way, side in (("Bought before", found.before), ("Bought after", found.after))
+    )
+    return svg_figure(f"way{number}", ". ".join(said) + ".", draw, width=10.4, height=0.32 * rows + 0.2)
+
+
+def _fitted(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1].rstrip(" ·") + "…"
 
 
 def _dots(axes: Axes, names: Sequence[str], intervals: Rows, colours: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onward.evaluation import figures
+from onward.evaluation.neighbourhood import Neighbourhood
 from onward.evaluation.report_words import (
     FILTERS,
     METHODS,
@@ -44,10 +45,13 @@ REPORT_FILES: Mapping[str, str] = {
 }
 """What the page is made of, from the project's root; every file is text."""
 
+EDGES, PRODUCTS = "artifacts/model/edges.parquet", "artifacts/serving/products.parquet"
+"""What the picture of the directed graph is drawn from."""
+
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything the page says, as plain values; field names are the keys of `REPORT_FILES`."""
+    """Everything the page says, as plain values; fields that come from a file have its key in `REPORT_FILES`."""
 
     commit: str
     lock_hash: str
@@ -62,13 +66,17 @@ class ReportContent:
     z_reliability: list[dict[str, Any]]
     label_weights: list[dict[str, Any]]
     operating_points: list[dict[str, Any]]
+    neighbourhoods: tuple[Neighbourhood, ...]
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str], commit: str, lock_hash: str) -> "ReportContent":
+    def from_texts(
+        cls, texts: Mapping[str, str], neighbourhoods: tuple[Neighbourhood, ...], commit: str, lock_hash: str
+    ) -> "ReportContent":
         """Parse the text of every file in `REPORT_FILES`.
 
         Args:
             texts: by the keys of `REPORT_FILES`.
+            neighbourhoods: of the directed graph, to be drawn.
             commit: git commit of the run, as short or long as the page should show it.
             lock_hash: hash of dvc.lock.
         """
@@ -76,7 +84,7 @@ class ReportContent:
             name: json.loads(texts[name]) if path.endswith(".json") else parse_rows(texts[name])
             for name, path in REPORT_FILES.items()
         }
-        return cls(commit=commit, lock_hash=lock_hash, **parsed)
+        return cls(neighbourhoods=neighbourhoods, commit=commit, lock_hash=lock_hash, **parsed)
 
 
 def parse_rows(text: str) -> list[dict[str, Any]]:
@@ -121,6 +129,7 @@ def render_report(content: ReportContent) -> str:
         results=results,
         ranking=ranking,
         figures=drawn,
+        ways=[figures.neighbourhood(number, found) for number, found in enumerate(content.neighbourhoods)],
         methods=METHODS,
         searches=SEARCHES,
         heat=heat_map(results["heat_map"]),
@@ -133,7 +142,7 @@ def render_report(content: ReportContent) -> str:
         found_groups=say_groups(results),
         gain=say_gain(results["decisions"], results["deployed_policy"]),
         winner=say_winner(ranking),
-        files=REPORT_FILES,
+        files=[*REPORT_FILES.values(), EDGES, PRODUCTS],
     )
 
 

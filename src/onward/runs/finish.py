@@ -10,7 +10,7 @@ from typing import Any
 
 from onward.deployment.registry import Registry
 from onward.errors import RunError
-from onward.evaluation.report import REPORT_FILES
+from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES
 from onward.runs.git import GitError
 from onward.runs.manifest import FILE, Manifest
 from onward.runs.pipeline import Pipeline
@@ -65,7 +65,7 @@ def finish(places: Places, run: str, say: Say, *, pages: bool = True) -> Finishe
 def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pages: bool) -> dict[str, Any]:
     """Render the pages and hang them on the version; return what the manifest says of the end."""
     lock, needed = space.locked_state(), dict[str, str]()
-    for file in (*REPORT_FILES.values(), _POSITIVITY):
+    for file in (*((*REPORT_FILES.values(), EDGES, PRODUCTS) if pages else ()), _POSITIVITY):
         maker = pipeline.maker(file)
         outs = pipeline.stage(maker).outs if maker else ()
         needed |= {out: lock.outs(str(maker))[out] for out in outs if file.startswith(f"{out}/")}
