@@ -13,7 +13,7 @@ import yaml
 from onward.errors import RunError
 from onward.runs.git import GitError
 from onward.runs.names import require_stage
-from onward.runs.pipeline import Lock, Pipeline, changes, hash_bytes, parse_lock
+from onward.runs.pipeline import Lock, Pipeline, Stage, changes, hash_bytes, parse_lock
 from onward.runs.places import Places
 from onward.runs.workspace import Say, Workspace, open_workspace, require_status
 
@@ -53,12 +53,7 @@ def run_stage(places: Places, run: str, name: str, say: Say) -> bool:
             raise RunError(f"{name} needs {', '.join(left)} first: `onward run stage {run} {left[0]}`")
         _prepare(space, pipeline, name, forced=name in manifest.forced)
         force = ["--force"] if name in manifest.forced else []
-        require_status(space.execute("dvc", "repro", "--single-item", *force, name), f"stage {name}")
-        lock = space.locked_state()
-        _require_own_inputs(space, lock, pipeline, name)
-        require_status(space.execute("dvc", "push", name), f"sending the outputs of {name}")
-        space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
-        return _record(space, lock, pipeline, name, manifest.code_commit, say)
+        return _take(space, pipeline, [name], force, manifest.code_commit, say)
 
 
 def run_stages(places: Places, run: str, names: Sequence[str], say: Say) -> None:
@@ -91,22 +86,12 @@ def run_stages(places: Places, run: str, names: Sequence[str], say: Say) -> None
             if left or name in manifest.forced:
                 first = left[0] if left else name
                 raise RunError(f"{name} cannot run together with others: `onward run stage {run} {first}` comes first")
-        lock, own = space.locked_state(), {out for stage in stages.values() for out in stage.outs}
-        outputs = {out for stage in stages.values() for dep in stage.deps if (out := pipeline.output(dep))}
-        others = sorted(outputs - own - _kept_by_git(pipeline))
-        reads = {out: found for out in others if (found := lock.hash_of(out))}
+        reads = _read_by(pipeline, space.locked_state(), list(stages.values()))
         missing = space.bring(reads)
         if missing:
             raise RunError(f"the stages need {', '.join(sorted(missing))}, which DVC remote {places.dvc_remote} lacks")
-        space.forget(own)
-        require_status(space.execute("dvc", "repro", "--single-item", *stages), f"one of {', '.join(stages)}")
-        lock = space.locked_state()
-        for name in stages:
-            _require_own_inputs(space, lock, pipeline, name)
-        require_status(space.execute("dvc", "push", *stages), f"sending the outputs of {', '.join(stages)}")
-        for name, stage in stages.items():
-            space.remember({path: lock.outs(name)[path] for path in stage.outs})
-            _record(space, lock, pipeline, name, manifest.code_commit, say)
+        space.forget(out for stage in stages.values() for out in stage.outs)
+        _take(space, pipeline, list(stages), [], manifest.code_commit, say)
 
 
 def done_stages(space: Workspace, code_commit: str, commit: str) -> dict[str, str]:
@@ -126,8 +111,7 @@ def message(subject: str, run: str, stage: str | None = None) -> str:
 def _prepare(space: Workspace, pipeline: Pipeline, name: str, *, forced: bool) -> None:
     """Have in the folder what the stage reads, and what it wrote before where that will still do."""
     stage, lock = pipeline.stage(name), space.locked_state()
-    outputs = {out for dep in stage.deps if (out := pipeline.output(dep))} - _kept_by_git(pipeline)
-    reads = {out: found for out in sorted(outputs) if (found := lock.hash_of(out))}
+    reads = _read_by(pipeline, lock, [stage])
     before = {path: lock.outs(name)[path] for path in stage.outs if path in lock.outs(name)}
     params = yaml.safe_load((space.root / "params.yaml").read_bytes()) if stage.params else {}
     stale = forced or changes(pipeline, lock, params, lambda path: _hash_file(space, path), name)
@@ -135,6 +119,28 @@ def _prepare(space: Workspace, pipeline: Pipeline, name: str, *, forced: bool) -
     if missing:
         raise RunError(f"{name} needs {', '.join(sorted(missing))}, which DVC remote {space.places.dvc_remote} lacks")
     space.forget(stage.outs)
+
+
+def _read_by(pipeline: Pipeline, lock: Lock, stages: Sequence[Stage]) -> dict[str, str]:
+    """Outputs of other stages that these read, and the hashes recorded of them."""
+    own = {out for stage in stages for out in stage.outs}
+    outputs = {out for stage in stages for dep in stage.deps if (out := pipeline.output(dep))}
+    return {out: found for out in sorted(outputs - own - _kept_by_git(pipeline)) if (found := lock.hash_of(out))}
+
+
+def _take(
+    space: Workspace, pipeline: Pipeline, names: Sequence[str], force: Sequence[str], code_commit: str, say: Say
+) -> bool:
+    """Run stages with one start of DVC, send their outputs, record each; whether this call recorded the last."""
+    require_status(space.execute("dvc", "repro", "--single-item", *force, *names), f"stage {' or '.join(names)}")
+    lock, recorded = space.locked_state(), False
+    for name in names:
+        _require_own_inputs(space, lock, pipeline, name)
+    require_status(space.execute("dvc", "push", *names), f"sending the outputs of {', '.join(names)}")
+    for name in names:
+        space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
+        recorded = _record(space, lock, pipeline, name, code_commit, say)
+    return recorded
 
 
 def _require_own_inputs(space: Workspace, lock: Lock, pipeline: Pipeline, name: str) -> None:
