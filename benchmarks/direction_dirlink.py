@@ -35,6 +35,7 @@ from onward.evaluation.ranking import Method, score_pairs
 from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
 from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.link_scores import GRIDS, LinkScore
+from onward.graph.node_facts import NODE_FACTS, node_facts
 from onward.model.digae import Digae
 from onward.model.whole_graph import WholeGraphEncoder
 
@@ -50,10 +51,12 @@ BLENDS = (
     BlendSettings(linear=True, both_ways=True),
     BlendSettings(linear=False, both_ways=False),
     BlendSettings(linear=False, both_ways=True, iterations=400, leaves=24, min_rows_in_leaf=60),
+    BlendSettings(linear=False, both_ways=False, iterations=700, leaves=31, min_rows_in_leaf=100, feature_share=0.3),
 )
 RANKERS = (RankerSettings(objective="binary"), RankerSettings(objective="lambdarank"))
 HELD_OUT = 0.15
 LEARNT_EDGES = 3900
+LEAST_ROUNDS = 2
 ABSENT = 10
 JUDGED_ABSENT = 10
 """Non-edges that a validation edge has to beat, so that picking is not left to a few of them."""
@@ -186,8 +189,8 @@ def _taking(column: int) -> Score:
 
 
 def folds_of(graph: DirectedGraph, absent: int) -> Iterator[Fold]:
-    """As many held-out rounds as give the blend `LEARNT_EDGES` edges to learn from: one where edges are many."""
-    rounds = math.ceil(LEARNT_EDGES / (HELD_OUT * len(graph.edges)))
+    """As many held-out rounds as give the blend `LEARNT_EDGES` edges to learn from, and at least `LEAST_ROUNDS`."""
+    rounds = max(LEAST_ROUNDS, math.ceil(LEARNT_EDGES / (HELD_OUT * len(graph.edges))))
     return cross_fit(graph, rounds, HELD_OUT, absent, seed=7)
 
 
@@ -203,9 +206,9 @@ def which_way(matched: DirectionPairs, forward: Floats, reverse: Floats) -> dict
 
 
 def question_of(graph: DirectedGraph, fitted: Mapping[str, Method], proposers: Sequence[str]) -> Question:
-    """What the ranker may see of a graph: scores, degrees, and no edge that is there already."""
-    degrees = np.log1p(np.stack([graph.in_degrees, graph.out_degrees], axis=1)).astype(np.float32)
-    return Question(fitted, proposers, rivals_of(graph), degrees, degrees)
+    """What the ranker may see of a graph: scores, `node_facts`, and no edge that is there already."""
+    facts = node_facts(graph)
+    return Question(fitted, proposers, rivals_of(graph), facts, facts)
 
 
 def examples_of(fold: Fold, scores: Mapping[str, LinkScore], proposers: Sequence[str], share: float) -> Examples:
@@ -241,7 +244,8 @@ def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
 
 def key(split: str) -> str:
     """A split under the settings of this file: a trial of other settings is another trial."""
-    settings = repr((GRIDS, DIGAE, ENCODERS, BLENDS, RANKERS, HELD_OUT, LEARNT_EDGES, ABSENT, JUDGED_ABSENT))
+    learnt = (HELD_OUT, LEARNT_EDGES, LEAST_ROUNDS, ABSENT, JUDGED_ABSENT)
+    settings = repr((GRIDS, NODE_FACTS, DIGAE, ENCODERS, BLENDS, RANKERS, learnt))
     return f"{split}, settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
 
 

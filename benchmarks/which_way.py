@@ -1,4 +1,4 @@
-"""Direction of held-out one-way edges, for `direction_retail`: every untrained score, degrees, and their blend."""
+"""Direction of held-out one-way edges, for `direction_retail`: scores, what edges say of nodes, and their blend."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,17 +18,18 @@ from onward.evaluation.link_folds import cross_fit
 from onward.evaluation.links import DirectionPairs
 from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.link_scores import GRIDS, LinkScore
+from onward.graph.node_facts import NODE_FACTS
 
 SAMPLES = 500
 HELD_OUT = 0.15
-LEARNT_PAIRS = 12_000
+LEARNT_PAIRS = 60_000
 MOST_ROUNDS = 6
 SETTINGS = (
     BlendSettings(iterations=200, learning_rate=0.05, leaves=16, min_rows_in_leaf=40, feature_share=0.3, bags=2),
     BlendSettings(iterations=400, learning_rate=0.03, leaves=8, min_rows_in_leaf=80, feature_share=0.3, bags=2),
+    BlendSettings(iterations=800, learning_rate=0.03, leaves=31, min_rows_in_leaf=100, feature_share=0.3, bags=2),
 )
 MATCHED = ("both matched", "in matched")
-DEGREE_COLUMNS = {"in-degree": (2, 0), "out-degree": (3, 1)}
 
 LEAST_SUPPORT = 10
 FALSE_DISCOVERIES = 0.05
@@ -83,9 +84,9 @@ def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
     found: dict[str, Mapping[str, Interval]] = {}
     for number, name in enumerate(scores):
         found[name] = _auc(test, shown[:, number], shown[:, len(scores) + number])
-    for name, (target, source) in DEGREE_COLUMNS.items():
-        columns = shown[:, 2 * len(scores) :]
-        found[name] = _auc(test, columns[:, target], columns[:, source])
+    of_source, of_target = np.split(shown[:, 2 * len(scores) :], 2, axis=1)
+    for number, name in enumerate(NODE_FACTS):
+        found[name] = _auc(test, of_target[:, number], of_source[:, number])
     learnt, weights = _learnt(split.graph, scores)
     blends = {
         (matching, number): DirectionBlend.fit(learnt, weights[matching], settings)

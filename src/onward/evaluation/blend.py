@@ -1,4 +1,4 @@
-"""One score from many: boosted trees over untrained scores, degrees and, when given, the encoder.
+"""One score from many: boosted trees over untrained scores, what edges say of nodes and, when given, the encoder.
 
 The trees are fitted on held-out edges. The features of a held-out edge come from a graph without it (`cross_fit`), as
 those of a test edge do, so no edge helps to score itself and training and test rows look alike.
@@ -20,10 +20,9 @@ from onward.evaluation.link_folds import Fold
 from onward.evaluation.ranking import Method, score_pairs
 from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.link_scores import LinkScore
+from onward.graph.node_facts import NODE_FACTS, node_facts
 
 Features = npt.NDArray[np.float32]
-
-DEGREES = ("in-degree of u", "out-degree of u", "in-degree of v", "out-degree of v")
 
 _LEAST = 1e-4  # what the logarithm of a score adds to it, so that zero is finite
 
@@ -79,26 +78,26 @@ class PairRows:
 
 
 def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Ints) -> Features:
-    """[r, 2 scores + 4] every score of each pair u -> v, every score of v -> u, then `DEGREES`."""
+    """[r, 2 scores + 2 F] every score of each pair u -> v, every score of v -> u, `node_facts` of u, then of v."""
     source, target = pairs[:, 0], pairs[:, 1]
     # Both ways at once: a method then computes the scores after each node only once.
     asked, wanted = np.concatenate([source, target]), np.concatenate([target, source])
     both = [score_pairs(method, asked, wanted, graph.nodes).reshape(2, -1) for method in scores.values()]
     columns = [each[way] for way in (0, 1) for each in both]
-    degrees = [graph.in_degrees[source], graph.out_degrees[source], graph.in_degrees[target], graph.out_degrees[target]]
-    return np.stack([*columns, *degrees], axis=1).astype(np.float32)
+    facts = node_facts(graph)
+    return np.concatenate([np.stack(columns, axis=1), facts[source], facts[target]], axis=1).astype(np.float32)
 
 
 def turned_round(features: Features) -> Features:
     """The features of v -> u from those of u -> v.
 
-    >>> row = np.arange(8, dtype=np.float32)[None]  # two scores one way, two the other, four degrees
-    >>> turned_round(row)[0].tolist()
-    [2.0, 3.0, 0.0, 1.0, 6.0, 7.0, 4.0, 5.0]
+    >>> row = np.repeat([[1, 2, 3, 4]], [2, 2, len(NODE_FACTS), len(NODE_FACTS)], axis=1)  # two scores
+    >>> turned_round(row)[0, [0, 2, 4, -1]].tolist()
+    [2, 1, 4, 3]
     """
-    scores = (features.shape[1] - len(DEGREES)) // 2
-    there, back, degrees = np.split(features, [scores, 2 * scores], axis=1)
-    return np.concatenate([back, there, degrees[:, 2:], degrees[:, :2]], axis=1)
+    scores = _scores(features)
+    there, back, of_source, of_target = np.split(features, np.cumsum([scores, scores, len(NODE_FACTS)]), axis=1)
+    return np.concatenate([back, there, of_target, of_source], axis=1)
 
 
 def fit_scores(scores: Mapping[str, LinkScore], graph: DirectedGraph) -> dict[str, Method]:
@@ -169,8 +168,12 @@ def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: 
     return lgb.train(parameters, data, num_boost_round=settings.iterations)
 
 
+def _scores(features: Features) -> int:
+    return int(features.shape[1]) // 2 - len(NODE_FACTS)
+
+
 def _one_way(features: Features) -> Features:
-    scores = (features.shape[1] - len(DEGREES)) // 2
+    scores = _scores(features)
     return np.concatenate([features[:, :scores], features[:, 2 * scores :]], axis=1)
 
 
