@@ -7,7 +7,6 @@ blend's. Test edges are looked at once. Finished splits are kept (see `trials`),
 """
 
 import argparse
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.direction_data import LinkSplit, cora_ml, cora_ml_split, data_folder, photo, random_split
 from benchmarks.form import Cell, Finding, publish
-from benchmarks.trials import Kept, Trial, Trials
+from benchmarks.trials import Kept, Trial, Trials, settings_key
 from onward.evaluation.blend import (
     Blend,
     BlendSettings,
@@ -245,8 +244,7 @@ def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
 def key(split: str) -> str:
     """A split under the settings of this file: a trial of other settings is another trial."""
     learnt = (HELD_OUT, LEARNT_EDGES, LEAST_ROUNDS, ABSENT, JUDGED_ABSENT)
-    settings = repr((GRIDS, NODE_FACTS, DIGAE, ENCODERS, BLENDS, RANKERS, learnt))
-    return f"{split}, settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    return f"{split}, {settings_key(GRIDS, NODE_FACTS, DIGAE, ENCODERS, BLENDS, RANKERS, learnt)}"
 
 
 def claims(table: Table) -> dict[str, float]:

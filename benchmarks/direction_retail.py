@@ -12,7 +12,6 @@ reverse. Degrees give the direction away, so pairs are matched by them; see `onw
 """
 
 import argparse
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,8 +37,8 @@ from benchmarks.direction_sequences import (
 )
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, SHOPS, Shop
-from benchmarks.trials import Trial, Trials
-from benchmarks.which_way import photo_direction, uci_direction
+from benchmarks.trials import Trial, Trials, settings_key
+from benchmarks.which_way import DIRECTION_KEY, photo_direction, uci_direction
 from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
 from onward.evaluation.links import PairRanks, by_degree, rank_links
 from onward.evaluation.purchase_log import PurchaseLog
@@ -254,15 +253,14 @@ def main() -> None:
     trials = Trials("direction_retail", fresh=asked.fresh)
     rows: list[dict[str, Cell]] = []
     claims: dict[str, float] = {}
-    settings = repr((GRIDS, COUNTED, IN_TIME, HALF_LIVES, SHOP_RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED))
-    key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    key = settings_key(GRIDS, COUNTED, IN_TIME, HALF_LIVES, SHOP_RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED)
     for name in (each for each in asked.part if each in SHOPS):
         found = trials.run(f"{name}, {key}", partial(_retail_of, name, Path(asked.data)))
         rows += found["rows"]
         claims |= {f"{name}_hr10_gain_low": found["gain"]["low"], f"{name}_hr10_gain": found["gain"]["value"]}
     directions = {"photo_direction": photo_direction, "uci_direction": uci_direction}
     for name in (each for each in asked.part if each in directions):
-        found = trials.run(name, partial(directions[name], Path(asked.data)))
+        found = trials.run(f"{name}, {DIRECTION_KEY}", partial(directions[name], Path(asked.data)))
         rows += found["rows"]
         claims |= found["claims"]
     columns = dict.fromkeys(column for row in rows for column in row)

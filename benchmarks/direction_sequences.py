@@ -7,7 +7,6 @@ last three.
 """
 
 import argparse
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -19,7 +18,7 @@ from rich.console import Console
 
 from benchmarks.direction_data import Sequences, beauty, data_folder
 from benchmarks.form import Cell, Finding, publish
-from benchmarks.trials import Trial, Trials
+from benchmarks.trials import Trial, Trials, settings_key
 from onward.evaluation.links import PairRanks, rank_links
 from onward.evaluation.ranking import Method
 from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
@@ -290,8 +289,7 @@ def main() -> None:
         return Work.of(learning, test, fit_all(learning), fit_all(test))
 
     trials = Trials("direction_sequences", fresh=asked.fresh)
-    settings = repr((COUNTED, GRIDS, RANKERS, DECAY, JUDGES, asked.users, asked.learners, asked.per_proposer))
-    key = f"settings {hashlib.sha256(settings.encode()).hexdigest()[:12]}"
+    key = settings_key(COUNTED, GRIDS, RANKERS, DECAY, JUDGES, asked.users, asked.learners, asked.per_proposer)
     rows = [line for query in asked.query for line in compare(query, trials, key, work, asked.per_proposer)]
     found = {(line["query"], line["method"]): line for line in rows}
     named = {

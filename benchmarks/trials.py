@@ -54,6 +54,11 @@ class Trials:
         return self.done[key]
 
 
+def settings_key(*settings: object) -> str:
+    """A name for settings, for the end of a trial's key: another one where any of them, as told by repr, is another."""
+    return f"settings {hashlib.sha256(repr(settings).encode()).hexdigest()[:12]}"
+
+
 @dataclass(frozen=True)
 class Kept:
     """A score whose fits are kept on disk: for encoders that train for minutes.

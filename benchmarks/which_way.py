@@ -10,7 +10,7 @@ from scipy.stats import binom
 from benchmarks.direction_data import LinkSplit, photo, random_split
 from benchmarks.form import Cell
 from benchmarks.retail_data import SHOPS, Shop
-from benchmarks.trials import Trial
+from benchmarks.trials import Trial, settings_key
 from onward.evaluation.blend import BlendSettings, Features, fit_scores, pair_features
 from onward.evaluation.direction_blend import DirectionBlend
 from onward.evaluation.intervals import Floats, Interval
@@ -30,6 +30,7 @@ SETTINGS = (
     BlendSettings(iterations=800, learning_rate=0.03, leaves=31, min_rows_in_leaf=100, feature_share=0.3, bags=2),
 )
 MATCHED = ("both matched", "in matched")
+DIRECTION_KEY = settings_key(GRIDS, NODE_FACTS, HELD_OUT, LEARNT_PAIRS, MOST_ROUNDS, SETTINGS)
 
 LEAST_SUPPORT = 10
 FALSE_DISCOVERIES = 0.05
