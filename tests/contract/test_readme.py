@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from onward.graph.link_scores import GRIDS
 from tools.readme import with_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,10 +43,20 @@ def test_figures_about_delay_are_claims_of_its_benchmark():
 def test_figures_about_direction_are_claims_of_its_benchmarks():
     results = ROOT / "benchmarks" / "results"
     beauty = json.loads((results / "direction_sequences.json").read_text())["claims"]
-    shops = json.loads((results / "direction_retail.json").read_text())["claims"]
+    retail = json.loads((results / "direction_retail.json").read_text())
+    shops, rows = retail["claims"], retail["rows"]
     cora = json.loads((results / "direction_dirlink.json").read_text())["claims"]
     assert f"Hits@100 of {cora['cora_ml_hits100_blend']:.1f} on Cora-ML's ten splits" in README
     assert f"(encoder alone {cora['cora_ml_hits100_encoder']:.1f}," in README
+    way, scores = (
+        shops["photo_direction_auc_both_matched"],
+        {f"{name} {i}" for name in GRIDS for i in range(len(GRIDS[name]))},
+    )
+    of_pairs = (
+        row["direction AUC, both matched"] for row in rows if row["data"] == "Photo" and row["method"] in scores
+    )
+    best = max(of_pairs)
+    assert f"it knows the way in {way:.2f} of cases (the best score of a pair {best:.2f})".replace("0.", ".") in README
     by_item, by_history = (f"{beauty[name]:.3f}"[1:] for name in ("beauty_hr10_blend", "beauty_history_hr10_blend"))
     assert f"in {by_item} of cases among ten by the last item and {by_history} by" in README
     gain, low = (f"{shops[f'complete_journey_hr10_{name}']:.3f}"[1:] for name in ("gain", "gain_low"))
