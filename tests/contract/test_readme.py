@@ -48,14 +48,9 @@ def test_figures_about_direction_are_claims_of_its_benchmarks():
     cora = json.loads((results / "direction_dirlink.json").read_text())["claims"]
     assert f"Hits@100 of {cora['cora_ml_hits100_blend']:.1f} on Cora-ML's ten splits" in README
     assert f"(encoder alone {cora['cora_ml_hits100_encoder']:.1f}," in README
-    way, scores = (
-        shops["photo_direction_auc_both_matched"],
-        {f"{name} {i}" for name in GRIDS for i in range(len(GRIDS[name]))},
-    )
-    of_pairs = (
-        row["direction AUC, both matched"] for row in rows if row["data"] == "Photo" and row["method"] in scores
-    )
-    best = max(of_pairs)
+    of_photo = {row["method"]: row["direction AUC, both matched"] for row in rows if row["data"] == "Photo"}
+    best = max(of_photo[f"{name} {number}"] for name, grid in GRIDS.items() for number in range(len(grid)))
+    way = shops["photo_direction_auc_both_matched"]
     assert f"it knows the way in {way:.2f} of cases (the best score of a pair {best:.2f})".replace("0.", ".") in README
     by_item, by_history = (f"{beauty[name]:.3f}"[1:] for name in ("beauty_hr10_blend", "beauty_history_hr10_blend"))
     assert f"in {by_item} of cases among ten by the last item and {by_history} by" in README
