@@ -51,7 +51,7 @@ def test_figures_about_direction_are_claims_of_its_benchmarks():
     of_photo = {row["method"]: row["direction AUC, both matched"] for row in rows if row["data"] == "Photo"}
     best = max(of_photo[f"{name} {number}"] for name, grid in GRIDS.items() for number in range(len(grid)))
     way = shops["photo_direction_auc_both_matched"]
-    assert f"it knows the way in {way:.2f} of cases (the best score of a pair {best:.2f})".replace("0.", ".") in README
+    assert f"it knows the way in {way:.2f} of cases (the best score of a pair {best:.2f};".replace("0.", ".") in README
     by_item, by_history = (f"{beauty[name]:.3f}"[1:] for name in ("beauty_hr10_blend", "beauty_history_hr10_blend"))
     assert f"in {by_item} of cases among ten by the last item and {by_history} by" in README
     gain, low = (f"{shops[f'complete_journey_hr10_{name}']:.3f}"[1:] for name in ("gain", "gain_low"))
