@@ -8,6 +8,7 @@ from onward.evaluation.link_folds import cross_fit
 from onward.evaluation.links import existence_auc
 from onward.evaluation.ranking import score_pairs
 from onward.graph.directed_graph import DirectedGraph
+from onward.graph.node_facts import NODE_FACTS
 from onward.model.whole_graph import WholeGraphEncoder
 
 SMALL = WholeGraphEncoder(dimension=6, coordinates=16, hops=2, steps=60, rows=40, candidates=40)
@@ -53,5 +54,5 @@ def test_a_graph_without_attributes_or_edges_is_refused():
 
 def test_the_encoder_is_a_score_like_any_other_to_the_blend():
     rows = held_out_rows({"encoder": SMALL}, cross_fit(GRAPH, 2, 0.1, 2, seed=3))
-    assert rows.features.shape == (len(rows.label), 6)
+    assert rows.features.shape == (len(rows.label), 2 + 2 * len(NODE_FACTS))
     assert existence_auc(*(rows.features[part, 0].astype(float) for part in (rows.label, ~rows.label))) > 0.8
