@@ -30,7 +30,9 @@ SETTINGS = (
     BlendSettings(iterations=800, learning_rate=0.03, leaves=31, min_rows_in_leaf=100, feature_share=0.3, bags=2),
 )
 MATCHED = ("both matched", "in matched")
-DIRECTION_KEY = settings_key(GRIDS, NODE_FACTS, HELD_OUT, LEARNT_PAIRS, MOST_ROUNDS, SETTINGS, "facts alone too")
+COLUMNS = ("scores and node facts", "node facts")
+"""What a blend may read; scores come first."""
+DIRECTION_KEY = settings_key(GRIDS, NODE_FACTS, HELD_OUT, LEARNT_PAIRS, MOST_ROUNDS, SETTINGS, COLUMNS)
 
 LEAST_SUPPORT = 10
 FALSE_DISCOVERIES = 0.05
@@ -89,17 +91,17 @@ def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
     for number, name in enumerate(NODE_FACTS):
         found[name] = _auc(test, of_target[:, number], of_source[:, number])
     learnt, weights = _learnt(split.graph, scores)
-    # A blend of everything, or of what edges say of the nodes alone: the scores come first among the columns.
+    first = dict(zip(COLUMNS, (0, 2 * len(scores)), strict=True))
     blends = {
-        (matching, number, first): DirectionBlend.fit(learnt[:, first:], weights[matching], settings)
+        (matching, number, columns): DirectionBlend.fit(learnt[:, first[columns] :], weights[matching], settings)
         for matching in MATCHED
         for number, settings in enumerate(SETTINGS)
-        for first in (0, 2 * len(scores))
+        for columns in COLUMNS
     }
     for matching in MATCHED:
-        best = max(blends, key=lambda each: _of(blends[each], validation, judging[:, each[-1] :])[matching].value)
+        best = max(blends, key=lambda each: _of(blends[each], validation, judging[:, first[each[2]] :])[matching].value)
         console.print(f"{data}: {matching}: validation picks {best}", highlight=False)
-        found[f"blend picked by validation, {matching}"] = _of(blends[best], test, shown[:, best[-1] :])
+        found[f"blend picked by validation, {matching}"] = _of(blends[best], test, shown[:, first[best[2]] :])
     rows: list[dict[str, Cell]] = [
         {"data": data, "method": name, **{f"direction AUC, {each}": value.value for each, value in by.items()}}
         for name, by in found.items()

@@ -34,16 +34,17 @@ def node_facts(graph: DirectedGraph) -> npt.NDArray[np.float32]:
     returned = edges.multiply(edges.T).tocsr()
     one_way = sp.csr_matrix(edges - returned)
     one_way.eliminate_zeros()
+    back, one_way_back = edges.T.tocsr(), one_way.T.tocsr()
     into, out, both = (np.asarray(each, np.float64) for each in (graph.in_degrees, graph.out_degrees, _sums(returned)))
     ranks = [spring_rank(edges, pull) for pull in (0.01, 2.0, 10.0)]
     columns = [
         into, out, both, both / np.maximum(into, 1.0), both / np.maximum(out, 1.0),
         *ranks, spring_rank(normalised(edges), 0.001),
         *(spring_rank(one_way, pull) for pull in (0.01, 2.0)),
-        _mean(edges, ranks[0]), _mean(edges.T.tocsr(), ranks[0]),
-        *(np.log(_page_rank(each) * graph.nodes + 1e-9) for each in (edges, edges.T.tocsr())),
+        _mean(edges, ranks[0]), _mean(back, ranks[0]),
+        *(np.log(_page_rank(each) * graph.nodes + 1e-9) for each in (edges, back)),
         *(_mean(each, np.log1p(degree))
-          for way in (edges, one_way) for each in (way, way.T.tocsr()) for degree in (into, out)),
+          for each in (edges, back, one_way, one_way_back) for degree in (into, out)),
     ]  # fmt: skip
     return np.stack(columns, axis=1).astype(np.float32)
 
