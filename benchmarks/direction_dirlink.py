@@ -40,13 +40,8 @@ from onward.model.whole_graph import WholeGraphEncoder
 
 HITS = 100
 ENCODERS = (
-    (35.0, WholeGraphEncoder(embedded_coordinates=2048)),
-    (
-        12.75,
-        WholeGraphEncoder(
-            learning_rate=0.01, hidden=0.15, heads=5, coordinates=512, embedded_coordinates=2048, dropout=0.1
-        ),
-    ),
+    (35.0, WholeGraphEncoder()),
+    (12.75, WholeGraphEncoder(learning_rate=0.01, hidden=0.15, heads=3, coordinates=512)),
 )
 """Nodes a training step, and the encoder: a larger graph takes more steps."""
 DIGAE = (Digae(0.5, 0.5), Digae(0.2, 0.2), Digae(0.8, 0.8))

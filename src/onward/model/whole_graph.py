@@ -10,7 +10,6 @@ for the attributes x. Who a node is stands in random coordinates, one draw a nod
 steps, with or against the edges, and the alternating third) each role mixes by a few learnt numbers a head: products of
 walks approximate the propagated edges (PPᵀ)^k P, shared neighbours and the reversed edge, and no weight ever belongs to
 one node. Hops without weights are computed once for many steps, so a graph of ten thousand nodes trains on one core.
-Since no weight belongs to a coordinate either, what was learnt with few of them can embed with many, with less noise.
 """
 
 from collections.abc import Iterator
@@ -43,8 +42,7 @@ class WholeGraphEncoder:
 
     Attributes:
         dimension: of the attribute part of an embedding.
-        coordinates: random coordinates a node, in training.
-        embedded_coordinates: of the embeddings that `fit` returns; None takes those of training.
+        coordinates: random coordinates a node.
         heads: mixtures of the coordinates' walks, each another part of an embedding.
         hops: how far a node sees of the attributes.
         steps: of training.
@@ -61,7 +59,6 @@ class WholeGraphEncoder:
 
     dimension: int = 256
     coordinates: int = 384
-    embedded_coordinates: int | None = None
     heads: int = 2
     hops: int = 3
     steps: int = 400
@@ -84,7 +81,7 @@ class WholeGraphEncoder:
         if graph.attributes is None or not len(graph.edges):
             raise DataError("whole-graph encoder: it needs edges and attributes; leave it out for this graph")
         with reproducible(self.seed, self.threads):
-            base = _drawn(graph.nodes, self.coordinates)
+            base = torch.randn(graph.nodes, self.coordinates) / self.coordinates**0.5
             tower = _Tower(graph.attributes.shape[1], self.dimension, self.hops, self.heads)
             optimizer = torch.optim.AdamW(tower.parameters(), lr=self.learning_rate, weight_decay=1e-4)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps, eta_min=1e-4)
@@ -99,8 +96,6 @@ class WholeGraphEncoder:
                 optimizer.step()
                 schedule.step()
             tower.eval()
-            if self.embedded_coordinates is not None:
-                base = _drawn(graph.nodes, self.embedded_coordinates)
             with torch.no_grad():
                 everyone = torch.arange(graph.nodes)
                 whole = _see(graph, base, self.hops)
@@ -197,11 +192,6 @@ class _Tower(nn.Module):
         own = list(torch.einsum("hw,wnr->hnr", self.mixtures[role], walks))
         bias = self.biases[role](seen.degrees[nodes])
         return functional.normalize(known, dim=1), [functional.normalize(part, dim=1) for part in own], bias
-
-
-def _drawn(nodes: int, coordinates: int) -> Tensor:
-    """Random vectors [N, r] of mean length 1, any two of which are next to orthogonal."""
-    return torch.randn(nodes, coordinates).div(coordinates**0.5)
 
 
 def _see(graph: DirectedGraph, base: Tensor, hops: int) -> _Seen:
