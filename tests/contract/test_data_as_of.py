@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from small_log import AS_OF, CLOCKS, HORIZON, WINDOW, small_log
 
@@ -85,6 +85,8 @@ def test_every_row_is_kept_or_quarantined(tables):
 @settings(max_examples=10, **BUSY)
 def test_what_was_kept_is_kept_again(tables):
     once = validate(RawLog(tables), HORIZON, WINDOW, threads=1)
+    # Where most products are spoilt no conversion is left, and a log without any is refused as a whole.
+    assume(all(once.tables[each.name].num_rows or each.may_be_empty for each in CONTRACT))
     again = validate(RawLog(once.tables), HORIZON, WINDOW, threads=1)
     assert all(not count.quarantined for count in again.counts.values())
 
