@@ -31,7 +31,8 @@ nothing yet: the tasks are skipped, with that reason.
 @dag(
     dag_id="monitor",
     dag_display_name="Monitor",
-    schedule=CronTriggerTimetable(MONITOR_CRON, timezone="UTC"),
+    # Without this a day's moment that has gone by less than 2.4 hours ago would be made up for when unpaused.
+    schedule=CronTriggerTimetable(MONITOR_CRON, timezone="UTC", run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),

@@ -32,9 +32,12 @@ task: the run goes on from there, on any machine; nothing that was finished is c
 @dag(
     dag_id="retrain",
     dag_display_name="Retrain",
-    # No start date: after unpausing, Airflow waits for the next Monday; with one it would begin at once.
+    # No start date and nothing at once: after unpausing, Airflow waits for the next Monday, on Mondays too.
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable(RETRAIN_CRON, timezone="UTC", interval=timedelta(days=7)), assets=[DRIFT]
+        timetable=CronTriggerTimetable(
+            RETRAIN_CRON, timezone="UTC", interval=timedelta(days=7), run_immediately=timedelta()
+        ),
+        assets=[DRIFT],
     ),
     catchup=False,
     max_active_runs=2,

@@ -41,6 +41,7 @@ json.dump({
         "catchup": dag.catchup, "start": str(dag.start_date), "doc": dag.doc_md, "tags": sorted(dag.tags),
         "timeout": str(dag.dagrun_timeout), "active": dag.max_active_runs, "periodic": dag.timetable.can_be_scheduled,
         "callback": type(dag.on_failure_callback).__name__,
+        "late": str(getattr(getattr(dag.timetable, "timetable", dag.timetable), "run_immediately", None)),
         "params": {name: [param.schema, param.description] for name, param in dag.params.items()},
         "tasks": {each.task_id: {
             "upstream": sorted(each.upstream_task_ids), "retries": each.retries, "owner": each.owner,
@@ -125,7 +126,11 @@ def test_every_dag_says_what_it_does_and_ends_one_day(parsed):
 
 
 def test_unpausing_starts_nothing(parsed, tasks):
-    # A trigger timetable without any start date waits for its next moment; with one it takes the last moment at once.
+    # A trigger timetable without any start date waits for its next moment, unless the last one is less than a tenth of
+    # the schedule ago, which even False allows; only no time at all forbids it. With a start date it takes the last.
+    assert {name: dag["late"] for name, dag in parsed["dags"].items()} == {
+        "retrain": "0:00:00", "monitor": "0:00:00", "promote": "None", "rollback": "None",
+    }  # fmt: skip
     for name, dag in parsed["dags"].items():
         assert dag["catchup"] is False, name
         assert dag["start"] == "None", name
