@@ -138,8 +138,18 @@ def test_airflow_asks_for_a_generated_password_that_only_the_owner_reads(tmp_pat
 
 def test_airflow_services_share_one_secret_and_only_the_web_server_has_a_page(tmp_path):
     services = airflow_services(tmp_path, tmp_path / "dags", tmp_path, 0)
-    assert [service.command[3] for service in services] == ["api-server", "scheduler", "dag-processor"]
-    assert [service.address is None for service in services] == [False, True, True]
-    assert "--skip-serve-logs" in services[1].command
+    assert [service.name for service in services] == [
+        "Airflow api-server", "Airflow task-api", "Airflow scheduler", "Airflow dag-processor",
+    ]  # fmt: skip
+    assert [service.address is None for service in services] == [False, False, True, True]
+    assert "--skip-serve-logs" in services[2].command
     assert len({service.environment["AIRFLOW__API_AUTH__JWT_SECRET"] for service in services}) == 1
     assert services[0].environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
+
+
+def test_tasks_report_to_another_process_than_the_one_that_people_trigger_runs_in(tmp_path):
+    people, tasks, *others = airflow_services(tmp_path, tmp_path / "dags", tmp_path, 0)
+    assert people.command[-2:] == ("--apps", "core")
+    assert tasks.command[-4:-1] == ("--apps", "execution", "--port")
+    assert people.address != tasks.address
+    assert {each.environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] for each in others} == {tasks.address}

@@ -86,7 +86,7 @@ def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://{HOST}:{port}",
         "AIRFLOW__API__WORKERS": "1",
-        # Made anew for every start and shared by the three services: a token from yesterday opens nothing.
+        # Made anew for every start and shared by all services: a token from yesterday opens nothing.
         "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(64),
         "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(64),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
@@ -110,17 +110,28 @@ def airflow_password(home: Path) -> str:
 
 
 def airflow_services(home: Path, dags: Path, logs: Path, preferred: int) -> list[Service]:
-    """Web server (on the preferred port, if that is free), scheduler and DAG processor over one SQLite file."""
-    port = free_port(preferred)
-    environment, address = airflow_environment(home, dags, port), f"http://{HOST}:{port}"
+    """Web server (on the preferred port, if that is free), task API, scheduler and DAG processor over one SQLite file.
+
+    The API that tasks report to is a process of its own. Airflow's web server writes its audit log inside its event
+    loop; in one process with the tasks' open transactions, which end only when that loop goes on, the two would wait
+    for each other until SQLite gives up, whenever somebody triggers a run while a task starts.
+    """
+    port, tasks_port = free_port(preferred), free_port(0)
+    tasks_address = f"http://{HOST}:{tasks_port}/execution/"
+    environment = airflow_environment(home, dags, port) | {"AIRFLOW__CORE__EXECUTION_API_SERVER_URL": tasks_address}
     # The scheduler's log server would listen on every interface; on one machine the web server reads the files itself.
-    programs = {"api-server": (), "scheduler": ("--skip-serve-logs",), "dag-processor": ()}
+    programs = {
+        "api-server": (("api-server", "--apps", "core"), f"http://{HOST}:{port}"),
+        "task-api": (("api-server", "--apps", "execution", "--port", str(tasks_port)), tasks_address),
+        "scheduler": (("scheduler", "--skip-serve-logs"), None),
+        "dag-processor": (("dag-processor",), None),
+    }
     return [
         Service(
-            f"Airflow {name}", (sys.executable, "-m", "airflow", name, *options), environment,
-            logs / f"airflow-{name}.log", address if name == "api-server" else None,
+            f"Airflow {name}", (sys.executable, "-m", "airflow", *words), environment, logs / f"airflow-{name}.log",
+            address,
         )
-        for name, options in programs.items()
+        for name, (words, address) in programs.items()
     ]  # fmt: skip
 
 
