@@ -57,7 +57,7 @@ class Airflow:
 
     def finished(self, dag: str, run: str) -> str:
         """Wait for the end of a run and return its state."""
-        return until(f"the end of {dag} {run}", lambda: self._end(dag, run))
+        return until(f"the end of {dag} {run}", lambda: self.ended(dag, run))
 
     def tasks(self, dag: str, run: str) -> dict[str, str]:
         found = self.ask(f"dags/{dag}/dagRuns/{run}/taskInstances")[1]["task_instances"]
@@ -66,7 +66,8 @@ class Airflow:
     def log(self, dag: str, run: str, task: str) -> str:
         return json.dumps(self.ask(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")[1], ensure_ascii=False)
 
-    def _end(self, dag: str, run: str) -> str | None:
+    def ended(self, dag: str, run: str) -> str | None:
+        """The state of a run that has ended, else None."""
         state = self.ask(f"dags/{dag}/dagRuns/{run}")[1]["state"]
         return state if state in {"success", "failed"} else None
 

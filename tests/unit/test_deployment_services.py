@@ -141,6 +141,7 @@ def test_airflow_services_share_one_secret_and_only_the_web_server_has_a_page(tm
     assert [service.name for service in services] == [
         "Airflow api-server", "Airflow task-api", "Airflow scheduler", "Airflow dag-processor",
     ]  # fmt: skip
+    assert [service.command[3] for service in services] == ["api-server", "api-server", "scheduler", "dag-processor"]
     assert [service.address is None for service in services] == [False, False, True, True]
     assert "--skip-serve-logs" in services[2].command
     assert len({service.environment["AIRFLOW__API_AUTH__JWT_SECRET"] for service in services}) == 1
