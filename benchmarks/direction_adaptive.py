@@ -31,7 +31,6 @@ from onward.graph.budgets import Budget, adaptive_budget, neighbours_allowed
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.degree_law import fit_degree_law
-from onward.graph.directed_graph import DirectedGraph, Ints
 from onward.graph.product_graph import EDGE_COLUMNS, ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
 from onward.graph.together import pairs_within, together_neighbours
@@ -39,6 +38,7 @@ from onward.model.embeddings import Embeddings
 from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
 from onward.model.training import DEFAULT, EncoderSettings, Variant, train_encoder
+from onward.ranking.directed_graph import DirectedGraph, Ints
 
 SEEDS = (1, 2, 3, 4, 5)
 ABLATION_SEEDS = (1,)

@@ -26,13 +26,13 @@ from benchmarks.form import Cell, Finding, publish
 from benchmarks.trials import Kept, Trial, Trials
 from onward.evaluation.intervals import Floats
 from onward.evaluation.links import rank_links, rivals_of
-from onward.evaluation.ranking import Method
-from onward.graph.chains import Chain
-from onward.graph.directed_graph import DirectedGraph, Ints
-from onward.graph.link_scores import LinkScore, Popularity, PropagatedAttributes, SmoothedEdges
 from onward.model.encoder import DualEncoder
 from onward.model.product_inputs import ProductInputs
-from onward.model.whole_graph import WholeGraphEncoder
+from onward.ranking.chains import Chain
+from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.link_scores import LinkScore, Popularity, PropagatedAttributes, SmoothedEdges
+from onward.ranking.method import Method
+from onward.ranking.whole_graph import WholeGraphEncoder
 
 SETS = {"cora_ml": (cora_ml, (1, 2, 3)), "photo": (photo, (1,))}
 NODES_A_STEP = 35.0

@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from onward.errors import DataError
-from onward.evaluation.link_folds import draw_absent, hold_out
-from onward.graph.directed_graph import DirectedGraph, Ints, attribute_vectors
+from onward.ranking.directed_graph import DirectedGraph, Ints, attribute_vectors
+from onward.ranking.link_folds import draw_absent, hold_out
 
 VARIABLE = "ONWARD_BENCHMARK_DATA"
 CORA = "dirlink/cora_ml/cora_ml.npz"

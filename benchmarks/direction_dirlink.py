@@ -15,10 +15,13 @@ from functools import partial
 import numpy as np
 from rich.console import Console
 
+from benchmarks.digae import Digae
 from benchmarks.direction_data import LinkSplit, cora_ml, cora_ml_split, data_folder, photo, random_split
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.trials import Kept, Trial, Trials, settings_key
-from onward.evaluation.blend import (
+from onward.evaluation.intervals import Floats
+from onward.evaluation.links import DirectionPairs, existence_auc, hits_at, one_way, rank_links, rivals_of
+from onward.ranking.blend import (
     Blend,
     BlendSettings,
     Features,
@@ -27,16 +30,13 @@ from onward.evaluation.blend import (
     held_out_rows,
     turned_round,
 )
-from onward.evaluation.intervals import Floats
-from onward.evaluation.link_folds import Fold, cross_fit, draw_absent
-from onward.evaluation.links import DirectionPairs, existence_auc, hits_at, one_way, rank_links, rivals_of
-from onward.evaluation.ranking import Method, score_pairs
-from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
-from onward.graph.directed_graph import DirectedGraph, Ints
-from onward.graph.link_scores import GRIDS, LinkScore
-from onward.graph.node_facts import NODE_FACTS, node_facts
-from onward.model.digae import Digae
-from onward.model.whole_graph import WholeGraphEncoder
+from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.link_folds import Fold, cross_fit, draw_absent
+from onward.ranking.link_scores import GRIDS, LinkScore
+from onward.ranking.method import Method, score_pairs
+from onward.ranking.node_facts import NODE_FACTS, node_facts
+from onward.ranking.shortlist import Examples, Question, Ranker, RankerSettings
+from onward.ranking.whole_graph import WholeGraphEncoder
 
 HITS = 100
 ENCODERS = (

@@ -42,11 +42,11 @@ from benchmarks.which_way import DIRECTION_KEY, photo_direction, uci_direction
 from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
 from onward.evaluation.links import PairRanks, by_degree, rank_links
 from onward.evaluation.purchase_log import PurchaseLog
-from onward.evaluation.ranking import Method
-from onward.evaluation.shortlist import RankerSettings
-from onward.graph.chains import Chain
-from onward.graph.directed_graph import DirectedGraph, Ints
-from onward.graph.sequence_counts import count_visits
+from onward.ranking.chains import Chain
+from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.method import Method
+from onward.ranking.sequence_counts import count_visits
+from onward.ranking.shortlist import RankerSettings
 
 SEED = 11
 SAMPLES = 500

@@ -20,11 +20,9 @@ from benchmarks.direction_data import Sequences, beauty, data_folder
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.trials import Trial, Trials, settings_key
 from onward.evaluation.links import PairRanks, rank_links
-from onward.evaluation.ranking import Method
-from onward.evaluation.shortlist import Examples, Question, Ranker, RankerSettings
-from onward.graph.chains import Chain
-from onward.graph.directed_graph import DirectedGraph, Ints, attribute_vectors
-from onward.graph.link_scores import (
+from onward.ranking.chains import Chain
+from onward.ranking.directed_graph import DirectedGraph, Ints, attribute_vectors
+from onward.ranking.link_scores import (
     DualSvd,
     Ease,
     Edges,
@@ -38,7 +36,9 @@ from onward.graph.link_scores import (
     SmoothedEdges,
     Undirected,
 )
-from onward.graph.sequence_counts import count_followers, histories
+from onward.ranking.method import Method
+from onward.ranking.sequence_counts import count_followers, histories
+from onward.ranking.shortlist import Examples, Question, Ranker, RankerSettings
 
 SEED = 5
 SAMPLES = 500

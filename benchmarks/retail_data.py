@@ -14,7 +14,7 @@ from benchmarks.direction_data import file_of
 from onward.data.session import literal, session
 from onward.data.sources.complete_journey import installed_files
 from onward.evaluation.purchase_log import PurchaseLog
-from onward.graph.directed_graph import attribute_vectors
+from onward.ranking.directed_graph import attribute_vectors
 
 UCI = "retail/online_retail.parquet"
 FRESH_DAYS = 60

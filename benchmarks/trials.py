@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.form import ROOT
-from onward.graph.chains import Chain
-from onward.graph.directed_graph import DirectedGraph
-from onward.graph.link_scores import LinkScore
+from onward.ranking.chains import Chain
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_scores import LinkScore
 
 STORE = ROOT / "artifacts" / "benchmarks"
 

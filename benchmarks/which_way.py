@@ -11,14 +11,14 @@ from benchmarks.direction_data import LinkSplit, photo, random_split
 from benchmarks.form import Cell
 from benchmarks.retail_data import SHOPS, Shop
 from benchmarks.trials import Trial, settings_key
-from onward.evaluation.blend import BlendSettings, Features, fit_scores, pair_features
-from onward.evaluation.direction_blend import DirectionBlend
 from onward.evaluation.intervals import Floats, Interval
-from onward.evaluation.link_folds import cross_fit
 from onward.evaluation.links import DirectionPairs
-from onward.graph.directed_graph import DirectedGraph, Ints
-from onward.graph.link_scores import GRIDS, LinkScore
-from onward.graph.node_facts import NODE_FACTS
+from onward.ranking.blend import BlendSettings, Features, fit_scores, pair_features
+from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.direction_blend import DirectionBlend
+from onward.ranking.link_folds import cross_fit
+from onward.ranking.link_scores import GRIDS, LinkScore
+from onward.ranking.node_facts import NODE_FACTS
 
 SAMPLES = 500
 HELD_OUT = 0.15

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from onward.graph.link_scores import GRIDS
+from onward.ranking.link_scores import GRIDS
 from tools.readme import with_table
 
 ROOT = Path(__file__).resolve().parents[2]

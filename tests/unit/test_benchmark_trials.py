@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.trials import Kept, Trials
-from onward.graph.directed_graph import DirectedGraph
-from onward.graph.link_scores import PropagatedAttributes
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_scores import PropagatedAttributes
 
 
 def test_a_finished_trial_is_not_made_again(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 
 from onward.data.sources.edge_list import read_edge_list
 from onward.errors import DataError
-from onward.graph.directed_graph import DirectedGraph
-from onward.graph.link_scores import Paths
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_scores import Paths
 
 LINES = [("b", "a"), ("a", "c"), ("a", "c"), ("c", "c"), ("10", "a")]
 

@@ -11,7 +11,7 @@ from benchmarks import trials
 from benchmarks.direction_data import random_split
 from benchmarks.retail_data import UCI
 from onward.graph.budgets import neighbours_allowed
-from onward.graph.directed_graph import attribute_vectors
+from onward.ranking.directed_graph import attribute_vectors
 
 PHONE, CASE, BAG, RARE = "10001", "10002A", "10003", "10004"
 CUSTOMERS = 14

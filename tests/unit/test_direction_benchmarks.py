@@ -8,10 +8,10 @@ import scipy.sparse as sp
 
 from benchmarks import direction_dirlink, direction_sequences, trials
 from benchmarks.direction_data import Sequences, random_split
-from onward.evaluation.blend import BlendSettings
-from onward.evaluation.shortlist import RankerSettings
-from onward.graph.directed_graph import attribute_vectors
-from onward.model.whole_graph import WholeGraphEncoder
+from onward.ranking.blend import BlendSettings
+from onward.ranking.directed_graph import attribute_vectors
+from onward.ranking.shortlist import RankerSettings
+from onward.ranking.whole_graph import WholeGraphEncoder
 
 NODES = 90
 

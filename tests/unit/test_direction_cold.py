@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import direction_cold, trials
-from onward.model.whole_graph import WholeGraphEncoder
+from onward.ranking.whole_graph import WholeGraphEncoder
 
 NODES, GROUPS = 120, 4
 

@@ -13,7 +13,7 @@ from onward.evaluation.links import (
     rank_links,
     rivals_of,
 )
-from onward.graph.directed_graph import DirectedGraph
+from onward.ranking.directed_graph import DirectedGraph
 
 KNOWN = DirectedGraph.from_edges(np.array([[0, 1], [0, 2], [0, 3], [4, 0], [1, 0]]), 6)
 RIVALS = rivals_of(KNOWN)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from onward.evaluation.queries import Queries
-from onward.evaluation.ranking import direction_share, query_metrics, rank_pairs, score_pairs
+from onward.evaluation.ranking import direction_share, query_metrics, rank_pairs
+from onward.ranking.method import score_pairs
 
 
 def queries_of(sources, relevant):

@@ -11,7 +11,7 @@ from numba import njit
 
 from onward.evaluation.intervals import Floats
 from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
-from onward.evaluation.ranking import Method
+from onward.ranking.method import Method
 
 _BACKOFFS = (100.0, 1_000.0, 10_000.0)
 

@@ -11,9 +11,9 @@ import pandas as pd
 from onward.evaluation.comparison import Windows, compare
 from onward.evaluation.intervals import Floats
 from onward.evaluation.purchase_log import Ints, PurchaseLog
-from onward.evaluation.ranking import Method
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
+from onward.ranking.method import Method
 
 
 def compare_over_catalogue(

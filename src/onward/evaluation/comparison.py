@@ -16,7 +16,8 @@ from onward.evaluation.baselines import GRID, Baseline, describe
 from onward.evaluation.intervals import CustomerBootstrap, Floats
 from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
 from onward.evaluation.queries import Queries, build_queries
-from onward.evaluation.ranking import Method, direction_share, query_metrics, rank_pairs, score_pairs
+from onward.evaluation.ranking import direction_share, query_metrics, rank_pairs
+from onward.ranking.method import Method, score_pairs
 
 TUNED_FOR = "hr@10"
 REFRESHED = ("popularity", "window_counts")

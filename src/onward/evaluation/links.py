@@ -15,8 +15,9 @@ from sklearn.metrics import roc_auc_score
 
 from onward.errors import DataError
 from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval
-from onward.evaluation.ranking import Method, direction_share
-from onward.graph.directed_graph import Bools, DirectedGraph, Ints
+from onward.evaluation.ranking import direction_share
+from onward.ranking.directed_graph import Bools, DirectedGraph, Ints
+from onward.ranking.method import Method
 
 TOP_K = (5, 10, 20, 50)
 

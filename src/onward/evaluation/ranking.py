@@ -4,7 +4,7 @@ Count-based scores tie often. A tie that falls in favour of the relevant product
 against would wrong them, so every metric is its expectation over a random order within each tie.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,7 @@ from numba import njit
 from onward.evaluation.intervals import Floats
 from onward.evaluation.purchase_log import Ints
 from onward.evaluation.queries import Queries
-
-Method = Callable[[Ints], Floats]
-"""Scores of all candidates, a new array [m, candidates], for source products [m]; higher comes first."""
+from onward.ranking.method import Method
 
 _BLOCK_CELLS = 4_000_000
 
@@ -77,17 +75,6 @@ def _place(
             if higher < len(best):
                 above[pair] = higher
                 ties[pair] = level_with_last if value == best[-1] else np.sum(best == value)
-
-
-def score_pairs(method: Method, source: Ints, product: Ints, candidates: int) -> Floats:
-    """[r] score of each pair alone, in blocks."""
-    distinct, which = np.unique(source, return_inverse=True)
-    score = np.empty(len(source))
-    step = max(1, _BLOCK_CELLS // candidates)
-    for start in range(0, len(distinct), step):
-        mine = (which >= start) & (which < start + step)
-        score[mine] = method(distinct[start : start + step])[which[mine] - start, product[mine]]
-    return score
 
 
 def query_metrics(queries: Queries, ranks: Ranks, top_k: Sequence[int]) -> dict[str, Floats]:

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 
 from onward.errors import DataError
 from onward.evaluation.links import rank_links
-from onward.evaluation.shortlist import OFF_THE_LIST, Examples, Question, Ranker, RankerSettings, short_lists
+from onward.ranking.shortlist import OFF_THE_LIST, Examples, Question, Ranker, RankerSettings, short_lists
 
 QUERIES, CANDIDATES = 60, 40
 GENERATOR = np.random.default_rng(0)

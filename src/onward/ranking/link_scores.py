@@ -15,8 +15,8 @@ from scipy.linalg import lapack
 from sklearn.utils.extmath import randomized_svd
 
 from onward.errors import DataError
-from onward.graph.chains import Chain, Matrix
-from onward.graph.directed_graph import DirectedGraph, normalised, propagation
+from onward.ranking.chains import Chain, Matrix
+from onward.ranking.directed_graph import DirectedGraph, normalised, propagation
 
 Way = Literal["out", "in"]
 

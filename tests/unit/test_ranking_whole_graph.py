@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from onward.errors import DataError
-from onward.evaluation.blend import held_out_rows
-from onward.evaluation.link_folds import cross_fit
 from onward.evaluation.links import existence_auc
-from onward.evaluation.ranking import score_pairs
-from onward.graph.directed_graph import DirectedGraph
-from onward.graph.node_facts import NODE_FACTS
-from onward.model.whole_graph import WholeGraphEncoder
+from onward.ranking.blend import held_out_rows
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_folds import cross_fit
+from onward.ranking.method import score_pairs
+from onward.ranking.node_facts import NODE_FACTS
+from onward.ranking.whole_graph import WholeGraphEncoder
 
 SMALL = WholeGraphEncoder(dimension=6, coordinates=16, hops=2, steps=60, rows=40, candidates=40)
 NODES = 80

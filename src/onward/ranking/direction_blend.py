@@ -1,7 +1,7 @@
 """Which way an edge goes: boosted trees over the scores of both orders of a pair.
 
 They are fitted on held-out one-way edges, each shown in its true order and reversed, weighted so that degrees alone do
-not tell the two apart (see `links.matched_weights`): otherwise the trees would learn little but degrees.
+not tell the two apart (see `matched_weights` in evaluation/): otherwise the trees would learn little but degrees.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import lightgbm as lgb
 import numpy as np
 
-from onward.evaluation.blend import BlendSettings, Features, booster_parameters, turned_round
-from onward.evaluation.intervals import Floats
+from onward.ranking.blend import BlendSettings, Features, booster_parameters, turned_round
+from onward.ranking.chains import Floats
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from onward.graph.directed_graph import DirectedGraph, Ints
+from onward.ranking.directed_graph import DirectedGraph, Ints
 
 _MOST_DAYS = 30
 

@@ -3,8 +3,8 @@ import pytest
 import scipy.sparse as sp
 
 from onward.errors import DataError
-from onward.graph.directed_graph import DirectedGraph, attribute_vectors, propagation
-from onward.graph.link_scores import (
+from onward.ranking.directed_graph import DirectedGraph, attribute_vectors, propagation
+from onward.ranking.link_scores import (
     GRIDS,
     DualSvd,
     Ease,

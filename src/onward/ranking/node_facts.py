@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import cg
 
 from onward.errors import DataError
-from onward.graph.directed_graph import DirectedGraph, normalised
+from onward.ranking.directed_graph import DirectedGraph, normalised
 
 Column = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from onward.graph.directed_graph import Ints
+from onward.ranking.directed_graph import Ints
 
 Floats = npt.NDArray[np.float64]
 Matrix: TypeAlias = sp.csr_matrix | npt.NDArray[np.float32]

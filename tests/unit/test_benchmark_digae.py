@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.digae import Digae
 from onward.errors import DataError
-from onward.graph.directed_graph import DirectedGraph
-from onward.model.digae import Digae
+from onward.ranking.directed_graph import DirectedGraph
 
 NODES = 60
 

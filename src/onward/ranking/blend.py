@@ -15,12 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from onward.evaluation.intervals import Floats
-from onward.evaluation.link_folds import Fold
-from onward.evaluation.ranking import Method, score_pairs
-from onward.graph.directed_graph import DirectedGraph, Ints
-from onward.graph.link_scores import LinkScore
-from onward.graph.node_facts import NODE_FACTS, node_facts
+from onward.ranking.chains import Floats
+from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.link_folds import Fold
+from onward.ranking.link_scores import LinkScore
+from onward.ranking.method import Method, score_pairs
+from onward.ranking.node_facts import NODE_FACTS, node_facts
 
 Features = npt.NDArray[np.float32]
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.errors import DataError
-from onward.graph.directed_graph import DirectedGraph
-from onward.graph.node_facts import NODE_FACTS, node_facts, spring_rank
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.node_facts import NODE_FACTS, node_facts, spring_rank
 
 
 def drawn_graph(seed, nodes=30, share=0.15):

@@ -6,11 +6,11 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from onward.errors import DataError
-from onward.evaluation.blend import Blend, BlendSettings, PairRows, fit_scores, held_out_rows, pair_features
-from onward.evaluation.link_folds import cross_fit, draw_absent, hold_out
 from onward.evaluation.links import existence_auc
-from onward.graph.directed_graph import DirectedGraph, attribute_vectors
-from onward.graph.link_scores import GRIDS
+from onward.ranking.blend import Blend, BlendSettings, PairRows, fit_scores, held_out_rows, pair_features
+from onward.ranking.directed_graph import DirectedGraph, attribute_vectors
+from onward.ranking.link_folds import cross_fit, draw_absent, hold_out
+from onward.ranking.link_scores import GRIDS
 
 SCORES = {repr(setting): setting for grid in GRIDS.values() for setting in grid}
 QUICK = BlendSettings(iterations=40, bags=1, min_rows_in_leaf=5)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from onward.evaluation.blend import BlendSettings, turned_round
-from onward.evaluation.direction_blend import DirectionBlend
 from onward.evaluation.links import matched_weights
-from onward.graph.node_facts import NODE_FACTS
+from onward.ranking.blend import BlendSettings, turned_round
+from onward.ranking.direction_blend import DirectionBlend
+from onward.ranking.node_facts import NODE_FACTS
 
 QUICK = BlendSettings(iterations=30, min_rows_in_leaf=10, bags=1, feature_share=1.0)
 

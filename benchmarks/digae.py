@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onward.errors import DataError
-from onward.graph.chains import Chain
-from onward.graph.directed_graph import DirectedGraph
 from onward.model.training import reproducible
+from onward.ranking.chains import Chain
+from onward.ranking.directed_graph import DirectedGraph
 
 
 @dataclass(frozen=True)

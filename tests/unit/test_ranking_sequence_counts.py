@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from onward.graph.sequence_counts import count_followers, histories
+from onward.ranking.sequence_counts import count_followers, histories
 
 
 def test_counts_agree_with_counting_by_hand():

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from onward.errors import DataError
-from onward.graph.directed_graph import Bools, DirectedGraph, Ints
+from onward.ranking.directed_graph import Bools, DirectedGraph, Ints
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from onward.errors import DataError
-from onward.evaluation.intervals import Floats
-from onward.evaluation.ranking import Method
-from onward.graph.directed_graph import Ints
+from onward.ranking.chains import Floats
+from onward.ranking.directed_graph import Ints
+from onward.ranking.method import Method
 
 Features = npt.NDArray[np.float32]
 
