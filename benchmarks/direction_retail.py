@@ -41,7 +41,7 @@ from benchmarks.trials import Trial, Trials, settings_key
 from benchmarks.which_way import DIRECTION_KEY, photo_direction, uci_direction
 from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
 from onward.evaluation.links import PairRanks, by_degree, rank_links
-from onward.evaluation.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from benchmarks.direction_data import file_of
 from onward.data.session import literal, session
 from onward.data.sources.complete_journey import installed_files
-from onward.evaluation.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.directed_graph import attribute_vectors
 
 UCI = "retail/online_retail.parquet"

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from onward.daily import commands as daily
 from onward.daily import oncall_commands
+from onward.deployment import recommend_command
 from onward.errors import ArtifactError, OnwardError, RegistryError
 from onward.runs import asking, replay_command
 from onward.runs.commands import reproduce_run, run_app
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from onward.artifacts import Layout
     from onward.deployment.reasons import Reason
-    from onward.deployment.recommend import Recommendation
     from onward.deployment.registry import Registry, Version
 
 _ASK, _CHANGE, _WATCH = "Ask the deployed model", "Change what is deployed", "Watch and run"
@@ -36,7 +36,7 @@ _EXAMPLES = (
     "[dim]The pipeline itself runs with[/] [cyan]dvc repro[/] [dim]or[/] [cyan]onward airflow[/][dim].[/]"
 )
 _COLOURS = {
-    "show": "green", "abstain": "yellow", "don't show": "dim", "ok": "green", "too early to tell": "yellow",
+    "ok": "green", "too early to tell": "yellow",
     "drifted": "bold red", "failed": "bold red",
 }  # fmt: skip
 
@@ -51,32 +51,7 @@ app = typer.Typer(
 _out = Console()
 
 
-@app.command(rich_help_panel=_ASK)
-def recommend(
-    name: Annotated[list[str], typer.Argument(help="Words of a product's name, or its id.", metavar="NAME")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Products in each direction.")] = 8,
-) -> None:
-    """Say what is bought after a product and what before it, how probably, and how sure that is."""
-    from onward.deployment.bundle_files import read_bundle
-    from onward.deployment.product_search import find_products
-    from onward.deployment.recommend import recommend as ask
-
-    bundle = read_bundle(_champion_bundle(_layout()))
-    names, ids = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
-    found = find_products(" ".join(name), names, ids, bundle.graph.customers)
-    answer = ask(bundle, found[0], count)
-    _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
-    _print_recommendations(f"Bought after {answer.name}", answer.after)
-    _print_recommendations(f"Bought before {answer.name}", answer.before)
-    _out.print(
-        f"[dim]Chance that a typical customer who is shown it converts within {bundle.facts['attribution_days']} days; "
-        f"the range is the model's own doubt. Learnt from {escape(str(bundle.facts['source']))} "
-        f"as of {bundle.facts['as_of']}.[/]"
-    )
-    if len(found) > 1:
-        others = ", ".join(f"{names[place]} ({ids[place]})" for place in found[1:6])
-        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
-        _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
+app.command(rich_help_panel=_ASK)(recommend_command.recommend)
 
 
 @app.command(rich_help_panel=_ASK)
@@ -273,14 +248,6 @@ def _workspace(layout: "Layout") -> Path:
     return dashboards_folder(os.environ, layout.root)
 
 
-def _champion_bundle(layout: "Layout") -> Path:
-    registry = _registry(layout)
-    champion = registry.champion()
-    if champion is None:
-        raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
-    return registry.folder(champion)
-
-
 def _read_if_there(path: Path) -> dict[str, Any] | None:
     from onward.artifacts import read_json
 
@@ -288,22 +255,6 @@ def _read_if_there(path: Path) -> dict[str, Any] | None:
         return read_json(path)
     except ArtifactError:
         return None
-
-
-def _print_recommendations(title: str, found: "tuple[Recommendation, ...]") -> None:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
-    )
-    for heading, justify in (("product", "left"), ("id", "left"), ("chance", "right"), ("range", "right")):
-        table.add_column(heading, justify=justify, no_wrap=heading != "product")  # type: ignore[arg-type]  # rich's Literal
-    table.add_column("doubt", no_wrap=True)
-    table.add_column("decision", no_wrap=True)
-    for each in found:
-        table.add_row(
-            escape(each.name), escape(each.product_id), f"{each.probability:.1%}", f"{each.low:.1%} to {each.high:.1%}",
-            each.doubt, f"[{_COLOURS[each.decision]}]{each.decision}[/]",
-        )  # fmt: skip
-    _out.print(table if found else f"[bold]{escape(title)}[/]: nothing known")
 
 
 def _last_look(layout: "Layout", champion: "Version | None") -> "Mapping[str, Any] | None":

@@ -252,6 +252,26 @@ class Thresholds(_Section):
         return self.target, values[self.target]
 
 
+class Ranking(_Section):
+    """What goes with what, and in which order: counting, learned lift, lists. See ranking/."""
+
+    popularity_weight: Share
+    list_length: Annotated[int, Field(ge=1, le=100)]
+    short_list: Count
+    min_support: Count
+    follow_visits: Count
+    recent_days: Days
+    popularity_prior: Positive
+    pairs: Count
+    rivals: Annotated[int, Field(ge=1, le=100)]
+    iterations: Annotated[int, Field(ge=1, le=10_000)]
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
+    leaves: Annotated[int, Field(ge=2, le=4096)]
+    min_rows_in_leaf: Count
+    l2: Annotated[float, Field(ge=0.0)]
+    feature_share: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
 class Evaluation(_Section):
     """The backtest: what is ranked, and how intervals are made."""
 
@@ -288,6 +308,7 @@ class Params(_Section):
     graph: Graph
     encoder: Encoder
     scorer: Scorer
+    ranking: Ranking
     uncertainty: Uncertainty
     thresholds: Thresholds
     evaluation: Evaluation

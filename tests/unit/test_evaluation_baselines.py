@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from onward.evaluation.baselines import GRID, Markov, Popularity, WindowCounts, describe
-from onward.evaluation.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog
 
 A, B, C, D = range(4)
 ALL = np.arange(4)

@@ -6,7 +6,7 @@ import pytest
 
 from onward.evaluation.catalogue import compare_over_catalogue, encoder_method, graph_method, log_of_candidates
 from onward.evaluation.comparison import REFRESHED, Windows, compare, tune
-from onward.evaluation.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from onward.evaluation.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog
 from onward.evaluation.queries import build_queries
 
 

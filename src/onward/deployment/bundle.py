@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from onward.deployment.served_lists import ServedLists
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
@@ -44,6 +45,7 @@ class Bundle:
         state: [P] features of each product alone as known at as_of; see typical_features.py.
         contexts: features of sampled impressions without those of the pair; the "typical customer" of recommend.py.
         facts: source, as_of and attribution_days of the run that made it.
+        lists: what goes with each product, comes after and before it, and could stand in for it.
         repair: of groups that a person has accepted; none by default.
         spread: where uncertainty comes from; by default the heads.
     """
@@ -59,6 +61,7 @@ class Bundle:
     state: pd.DataFrame
     contexts: pd.DataFrame
     facts: Mapping[str, Any]
+    lists: ServedLists
     repair: GroupRepair = NO_REPAIR
     spread: Spread = field(default_factory=HeadEnsemble)
 

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+import pandas as pd
+
 from onward.artifacts import (
     read_arrays,
     read_json,
@@ -14,6 +16,7 @@ from onward.artifacts import (
     write_text,
 )
 from onward.deployment.bundle import Bundle
+from onward.deployment.served_lists import ServedLists, no_lists
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
@@ -24,7 +27,7 @@ from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.sources import HeadEnsemble
 from onward.uncertainty.spread_choice import spread_from_dict, spread_to_dict
 
-_REPAIR, _SPREAD = "repair.json", "spread.json"
+_REPAIR, _SPREAD, _LISTS = "repair.json", "spread.json", "lists.json"
 
 
 def write_bundle(folder: Path, bundle: Bundle) -> None:
@@ -43,6 +46,12 @@ def write_bundle(folder: Path, bundle: Bundle) -> None:
     write_table(folder / "state.parquet", bundle.state)
     write_table(folder / "contexts.parquet", bundle.contexts)
     write_json(folder / "facts.json", bundle.facts)
+    lists = bundle.lists
+    write_table(folder / "lists.parquet", lists.table)
+    write_table(folder / "categories_shown.parquet", lists.seen)
+    write_table(folder / "stands_for.parquet", pd.DataFrame({"stands_for": lists.stands_for.astype("int32")}))
+    said = {"directed": lists.directed, "follow_days": lists.follow_days, "popularity_weight": lists.weight}
+    write_json(folder / _LISTS, said)
     # What a run did not ask for leaves no file, so that bundles from before these choices are read as they were meant.
     if bundle.repair.shifts:
         write_json(folder / _REPAIR, bundle.repair.to_dict())
@@ -70,8 +79,23 @@ def read_bundle(folder: Path) -> Bundle:
         state=read_table(folder / "state.parquet"),
         contexts=read_table(folder / "contexts.parquet"),
         facts=read_json(folder / "facts.json"),
+        lists=_read_lists(folder, len(products)),
         repair=GroupRepair.from_dict(read_json(folder / _REPAIR) if (folder / _REPAIR).is_file() else {}),
         spread=spread_from_dict(read_json(folder / _SPREAD)) if (folder / _SPREAD).is_file() else HeadEnsemble(),
+    )
+
+
+def _read_lists(folder: Path, products: int) -> ServedLists:
+    if not (folder / _LISTS).is_file():
+        return no_lists(products)
+    said = read_json(folder / _LISTS)
+    return ServedLists(
+        read_table(folder / "lists.parquet"),
+        read_table(folder / "stands_for.parquet")["stands_for"].to_numpy("int64"),
+        read_table(folder / "categories_shown.parquet"),
+        said["directed"],
+        said["follow_days"],
+        said["popularity_weight"],
     )
 
 

@@ -58,10 +58,11 @@ def pair_state(state: pd.DataFrame, category: pd.Series, source: Ints, target: I
     of_target = state.iloc[target][[name for name in state.columns if name.startswith(_OF_THE_TARGET)]]
     frame = pd.concat([part.reset_index(drop=True) for part in (of_source, of_target)], axis=1)
     # A product without a category belongs to a nameless one, as in training.
-    leaf = category.fillna("").astype(str)
-    top = leaf.str.partition(CATEGORY_SEPARATOR)[0]
-    for name, path in (("same_category", leaf), ("same_department", top)):
-        frame[name] = (path.to_numpy()[source] == path.to_numpy()[target]).astype(np.float32)
+    of_ends = [category.iloc[end].fillna("").astype(str) for end in (source, target)]
+    leaf = [end.to_numpy() for end in of_ends]
+    top = [end.str.partition(CATEGORY_SEPARATOR)[0].to_numpy() for end in of_ends]
+    for name, (left, right) in (("same_category", leaf), ("same_department", top)):
+        frame[name] = (left == right).astype(np.float32)
     paid, base = (frame[f"{end}_price_90d"].to_numpy(np.float64) for end in ("target", "source"))
     frame["price_ratio_90d"] = np.divide(paid, base, out=np.full(len(base), np.nan), where=base > 0).astype(np.float32)
     return frame

@@ -11,12 +11,12 @@ from onward.errors import DataError
 from onward.evaluation.classification import measure, positivity_heat_map
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.groups import find_groups
-from onward.evaluation.purchase_log import Bools
 from onward.evaluation.slices import measure_slices
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
+from onward.ranking.purchase_log import Bools
 from onward.thresholds.comparison import CONTROL
 from onward.thresholds.policy import Policy
 from onward.uncertainty.doubt import Doubt, look_at

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
 _BACKOFFS = (100.0, 1_000.0, 10_000.0)
 

@@ -10,10 +10,10 @@ import pandas as pd
 
 from onward.evaluation.comparison import Windows, compare
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints, PurchaseLog
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints, PurchaseLog
 
 
 def compare_over_catalogue(

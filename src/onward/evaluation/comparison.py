@@ -14,10 +14,10 @@ import numpy as np
 
 from onward.evaluation.baselines import GRID, Baseline, describe
 from onward.evaluation.intervals import CustomerBootstrap, Floats
-from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
 from onward.evaluation.queries import Queries, build_queries
 from onward.evaluation.ranking import direction_share, query_metrics, rank_pairs
 from onward.ranking.method import Method, score_pairs
+from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
 TUNED_FOR = "hr@10"
 REFRESHED = ("popularity", "window_counts")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
+from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
 
 @dataclass(frozen=True)

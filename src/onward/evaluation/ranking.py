@@ -11,9 +11,9 @@ import numpy as np
 from numba import njit
 
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.queries import Queries
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 _BLOCK_CELLS = 4_000_000
 

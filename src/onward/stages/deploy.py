@@ -13,6 +13,7 @@ from onward.deployment.release import compare, require_agreement, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
+from onward.stages.served_lists import served_lists
 from onward.stages.trained_model import read_doubt, read_trained_model
 from onward.thresholds.policy import Policy
 
@@ -24,7 +25,7 @@ def run(layout: Layout, params: Params) -> str:
     policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))
     products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
     purchases, features = read_table(serving / "purchases.parquet"), read_table(serving / "features.parquet")
-    shown = read_table(serving / "impressions.parquet", ["split", "shown_at"])
+    shown = read_table(serving / "impressions.parquet", ["split", "shown_at", "source", "target"])
     recent = ((shown["split"] == "calibrate") & (shown["shown_at"] >= clock.training_start)).to_numpy(bool)
     bundle = Bundle(
         products[["product", "product_id", "name", "category"]], model.graph, model.embeddings, model.scorer,
@@ -32,7 +33,7 @@ def run(layout: Layout, params: Params) -> str:
         describe_products(products, purchases, clock.clock, categories),
         sample_contexts(features, recent, 64, clock.seed),
         {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
-        doubt.repair, doubt.spread,
+        served_lists(layout, params, model.embeddings, products, shown, purchases), doubt.repair, doubt.spread,
     )  # fmt: skip
     folder, registry = layout.deployment / "bundle", Registry.of(os.environ, layout.registry)
     with replacing_directory(folder) as partial:

@@ -1,4 +1,4 @@
-"""Stage train_gnn: the directed product graph, its dual embeddings and the pair scorer's heads."""
+"""Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
 from onward.artifacts import (
     Layout,
@@ -19,16 +19,19 @@ from onward.model.training import EncoderSettings, train_encoder
 from onward.model.training_report import encoder_history, training_metrics
 from onward.params import Params
 from onward.stages.door import main
+from onward.stages.ranking import learn
+from onward.stages.ranking_files import write_ranking
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Count and embed what lies before the training window, then fit the heads to the labels within it."""
+    """Count and embed what lies before the training window, then fit heads and ranking to what happened within it."""
     seed, threads, before = params.run.seed, params.run.threads, params.run.training_start
     products = read_table(layout.serving / "products.parquet")
     purchases = read_arrow(layout.serving / "purchases.parquet")
     edges, nodes = count_in_process(purchases, before, CountRules(**params.graph.model_dump()), threads)
     graph = ProductGraph.from_tables(len(products), edges, nodes)
-    inputs = product_inputs(products, purchases.to_pandas().query("purchased_at < @before"), graph.customers)
+    bought = purchases.to_pandas()
+    inputs = product_inputs(products, bought.query("purchased_at < @before"), graph.customers)
     encoder = train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads)
 
     impressions = read_table(layout.serving / "impressions.parquet")
@@ -42,14 +45,19 @@ def run(layout: Layout, params: Params) -> str:
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
 
+    ranking = learn(layout, params, products, bought, encoder.embeddings)
+
     with replacing_directory(layout.model) as folder:
+        write_ranking(folder / "ranking", ranking)
         write_table(folder / "edges.parquet", edges)
         write_table(folder / "nodes.parquet", nodes)
         write_arrays(folder / "embeddings.npz", encoder.embeddings.to_arrays())
         write_json(folder / "scorer.json", scorer.scorer.to_manifest())
         for number, text in enumerate(scorer.scorer.heads):
             write_text(folder / "heads" / f"head_{number}.txt", text)
-    write_json(layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads))
+    write_json(
+        layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads) | ranking.summary()
+    )
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"

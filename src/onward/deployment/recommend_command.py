@@ -1,0 +1,124 @@
+"""`onward recommend`: the four lists of a product for people, or of many products as JSON for programs."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from onward.errors import DataError, RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onward.deployment.bundle import Bundle
+    from onward.deployment.recommend import Answer, Recommendation
+
+COLOURS = {"show": "green", "abstain": "yellow", "don't show": "dim"}
+_TITLES = {"goes_with": "Goes with", "after": "Bought after", "before": "Bought before", "instead": "Instead of"}
+_out = Console()
+
+
+def recommend(
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Words of a product's name, or its id.", metavar="NAME")
+    ] = None,
+    *,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Products in each list.")] = 5,
+    ids: Annotated[
+        Path | None, typer.Option("--ids", help="A file of product ids, one a line, in place of a name.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and product.")] = False,
+) -> None:
+    """Say what goes with a product, what is bought after and before it, and what could stand in for it, and why."""
+    from onward.artifacts import Layout
+    from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.product_search import find_products
+    from onward.deployment.recommend import recommend_all
+    from onward.deployment.registry import Registry
+
+    if (name is None) == (ids is None):
+        raise DataError("recommend: give a product's name, or --ids FILE with one product id a line")
+    layout = Layout(Path.cwd())
+    registry = Registry.of(os.environ, layout.registry)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
+    bundle = read_bundle(registry.folder(champion))
+    names, known = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
+    if ids is not None:
+        found = _known(bundle, ids)
+    else:
+        found = find_products(" ".join(name or []), names, known, bundle.graph.customers)
+    answers = recommend_all(bundle, found if ids is not None else found[:1], count)
+    if as_json:
+        for answer in answers:
+            typer.echo(json.dumps(asdict(answer), allow_nan=False))
+        return
+    for answer in answers:
+        _show(answer, bundle)
+    if ids is None and len(found) > 1:
+        others = ", ".join(f"{names[place]} ({known[place]})" for place in found[1:6])
+        more = f" and {len(found) - 6} more" if len(found) > 6 else ""
+        _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
+
+
+def _known(bundle: "Bundle", path: Path) -> list[int]:
+    """Inside numbers of the ids of a file, empty lines apart.
+
+    Raises:
+        DataError: the file cannot be read, or holds an id that the model does not know.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"recommend: cannot read {path} ({error}); give a text file, one product id a line") from error
+    wanted = [line.strip() for line in text.splitlines() if line.strip()]
+    inside = bundle.inside(wanted)
+    unknown = [identity for identity, number in zip(wanted, inside, strict=True) if number < 0]
+    if unknown or not wanted:
+        raise DataError(
+            f"recommend: {path}: {len(unknown)} of {len(wanted)} ids are not in the catalogue"
+            f"{f', first {unknown[0]!r}' if unknown else ''}; give ids as in the log's product_id"
+        )
+    return [int(number) for number in inside]
+
+
+def _show(answer: "Answer", bundle: "Bundle") -> None:
+    from onward.ranking.related_lists import LISTS
+
+    _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
+    if answer.of_its_type:
+        _out.print("[dim]Too few customers have bought it: what follows is of its type.[/]")
+    for name in LISTS:
+        print_list(_out, f"{_TITLES[name]} {answer.name}", getattr(answer, name))
+    if not answer.directed:
+        _out.print("[dim]This log shows no order beyond frequency and season: after and before lean on goes with.[/]")
+    facts = bundle.facts
+    _out.print(
+        f"[dim]Chance that a typical customer who is shown it buys it new within {facts['attribution_days']} days; "
+        f"the range is the model's own doubt. Learnt from {escape(str(facts['source']))} as of {facts['as_of']}.[/]"
+    )
+
+
+def print_list(console: Console, title: str, found: "Sequence[Recommendation]") -> None:
+    """A list as a table."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("product", ratio=1)
+    table.add_column("chance", justify="right", no_wrap=True)
+    table.add_column("range", justify="right", no_wrap=True)
+    table.add_column("doubt", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    for each in found:
+        table.add_row(
+            f"{escape(each.name)} [dim]{escape(each.product_id)}\n  {escape(each.why)}[/]", f"{each.probability:.1%}",
+            f"{each.low:.1%} to {each.high:.1%}", each.doubt, f"[{COLOURS[each.decision]}]{each.decision}[/]",
+        )  # fmt: skip
+    console.print(table if found else f"[bold]{escape(title)}[/]: nothing known")

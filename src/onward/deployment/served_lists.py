@@ -1,0 +1,80 @@
+"""The lists a bundle serves, and which pairs are like anything that was ever shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.data.contract import CATEGORY_SEPARATOR
+from onward.ranking.related_lists import COLUMNS, LISTS
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class ServedLists:
+    """What `onward recommend` and `onward serve` answer from.
+
+    Attributes:
+        table: columns COLUMNS of ranking/related_lists.py, by product, list and rank; products by inside number.
+        stands_for: [P] whose lists each product is given; -1 for none.
+        seen: distinct pairs of categories (columns source, target) of impressions that were known.
+        directed: whether after and before are ordered by direction.
+        follow_days: "after" means bought new within so many days.
+        weight: on popularity.
+    """
+
+    table: pd.DataFrame
+    stands_for: Ints
+    seen: pd.DataFrame
+    directed: bool
+    follow_days: int
+    weight: float
+
+    @cached_property
+    def _starts(self) -> dict[int, tuple[int, int]]:
+        product = self.table["product"].to_numpy(np.int64)
+        first = np.flatnonzero(np.r_[True, product[1:] != product[:-1]][: len(product)])
+        ends = np.r_[first[1:], len(product)]
+        return {int(product[start]): (int(start), int(end)) for start, end in zip(first, ends, strict=True)}
+
+    def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:
+        """Up to `count` rows of each list of a product, best first."""
+        start, end = self._starts.get(int(self.stands_for[product]), (0, 0))
+        rows = self.table.iloc[start:end]
+        # A product that is given another one's lists must not find itself in them.
+        rows = rows[rows["other"].to_numpy() != product]
+        return {name: rows[(rows["list"] == name).to_numpy(bool)].head(count) for name in LISTS}
+
+
+def category_above(paths: pd.Series) -> pd.Series:
+    """The category a step above each path's type; a path of one step is its own, and a missing one is "".
+
+    >>> category_above(pd.Series(["a > b > c", "a", None])).tolist()
+    ['a > b', 'a', '']
+    """
+    text = paths.astype("string").fillna("")
+    return text.str.rsplit(CATEGORY_SEPARATOR, n=1).str[0]
+
+
+def categories_seen(paths: pd.Series, source: Ints, target: Ints) -> pd.DataFrame:
+    """Distinct pairs of categories of n impressions, ordered.
+
+    Args:
+        paths: [P] category of each product.
+        source: [n] products that were bought.
+        target: [n] products that were shown.
+    """
+    above = category_above(paths)
+    pairs = pd.DataFrame({"source": above.to_numpy()[source], "target": above.to_numpy()[target]})
+    return pairs.drop_duplicates().sort_values(["source", "target"], ignore_index=True)
+
+
+def no_lists(products: int) -> ServedLists:
+    """Of a bundle that was made before lists were."""
+    seen = pd.DataFrame({"source": pd.Series(dtype="str"), "target": pd.Series(dtype="str")})
+    return ServedLists(pd.DataFrame(columns=list(COLUMNS)), np.full(products, -1), seen, False, 0, 0.0)  # noqa: FBT003

@@ -1,0 +1,165 @@
+"""Learned lift: f(u, v) = log P(v | u) / P(v), by boosted trees over everything that is known of a pair.
+
+One model a relation serves every order: f alone says what belongs together, f + log P(v) what is most probable, and a
+weight between 0 and 1 on log P(v) anything in between. See happened_pairs.py for what is learnt from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from onward.errors import DataError
+from onward.ranking.directed_graph import Ints
+from onward.ranking.evidence import Evidence, feature_names, pair_features
+from onward.ranking.happened_pairs import Pairs, rivals
+
+Floats = npt.NDArray[np.float64]
+
+RELATIONS = ("together", "after")
+_ROWS_AT_ONCE = 262_144
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """How the trees are grown.
+
+    Attributes:
+        pairs: that happened, at most, to learn from.
+        rivals: drawn pairs for each.
+        iterations: trees, at most; selection customers say where to stop.
+        learning_rate: of the trees.
+        leaves: of a tree.
+        min_rows_in_leaf: of a tree.
+        l2: penalty of a leaf.
+        feature_share: columns a tree may see.
+    """
+
+    pairs: int
+    rivals: int
+    iterations: int
+    learning_rate: float
+    leaves: int
+    min_rows_in_leaf: int
+    l2: float
+    feature_share: float
+
+
+@dataclass(frozen=True)
+class LearnedLift:
+    """A fitted model of one relation.
+
+    Attributes:
+        text: LightGBM's own text, which holds no code.
+        features: names of the columns it reads.
+        offset: what the drawn pairs' number adds to the log-odds; taken off, so that 0 is chance.
+    """
+
+    text: str
+    features: tuple[str, ...]
+    offset: float
+
+    def score(self, evidence: Evidence, u: Ints, v: Ints, threads: int) -> Floats:
+        """[n] f(u, v): 0 is chance, log 9 nine times chance.
+
+        Raises:
+            DataError: the evidence gives other features than the model was fitted on.
+        """
+        if feature_names(evidence) != self.features:
+            raise DataError(
+                f"learned lift: fitted on {len(self.features)} features, given {len(feature_names(evidence))} others; "
+                "run `dvc repro train_gnn`"
+            )
+        booster = lgb.Booster(model_str=self.text)
+        found = np.empty(len(u))
+        for start in range(0, len(u), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            rows = pair_features(evidence, u[part], v[part])
+            found[part] = booster.predict(rows, raw_score=True, num_threads=threads)
+        return found - self.offset
+
+    def to_manifest(self) -> dict[str, object]:
+        """What has to be stored beside the text, as JSON."""
+        return {"features": list(self.features), "offset": self.offset}
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any], text: str) -> "LearnedLift":
+        """The inverse of `to_manifest`."""
+        return cls(text, tuple(manifest["features"]), float(manifest["offset"]))
+
+
+@dataclass(frozen=True)
+class FittedLift:
+    """A model, the trees it kept, and its log loss for selection customers at chance and at each look."""
+
+    lift: LearnedLift
+    iterations: int
+    selection_loss: tuple[tuple[int, float], ...]
+    pairs: int
+
+
+def fit_lift(
+    evidence: Evidence, learnt: Pairs, selection: Pairs, settings: LiftSettings, seed: int, threads: int
+) -> FittedLift:
+    """Fit one relation.
+
+    Args:
+        evidence: from before the pairs happened.
+        learnt: pairs of training customers.
+        selection: pairs of selection customers, which say how many trees to keep.
+        settings: of the trees.
+        seed: of rivals and trees.
+        threads: of LightGBM; the result depends on it.
+
+    Raises:
+        DataError: nothing happened to learn or to select from.
+    """
+    for name, pairs in (("training", learnt), ("selection", selection)):
+        if len(pairs.source) < settings.min_rows_in_leaf:
+            raise DataError(
+                f"learned lift: {len(pairs.source)} pairs of {name} customers are too few; "
+                "lower ranking.min_customers or widen run.training_days"
+            )
+    rows, label = _rows(evidence, learnt, settings.rivals, seed)
+    held_out, truth = _rows(evidence, selection, settings.rivals, seed + 1)
+    names = feature_names(evidence)
+    parameters = _parameters(settings, seed, threads)
+    data = lgb.Dataset(rows, label=label, feature_name=list(names), params=parameters)
+    judged = lgb.Dataset(held_out, label=truth, reference=data, params=parameters)
+    history: dict[str, dict[str, list[float]]] = {}
+    booster = lgb.train(
+        parameters, data, settings.iterations, valid_sets=[judged], valid_names=["selection"],
+        callbacks=[lgb.record_evaluation(history)],
+    )  # fmt: skip
+    losses = history["selection"]["binary_logloss"]
+    best = int(np.argmin(losses)) + 1
+    offset = float(np.log(label.mean() / (1.0 - label.mean())))
+    looks = tuple((place + 1, losses[place]) for place in range(len(losses)) if (place + 1) % 10 == 0)
+    text = booster.model_to_string(num_iteration=best)
+    return FittedLift(LearnedLift(text, names, offset), best, looks, len(learnt.source))
+
+
+def _rows(evidence: Evidence, pairs: Pairs, times: int, seed: int) -> tuple[npt.NDArray[np.float32], Floats]:
+    drawn = rivals(pairs, times, seed)
+    u, v = (np.concatenate(ends) for ends in ((pairs.source, drawn.source), (pairs.target, drawn.target)))
+    return pair_features(evidence, u, v), np.repeat([1.0, 0.0], [len(pairs.source), len(drawn.source)])
+
+
+def _parameters(settings: LiftSettings, seed: int, threads: int) -> dict[str, object]:
+    return {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.leaves,
+        "min_data_in_leaf": settings.min_rows_in_leaf,
+        "lambda_l2": settings.l2,
+        "feature_fraction": settings.feature_share,
+        "seed": seed,
+        "deterministic": True,
+        "force_col_wise": True,
+        "num_threads": threads,
+        "verbosity": -1,
+    }

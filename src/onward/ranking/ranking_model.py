@@ -1,0 +1,123 @@
+"""The model that orders what a shop is shown: evidence, one learned lift a relation, and a weight on popularity.
+
+What is judged by `evaluate`, listed by `deploy` and asked by the benchmarks comes from here, so that they agree.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.ranking.directed_graph import Ints
+from onward.ranking.evidence import Evidence
+from onward.ranking.learned_lift import LearnedLift
+from onward.ranking.short_list import short_lists
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoredPairs:
+    """Pairs of short lists, source by source, and what each relation says of them: [n] each.
+
+    Attributes:
+        source: ascending in the order asked.
+        candidate: ascending within a source.
+        together: f of one basket.
+        after: f of v bought new after u.
+        before: f of u bought new after v; None where it was not asked.
+    """
+
+    source: Ints
+    candidate: Ints
+    together: Floats
+    after: Floats
+    before: Floats | None
+
+    @property
+    def direction(self) -> Floats:
+        """[n] f_after(u, v) - f_after(v, u): above 0 where v tends to come second; 0 where it was not asked."""
+        return np.zeros(len(self.source)) if self.before is None else self.after - self.before
+
+
+@dataclass(frozen=True)
+class RankingModel:
+    """See the module's docstring.
+
+    Attributes:
+        evidence: as of the clock.
+        lifts: fitted models, by relation.
+        short_list: candidates that every relation adds at every weight.
+        threads: of LightGBM.
+    """
+
+    evidence: Evidence
+    lifts: Mapping[str, LearnedLift]
+    short_list: int
+    threads: int
+
+    def scored(self, sources: Ints, *, backwards: bool) -> Iterator[ScoredPairs]:
+        """Yield the scored short lists of sources, a block at a time.
+
+        Args:
+            sources: [m] products.
+            backwards: whether to ask for the other order too.
+        """
+        for rows in short_lists(self.evidence, sources, self.short_list):
+            u, v = rows.source, rows.candidate
+            ask = self.lifts["after"].score
+            yield ScoredPairs(
+                u, v, self.lifts["together"].score(self.evidence, u, v, self.threads),
+                ask(self.evidence, u, v, self.threads),
+                ask(self.evidence, v, u, self.threads) if backwards else None,
+            )  # fmt: skip
+
+    def log_popularity(self, relation: str) -> Floats:
+        """[P] log P(v) of the relation, -inf for what is no candidate."""
+        popularity = self.evidence.popularity
+        with np.errstate(divide="ignore"):
+            share: Floats = np.log(popularity.together if relation == "together" else popularity.after)
+        return share
+
+    def order(self, sources: Ints, relation: str, weight: float, count: int) -> Ints:
+        """[m, count] candidates of any type, by f + weight log P(v), best first; -1 where there are no more.
+
+        Args:
+            sources: [m] distinct products.
+            relation: together or after.
+            weight: 0 for the most related, 1 for the most probable.
+            count: of each list.
+        """
+        share, found = self.log_popularity(relation), []
+        for rows in self.scored(sources, backwards=False):
+            lift = rows.together if relation == "together" else rows.after
+            found.append(best_of_each(rows.source, rows.candidate, lift + weight * share[rows.candidate], count))
+        return np.concatenate([*found, np.empty((0, count), dtype=np.int64)])
+
+
+def best_of_each(source: Ints, candidate: Ints, score: Floats, count: int) -> Ints:
+    """[m, count] the best candidates of each source, in the order in which sources come; ties go by number.
+
+    >>> best_of_each(np.array([7, 7, 7]), np.array([1, 2, 3]), np.array([0.5, 0.9, 0.9]), 2).tolist()
+    [[2, 3]]
+    """
+    starts = np.r_[True, source[1:] != source[:-1]][: len(source)]
+    group = np.cumsum(starts) - 1
+    order = np.lexsort((candidate, -score, group))
+    place = place_in_run(group[order])
+    table = np.full((int(starts.sum()), count), -1, dtype=np.int64)
+    kept = place < count
+    table[group[order][kept], place[kept]] = candidate[order][kept]
+    return table
+
+
+def place_in_run(values: Ints) -> Ints:
+    """[n] place, from 0, of each value among the equal ones next to it.
+
+    >>> place_in_run(np.array([4, 4, 9, 4])).tolist()
+    [0, 1, 0, 0]
+    """
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]][: len(values)])
+    length = np.diff(np.r_[starts, len(values)])
+    return np.arange(len(values)) - np.repeat(starts, length)

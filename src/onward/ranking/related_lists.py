@@ -1,0 +1,187 @@
+"""The four lists of a product: what goes with it, what comes after it and before it, and what could stand in for it.
+
+- goes_with: by f_together + w log P(v); no substitutes, at most two of a type.
+- after, before: among what is related most that way, by direction d(u, v) = f_after(u, v) - f_after(v, u). Where the
+  log has no direction beyond frequency and season, they lean on goes_with: by f_after + f_together + w log P(v).
+- instead: of the source's own type, those that lead to the same others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.model.embeddings import paired_dots
+from onward.ranking.catalogue import UNKNOWN, same
+from onward.ranking.directed_graph import Ints
+from onward.ranking.evidence import Evidence
+from onward.ranking.ranking_model import RankingModel, ScoredPairs, place_in_run
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+GOES_WITH, AFTER, BEFORE, INSTEAD = LISTS = ("goes_with", "after", "before", "instead")
+COLUMNS = ("product", "list", "rank", "other", "score", "times", "count", "type_count")
+
+_MOST_OF_A_TYPE = 2
+# Direction orders the best of what is related, so many times as long as the list.
+_RELATED_TIMES = 3
+_ALIKE = 0.6
+
+
+@dataclass(frozen=True)
+class ListSettings:
+    """How lists are made.
+
+    Attributes:
+        count: entries of each.
+        weight: w, on log P(v).
+        directed: whether the log was found to have direction.
+    """
+
+    count: int
+    weight: float
+    directed: bool
+
+
+def related_lists(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
+    """All lists of all sources: columns COLUMNS, by product, list and rank.
+
+    `times` is how many times chance the relation of the list is (e^f; of goes_with's for instead), `count` in how many
+    baskets (or, after and before, visits within the days that count) the two products themselves were seen, and
+    `type_count` the same for their types.
+
+    Args:
+        model: the ranking model.
+        sources: [m] distinct products, ascending.
+        settings: of the lists.
+    """
+    parts: list[pd.DataFrame] = []
+    for rows in model.scored(sources, backwards=settings.directed):
+        parts.extend(_of_block(model, rows, settings))
+    parts.append(_instead(model, sources, settings))
+    table = pd.concat(parts, ignore_index=True)
+    return table.sort_values(["product", "list", "rank"], kind="stable", ignore_index=True)
+
+
+def sources_with_lists(evidence: Evidence, customers: Ints) -> tuple[Ints, Ints]:
+    """Which products get lists of their own, and for every product whose lists it is given.
+
+    A product with too few customers to be a candidate is like any other of its type that has no counts of its own: one
+    of them, the most bought, stands for all.
+
+    Args:
+        evidence: as of the clock.
+        customers: [P] of each product.
+
+    Returns:
+        [m] sources, ascending; [P] source whose lists each product is given, -1 for none.
+    """
+    kind = evidence.catalogue.kind
+    stands_for = np.full(len(kind), -1, dtype=np.int64)
+    stands_for[evidence.candidates] = evidence.candidates
+    thin = np.flatnonzero((stands_for < 0) & (kind != UNKNOWN))
+    thin = thin[np.lexsort((thin, -customers[thin], kind[thin]))]
+    first = np.r_[True, kind[thin][1:] != kind[thin][:-1]][: len(thin)]
+    stands_for[thin] = thin[first][np.cumsum(first) - 1]
+    return np.unique(stands_for[stands_for >= 0]), stands_for
+
+
+def substitutes(evidence: Evidence, u: Ints, v: Ints, together: Floats) -> Bools:
+    """[n] whether v could stand in for u: of one type; where products have no types, alike and not bought together."""
+    if evidence.catalogue.has_types:
+        return same(evidence.catalogue.kind, u, v)
+    if evidence.embeddings is None:
+        return np.zeros(len(u), dtype=np.bool_)
+    alike = paired_dots(evidence.embeddings.source, evidence.embeddings.source, u, v) >= _ALIKE
+    return alike & (together < 0.0)
+
+
+def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) -> Iterator[pd.DataFrame]:
+    evidence, weight = model.evidence, settings.weight
+    u, v = rows.source, rows.candidate
+    complement = ~substitutes(evidence, u, v, rows.together)
+    goes_with = rows.together + weight * model.log_popularity("together")[v]
+    yield _list(evidence, GOES_WITH, rows, goes_with, rows.together, complement, settings.count)
+    if rows.before is None:
+        for name in (AFTER, BEFORE):
+            # What goes together carries both ways; what is bought new later only leans on it.
+            share = model.log_popularity("after" if name == AFTER else "together")[v]
+            score = rows.together + rows.after + weight * share
+            yield _list(evidence, name, rows, score, rows.after, complement, settings.count)
+        return
+    for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
+        related = lift + weight * model.log_popularity("after" if name == AFTER else "together")[v]
+        near = complement & _among_best(u, v, related, complement, _RELATED_TIMES * settings.count)
+        yield _list(evidence, name, rows, way, lift, near, settings.count)
+
+
+def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
+    evidence = model.evidence
+    kind, candidates = evidence.catalogue.kind, evidence.candidates
+    order = candidates[np.argsort(kind[candidates], kind="stable")]
+    sorted_kind = kind[order]
+    low, high = (np.searchsorted(sorted_kind, kind[sources], side=side) for side in ("left", "right"))
+    size = np.where(kind[sources] == UNKNOWN, 0, high - low)
+    u = np.repeat(sources, size)
+    v = order[np.repeat(low - np.cumsum(size) + size, size) + np.arange(size.sum())]
+    u, v = u[u != v], v[u != v]
+    encoded = evidence.embeddings
+    alike = (
+        evidence.shared.log_lift(u, v)
+        if encoded is None
+        else paired_dots(encoded.source, encoded.source, u, v).astype(np.float64) / encoded.temperature
+    )
+    score = alike + settings.weight * model.log_popularity("together")[v]
+    # Only what is listed is asked of the trees.
+    kept = _among_best(u, v, score, np.ones(len(u), dtype=np.bool_), settings.count)
+    u, v, score = u[kept], v[kept], score[kept]
+    together = model.lifts["together"].score(evidence, u, v, model.threads)
+    rows = ScoredPairs(u, v, together, together, None)
+    everything = np.ones(len(u), dtype=np.bool_)
+    return _list(evidence, INSTEAD, rows, score, together, everything, settings.count, most_of_a_type=None)
+
+
+def _list(
+    evidence: Evidence, name: str, rows: ScoredPairs, score: Floats, lift: Floats, allowed: Bools, count: int,
+    most_of_a_type: int | None = _MOST_OF_A_TYPE,
+) -> pd.DataFrame:  # fmt: skip
+    """One list of every source, best first."""
+    kept = np.flatnonzero(allowed)
+    kept = kept[np.lexsort((rows.candidate[kept], -score[kept], rows.source[kept]))]
+    if most_of_a_type is not None:
+        kind = evidence.catalogue.kind[rows.candidate[kept]]
+        typed = rows.source[kept] * (kind.max(initial=0) + 2) + kind + 1
+        grouped = np.argsort(typed, kind="stable")
+        place = np.empty(len(kept), dtype=np.int64)
+        place[grouped] = place_in_run(typed[grouped])
+        kept = kept[(place < most_of_a_type) | (kind == UNKNOWN)]
+    rank = place_in_run(rows.source[kept])
+    kept, rank = kept[rank < count], rank[rank < count]
+    u, v = rows.source[kept], rows.candidate[kept]
+    relation = evidence.together if name in {GOES_WITH, INSTEAD} else evidence.after
+    first, second = (v, u) if name == BEFORE else (u, v)
+    # The last level is the products' own, the one before it their types', where there are any.
+    own, of_type = relation.codes[-1], relation.codes[max(len(relation.codes) - 2, 0)]
+    by_type = relation.counts[max(len(relation.counts) - 2, 0)]
+    return pd.DataFrame({
+        "product": u.astype(np.int32),
+        "list": name,
+        "rank": (rank + 1).astype(np.int16),
+        "other": v.astype(np.int32),
+        "score": score[kept].astype(np.float32),
+        "times": np.exp(lift[kept]).astype(np.float32),
+        "count": relation.counts[-1].of(own[first], own[second])[0].astype(np.int32),
+        "type_count": by_type.of(of_type[first], of_type[second])[0].astype(np.int32),
+    })[list(COLUMNS)]  # fmt: skip
+
+
+def _among_best(u: Ints, v: Ints, score: Floats, allowed: Bools, count: int) -> Bools:
+    """[n] whether a pair is among the `count` best of its source's allowed ones."""
+    found = np.zeros(len(u), dtype=np.bool_)
+    rows = np.flatnonzero(allowed)
+    order = rows[np.lexsort((v[rows], -score[rows], u[rows]))]
+    found[order[place_in_run(u[order]) < count]] = True
+    return found

@@ -1,0 +1,44 @@
+"""Lists of every product that has any, for the bundle."""
+
+import numpy as np
+import pandas as pd
+
+from onward.artifacts import Layout
+from onward.deployment.served_lists import ServedLists, categories_seen
+from onward.model.embeddings import Embeddings
+from onward.params import Params
+from onward.ranking.related_lists import related_lists, sources_with_lists
+from onward.stages.ranking import list_settings, trained_ranking
+
+
+def served_lists(
+    layout: Layout,
+    params: Params,
+    embeddings: Embeddings,
+    products: pd.DataFrame,
+    shown: pd.DataFrame,
+    purchases: pd.DataFrame,
+) -> ServedLists:
+    """Make the lists from what train_gnn learnt.
+
+    Args:
+        layout: where it lies.
+        params: how long lists are, and the weight on popularity.
+        embeddings: of all products.
+        products: ordered by number, with category.
+        shown: known impressions, source and target.
+        purchases: known purchases, customer and product.
+    """
+    model, settings = trained_ranking(layout, params, embeddings), list_settings(layout, params)
+    bought = purchases[["customer", "product"]].drop_duplicates()
+    customers = np.bincount(bought["product"].to_numpy("int64"), minlength=len(products)).astype(np.int64)
+    sources, stands_for = sources_with_lists(model.evidence, customers)
+    source, target = (shown[end].to_numpy("int64") for end in ("source", "target"))
+    return ServedLists(
+        related_lists(model, sources, settings),
+        stands_for,
+        categories_seen(products["category"], source, target),
+        settings.directed,
+        params.graph.follow_days,
+        settings.weight,
+    )
