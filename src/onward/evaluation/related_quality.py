@@ -22,8 +22,7 @@ from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_queries import Answers, RelatedQueries, Relation
 
-AVERAGED = ("hr", "ndcg", "mrr")
-"""Metrics that are means over queries; `lift` is a ratio of sums."""
+METRICS = ("hr", "ndcg", "mrr", "lift")
 
 
 @dataclass(frozen=True)
@@ -86,13 +85,10 @@ def judge_lists(lists: Ints, answers: Answers, chance: Floats, k: int) -> Outcom
 
 def intervals_of(outcomes: Sequence[Outcome], bootstrap: CustomerBootstrap) -> list[dict[str, Interval]]:
     """HR, NDCG, MRR and lift of each outcome with intervals over customers, from the same resamples."""
-    total, drawn = bootstrap.sums(np.concatenate([_columns(outcome) for outcome in outcomes], axis=1))
+    total, drawn = bootstrap.sums(np.concatenate([columns_of(outcome) for outcome in outcomes], axis=1))
     width = drawn.shape[1] // len(outcomes)
     return [
-        {
-            name: interval_of(float(_ratio(total[part], name)), _ratio(drawn[:, part], name))
-            for name in (*AVERAGED, "lift")
-        }
+        {name: interval_of(float(metric_of(total[part], name)), metric_of(drawn[:, part], name)) for name in METRICS}
         for part in (slice(width * place, width * (place + 1)) for place in range(len(outcomes)))
     ]
 
@@ -100,12 +96,13 @@ def intervals_of(outcomes: Sequence[Outcome], bootstrap: CustomerBootstrap) -> l
 def gains_of(outcome: Outcome, other: Outcome, bootstrap: CustomerBootstrap) -> dict[str, Interval]:
     """What one method has over another on the same queries, in HR, NDCG, MRR and lift, paired."""
     # Summed apart, so that a method and itself differ by nothing at all: the last bits hang on the matrix's shape.
-    (total, drawn), (other_total, other_drawn) = (bootstrap.sums(_columns(each)) for each in (outcome, other))
+    (total, drawn), (other_total, other_drawn) = (bootstrap.sums(columns_of(each)) for each in (outcome, other))
     return {
         name: interval_of(
-            float(_ratio(total, name) - _ratio(other_total, name)), _ratio(drawn, name) - _ratio(other_drawn, name)
+            float(metric_of(total, name) - metric_of(other_total, name)),
+            metric_of(drawn, name) - metric_of(other_drawn, name),
         )
-        for name in (*AVERAGED, "lift")
+        for name in METRICS
     }
 
 
@@ -182,11 +179,12 @@ class Judged:
     outcomes: Mapping[tuple[Relation, int], Outcome]
 
 
-def _columns(outcome: Outcome) -> Floats:
+def columns_of(outcome: Outcome) -> Floats:
+    """[q, 6] what is summed over queries, and over resampled customers' queries, to make a metric; see `metric_of`."""
     return np.stack([outcome.answered, outcome.hr, outcome.ndcg, outcome.mrr, outcome.hits, outcome.expected], axis=1)
 
 
-def _ratio(sums: Floats, name: str) -> Floats:
+def metric_of(sums: Floats, name: str) -> Floats:
     """[...] the metric of sums [..., 6]; NaN where nothing was asked or expected."""
     columns = {"hr": (1, 0), "ndcg": (2, 0), "mrr": (3, 0), "lift": (4, 5)}
     above, below = (sums[..., place] for place in columns[name])
