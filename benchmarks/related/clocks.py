@@ -12,9 +12,9 @@ from benchmarks.form import ROOT
 from onward.artifacts import Layout, read_table
 from onward.evaluation.intervals import Floats
 from onward.evaluation.purchase_log import Ints
-from onward.evaluation.related_comparison import RelatedWindows, judgement
 from onward.evaluation.related_log import RelatedLog, candidates_known, log_of_lines, type_numbers
 from onward.evaluation.related_quality import Judgement
+from onward.evaluation.related_tuning import RelatedWindows, judgement
 from onward.params import read_params
 from onward.stages import ingest
 

@@ -12,16 +12,11 @@ from onward.evaluation.related_baselines import (
     PopularityAmongNew,
     plain,
 )
-from onward.evaluation.related_comparison import (
-    RelatedWindows,
-    Served,
-    best_setting,
-    compare_related,
-    judgement,
-    tune,
-)
+from onward.evaluation.related_comparison import SERVED, Served, compare_related, related_headline, related_table
+from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import intervals_of
+from onward.evaluation.related_tuning import RelatedWindows, best_setting, judgement, tune
 
 PRODUCTS, CLOCK = 40, 200
 WINDOWS = RelatedWindows(CLOCK, 11, 30)
@@ -87,7 +82,8 @@ def compare(log, served, limit=800):
 
 
 def served_by(method):
-    return Served({"related": best_first(method, PRODUCTS, 10)}, complements(method, np.arange(PRODUCTS) // 5, 10))
+    lister = best_first(method, PRODUCTS, 10)
+    return Served(lambda sources, *_: lister(sources), (0.0,), complements(method, np.arange(PRODUCTS) // 5, 10))
 
 
 def test_served_lists_stand_beside_every_baseline_and_gain_nothing_over_themselves():
@@ -95,9 +91,9 @@ def test_served_lists_stand_beside_every_baseline_and_gain_nothing_over_themselv
     told = compare(log, served_by(Popularity(3650).fit(log.before(CLOCK))))
     best = told["best_baseline"]["basket"]
     assert best == "cooccurrence"
-    assert [row["method"] for row in told["methods"]] == ["related", *RELATED_GRID]
+    assert [row["method"] for row in told["methods"]] == [SERVED, *RELATED_GRID]
     assert told["methods"][0]["gain"]["basket"]["hr@10"]["high"] < 0
-    assert [row["served"] for row in told["goes_with"]] == [True, *[False] * len(RELATED_GRID)]
+    assert [row["method"] for row in told["goes_with"]] == [SERVED, *RELATED_GRID]
     assert {row["breaches"] for row in told["goes_with"]} == {0}
     again = Cooccurrence(**told["picked"]["basket"]["cooccurrence"]).fit(log.before(CLOCK))
     gain = compare(log, served_by(again))["methods"][0]["gain"]["basket"]
@@ -107,8 +103,28 @@ def test_served_lists_stand_beside_every_baseline_and_gain_nothing_over_themselv
 def test_breaches_of_complements_are_counted_as_served():
     log = shop()
     method = Popularity(3650).fit(log.before(CLOCK))
-    told = compare(log, Served({}, best_first(method, PRODUCTS, 10)))
+    told = compare(log, Served(lambda *_: pytest.fail("no weight was asked"), (), best_first(method, PRODUCTS, 10)))
     assert told["goes_with"][0]["breaches"] > 0
+
+
+def test_each_relation_is_judged_by_the_lists_made_for_it_at_each_weight():
+    log, asked = shop(), []
+    method = Popularity(3650).fit(log.before(CLOCK))
+
+    def order(sources, relation, weight):
+        asked.append((relation, weight))
+        return best_first(Cooccurrence(3650, 0.0).fit(log.before(CLOCK)) if weight else method, PRODUCTS, 10)(sources)
+
+    told = compare(log, Served(order, (0.0, 1.0), complements(method, np.arange(PRODUCTS) // 5, 10)))
+    assert sorted(asked) == [("basket", 0.0), ("basket", 1.0), ("later", 0.0), ("later", 1.0)]
+    low, high = (row["basket"]["lift@10"]["value"] for row in told["methods"][:2])
+    assert low < high
+    headline = related_headline(told)
+    assert headline["orders"]["served at weight 1"]["basket"]["lift10"]["value"] == high
+    assert set(headline["goes_with"]) == {SERVED, *RELATED_GRID}
+    table = related_table(told)
+    assert len(table) == 2 * (2 + len(RELATED_GRID)) + 1 + len(RELATED_GRID)
+    assert table.loc[(table["weight"] == 1) & (table["relevant"] == "basket"), "lift_value"].tolist() == [high]
 
 
 def test_turned_round_in_time_what_follows_leads():
@@ -127,6 +143,8 @@ def test_no_queries_no_rows():
     log = shop(visits=5)
     told = compare(log, served_by(Popularity(3650).fit(log)))
     assert (told["queries"], told["methods"], told["goes_with"]) == (0, [], [])
+    assert related_headline(told) == {"orders": {}, "goes_with": {}}
+    assert len(related_table(told)) == 0
 
 
 def test_every_setting_is_plain_and_ranks_an_empty_past():
@@ -136,3 +154,14 @@ def test_every_setting_is_plain_and_ranks_an_empty_past():
         for setting in settings:
             assert plain(setting)
             assert (setting.fit(empty)(np.arange(4)) == 0).all()
+
+
+def test_the_picture_shows_every_method_and_says_their_figures():
+    log = shop()
+    table = related_table(compare(log, served_by(Popularity(3650).fit(log.before(CLOCK)))))
+    svg = str(hits_against_lift("related", table, "basket"))
+    assert all(f">{name.replace('_', ' ')}<" in svg for name in RELATED_GRID)
+    row = table[(table["method"] == SERVED) & (table["relevant"] == "basket") & (table["list"] == "methods")].iloc[0]
+    assert f"served at weight 0 {row['hr_value']:.1%}, {row['lift_value']:.2f}" in svg
+    assert svg == str(hits_against_lift("related", table, "basket"))
+    assert "<svg" in str(hits_against_lift("empty", table[:0], "later"))

@@ -1,111 +1,31 @@
-"""Served lists against baselines, on the same queries after the clock: what `evaluate` says of related products.
+"""Served lists against baselines, on the same queries after the clock: what `evaluate` says of related products."""
 
-Everybody knows every purchase before the clock. Settings are picked on selection customers, on queries of as many days
-that end early enough for all their answers to be known at the clock.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from onward.evaluation.intervals import CustomerBootstrap, Floats
 from onward.evaluation.listing import Lister, best_first, complements
 from onward.evaluation.purchase_log import Ints
-from onward.evaluation.related_baselines import RELATED_GRID, RelatedBaseline, plain
+from onward.evaluation.related_baselines import plain
 from onward.evaluation.related_log import RelatedLog
-from onward.evaluation.related_quality import Judged, Judgement, breaches, gains_of, judge_lists, list_once, variety
-from onward.evaluation.related_queries import RELATIONS, Relation, related_queries
-from onward.ranking.method import Method
+from onward.evaluation.related_quality import METRICS, Judged, Judgement, breaches, gains_of, variety
+from onward.evaluation.related_queries import RELATIONS, Relation
+from onward.evaluation.related_tuning import (
+    TUNED_FOR,
+    RelatedWindows,
+    Trial,
+    best_baseline,
+    best_setting,
+    judgement,
+    tune,
+)
 
-TUNED_FOR = 10
-"""Baselines are tuned for the hit rate at so many."""
-
-
-class Setting(Protocol):
-    """A baseline with its settings."""
-
-    def fit(self, log: RelatedLog) -> Method:
-        """Count what was known."""
-        ...
-
-
-@dataclass(frozen=True)
-class RelatedWindows:
-    """When related lists are asked for. Days are counted since 1970-01-01.
-
-    Attributes:
-        clock: nothing at or after it may be known.
-        query_days: queries come from [clock, clock + query_days).
-        follow_days: how long after a query a new purchase is an answer.
-    """
-
-    clock: int
-    query_days: int
-    follow_days: int
-
-    def earlier(self) -> "RelatedWindows":
-        """The latest such windows whose answers were all known at the clock."""
-        return RelatedWindows(self.clock - self.query_days - self.follow_days, self.query_days, self.follow_days)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one setting of a baseline hit for selection customers, by relation."""
-
-    setting: RelatedBaseline
-    hit_rate: Mapping[Relation, float]
-
-
-def judgement(
-    log: RelatedLog, customers: Ints, windows: RelatedWindows, limit: int, samples: int, seed: int
-) -> Judgement:
-    """Draw the queries of some customers after a clock, and count P(v) before it.
-
-    Args:
-        log: purchases until `follow_days` after the last query.
-        customers: who asks.
-        windows: when.
-        limit: most queries.
-        samples: bootstrap resamples.
-        seed: of queries and resamples.
-    """
-    queries = related_queries(
-        log, customers, windows.clock, windows.clock + windows.query_days, windows.follow_days, limit, seed
-    )
-    known = log.before(windows.clock)
-    chance: dict[Relation, Floats] = {"basket": known.order_share(), "later": known.new_share()}
-    return Judgement(queries, chance, CustomerBootstrap.of(queries.customer, samples, seed))
-
-
-def tune(
-    log: RelatedLog, customers: Ints, windows: RelatedWindows, limit: int, seed: int
-) -> dict[str, tuple[Trial, ...]]:
-    """What every setting of every baseline hits for selection customers, as known at the clock."""
-    earlier, known = windows.earlier(), log.before(windows.clock)
-    judge = judgement(known, customers, earlier, limit, 1, seed)
-    past = known.before(earlier.clock)
-    return {
-        name: tuple(Trial(setting, hit_rates(judge, setting.fit(past))) for setting in settings)
-        for name, settings in RELATED_GRID.items()
-    }
-
-
-def hit_rates(judge: Judgement, method: Method) -> dict[Relation, float]:
-    """HR@10 by relation of a method's best-first lists; 0 without any answer."""
-    candidates = len(judge.chance["basket"])
-    lists = list_once(best_first(method, candidates, TUNED_FOR), judge.queries.source)
-    rates: dict[Relation, float] = {}
-    for relation, answers in judge.queries.answers.items():
-        outcome = judge_lists(lists, answers, judge.chance[relation], TUNED_FOR)
-        rates[relation] = float(outcome.hr.sum() / max(1.0, outcome.answered.sum()))
-    return rates
-
-
-def best_setting(trials: tuple[Trial, ...], relation: Relation) -> RelatedBaseline:
-    """The setting that hit most; the first of equals."""
-    return max(trials, key=lambda trial: trial.hit_rate[relation]).setting
+SERVED = "served"
+"""What rows call the deployed model's own lists."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +33,13 @@ class Served:
     """What a deployed model lists, exactly as it is served.
 
     Attributes:
-        orders: listers of any type, by the name of their order; the default order comes first.
-        goes_with: the lister of complements, of other types than the source's.
+        order: lists [m, k] of any type for sources [m], by relation and weight: related at 0, most probable at 1.
+        weights: that are judged, ascending; the picture's curve.
+        goes_with: lists of complements, of other types than the source's, at the default weight.
     """
 
-    orders: Mapping[str, Lister]
+    order: Callable[[Ints, Relation, float], Ints]
+    weights: tuple[float, ...]
     goes_with: Lister
 
 
@@ -148,15 +70,15 @@ def compare_related(
         seed: of queries and resamples.
 
     Returns:
-        Plain values. Each row of `methods` has the metrics by relation, each with its interval, and for served orders
-        `gain`: HR@10 and lift@10 over the best baseline, which selection customers named. A baseline has the setting
-        tuned for the relation that it is judged by.
+        Plain values. Each row of `methods` has the metrics by relation, each with its interval, and that of a served
+        order its `gain` too: HR@10 and lift@10 over the best baseline, which selection customers named. A baseline has
+        the setting tuned for the relation that it is judged by.
     """
     trials = tune(log, selection, windows, limit, seed)
     picked = {
         relation: {name: best_setting(tried, relation) for name, tried in trials.items()} for relation in RELATIONS
     }
-    best = {relation: _best_baseline(trials, relation) for relation in RELATIONS}
+    best = {relation: best_baseline(trials, relation) for relation in RELATIONS}
     judge, past = judgement(log, test, windows, limit, samples, seed), log.before(windows.clock)
     told: dict[str, Any] = {
         "queries": len(judge.queries.source),
@@ -181,12 +103,16 @@ def compare_related(
         relation: {name: judged[setting] for name, setting in found.items()} for relation, found in picked.items()
     }
     rows = []
-    for name, lister in served.orders.items():
-        ours = judge.outcomes(lister, cuts)
-        gain = {relation: _gain(judge, ours, counted[relation][best[relation]], relation) for relation in RELATIONS}
-        rows.append({"method": name, "served": True} | judge.summary(ours) | {"gain": gain})
-    rows += [{"method": name, "served": False} | _by_relation(judge, counted, name) for name in trials]
-    listers = {"goes_with": served.goes_with} | {
+    for weight in served.weights:
+        ours = {relation: judge.outcomes(partial(_ordered, served, relation, weight), cuts) for relation in RELATIONS}
+        gain = {
+            relation: _gain(judge, ours[relation], counted[relation][best[relation]], relation) for relation in ours
+        }
+        rows.append({"method": SERVED, "weight": weight} | _by_relation(judge, ours) | {"gain": gain})
+    for name in trials:
+        theirs = {relation: counted[relation][name] for relation in RELATIONS}
+        rows.append({"method": name, "weight": None} | _by_relation(judge, theirs))
+    listers = {SERVED: served.goes_with} | {
         name: complements(fitted[setting], types, deepest) for name, setting in picked["basket"].items()
     }
     return told | {"methods": rows, "goes_with": _complements(judge, listers, types, cuts)}
@@ -200,12 +126,12 @@ def _complements(
     for name, lister in listers.items():
         judged = strict.outcomes(lister, cuts)
         broken = breaches(judged.lists, judge.queries.source, types)
-        rows.append({"method": name, "served": name == "goes_with", "breaches": broken} | strict.summary(judged))
+        rows.append({"method": name, "breaches": broken} | strict.summary(judged))
     return rows
 
 
-def _best_baseline(trials: Mapping[str, tuple[Trial, ...]], relation: Relation) -> str:
-    return max(trials, key=lambda name: max(trial.hit_rate[relation] for trial in trials[name]))
+def _ordered(served: Served, relation: Relation, weight: float, sources: Ints) -> Ints:
+    return served.order(sources, relation, weight)
 
 
 def _tried(trial: Trial) -> dict[str, Any]:
@@ -218,10 +144,37 @@ def _gain(judge: Judgement, ours: Judged, other: Judged, relation: Relation) -> 
     return {f"{name}@{TUNED_FOR}": gains[name].to_dict() for name in ("hr", "lift")}
 
 
-def _by_relation(judge: Judgement, counted: Mapping[Relation, Mapping[str, Judged]], name: str) -> dict[str, Any]:
-    """A baseline's metrics, each relation's by the setting tuned for it; variety by the first relation's."""
+def _by_relation(judge: Judgement, judged: Mapping[Relation, Judged]) -> dict[str, Any]:
+    """A method's metrics, each relation's by the lists made for it; variety by those of the same basket."""
     told: dict[str, Any] = {}
     for relation in RELATIONS:
-        told[relation] = judge.summary(counted[relation][name])[relation]
-    lists = counted["basket"][name].lists
+        told[relation] = judge.summary(judged[relation])[relation]
+    lists = judged["basket"].lists
     return told | variety(lists, judge.chance["basket"], lists.shape[1])
+
+
+def related_headline(related: Mapping[str, Any]) -> dict[str, Any]:
+    """The few figures that `dvc metrics` compares: hits and lift of served lists and baselines, by relation."""
+    told: dict[str, Any] = {}
+    for row in related["methods"]:
+        name = row["method"] if row["weight"] is None else f"{row['method']} at weight {row['weight']:g}"
+        told[name] = {relation: _hits_and_lift(row[relation]) for relation in RELATIONS}
+    return {"orders": told, "goes_with": {row["method"]: _hits_and_lift(row["basket"]) for row in related["goes_with"]}}
+
+
+def related_table(related: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a method, list and relation, for `dvc plots` and the picture of hits against lift."""
+    rows = [
+        {"list": kind, "relevant": relation, "method": row["method"], "weight": row.get("weight")}
+        | {f"{metric}_{part}": row[relation][f"{metric}@{TUNED_FOR}"][part]
+           for metric in METRICS for part in ("value", "low", "high")}
+        | {"coverage": row["coverage"], "popularity_percentile": row["popularity_percentile"]}
+        for kind, relations in (("methods", RELATIONS), ("goes_with", ("basket",)))
+        for row in related[kind]
+        for relation in relations
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["list", "relevant", "method", "weight"])
+
+
+def _hits_and_lift(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{name}{TUNED_FOR}": metrics[f"{name}@{TUNED_FOR}"] for name in ("hr", "lift")}
