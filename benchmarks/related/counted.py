@@ -12,10 +12,10 @@ from scipy.linalg import lapack
 from onward.errors import DataError
 from onward.evaluation import baselines
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_baselines import cooccurrence
 from onward.evaluation.related_log import RelatedLog
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from benchmarks.related.counted import Cosine, Ease, Markov
 from onward.artifacts import read_arrays, write_arrays
 from onward.evaluation import baselines, listing
 from onward.evaluation.listing import best_first, complements
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_baselines import RELATED_GRID
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Outcome, judge_lists, variety
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 COUNT = 10
 

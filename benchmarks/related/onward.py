@@ -9,9 +9,9 @@ import scipy.sparse as sp
 from benchmarks.related.clocks import ClockData
 from onward.evaluation.intervals import Floats
 from onward.evaluation.listing import best_first, complements
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_baselines import cooccurrence
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 Together = Literal["together", "after"]
 

@@ -14,9 +14,9 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_log import RelatedLog
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 MISSING = "not installed; it is the extra `peers`"
 

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 Lister = Callable[[Ints], Ints]
 """Lists [m, k] of candidate numbers, best first and -1 where a list is shorter, for source products [m]."""

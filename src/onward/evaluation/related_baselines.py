@@ -11,9 +11,9 @@ import scipy.sparse as sp
 
 from onward.evaluation.baselines import WindowCounts
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_log import RelatedLog, share_of
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 _WHOLE_LOG = 3650
 

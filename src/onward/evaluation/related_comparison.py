@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from onward.evaluation.listing import Lister, best_first, complements
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_baselines import plain
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import METRICS, Judged, Judgement, breaches, gains_of, variety
@@ -23,6 +22,7 @@ from onward.evaluation.related_tuning import (
     judgement,
     tune,
 )
+from onward.ranking.purchase_log import Ints
 
 SERVED = "served"
 """What rows call the deployed model's own lists."""

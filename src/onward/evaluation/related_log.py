@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from onward.evaluation.intervals import Floats
-from onward.evaluation.purchase_log import Bools, Ints, PurchaseLog
+from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import numpy as np
 
 from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval, interval_of
 from onward.evaluation.listing import NOTHING, Lister
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_queries import Answers, RelatedQueries, Relation
+from onward.ranking.purchase_log import Ints
 
 METRICS = ("hr", "ndcg", "mrr", "lift")
 

@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from onward.evaluation.purchase_log import Bools, Ints
 from onward.evaluation.queries import newly_bought_after, spread
 from onward.evaluation.related_log import RelatedLog
+from onward.ranking.purchase_log import Bools, Ints
 
 Relation = Literal["basket", "later"]
 RELATIONS: tuple[Relation, ...] = ("basket", "later")

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from onward.evaluation.intervals import CustomerBootstrap, Floats
 from onward.evaluation.listing import best_first
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_baselines import RELATED_GRID, RelatedBaseline
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Judgement, judge_lists, list_once
 from onward.evaluation.related_queries import Relation, related_queries
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import Ints
 
 TUNED_FOR = 10
 """Baselines are tuned for the hit rate at so many."""
