@@ -285,6 +285,8 @@ class Gate(_Section):
 
     max_nll_increase: Annotated[float, Field(ge=0.0)]
     max_recall_loss: Share
+    max_hit_rate_loss: Share
+    max_lift_loss: Share
     pcoc_low: Annotated[float, Field(gt=0.0, le=1.0)]
     pcoc_high: Annotated[float, Field(ge=1.0)]
 

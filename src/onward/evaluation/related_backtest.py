@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from onward.evaluation.listing import NOTHING, Lister
-from onward.evaluation.purchase_log import Ints
 from onward.evaluation.related_comparison import Served, compare_related
-from onward.evaluation.related_log import candidates_known, log_of_lines, type_numbers
+from onward.evaluation.related_log import RelatedLog, candidates_known, log_of_lines, type_numbers
 from onward.evaluation.related_queries import Relation
-from onward.evaluation.related_tuning import RelatedWindows
+from onward.evaluation.related_tuning import RelatedWindows, judgement
+from onward.ranking.purchase_log import Ints
 
 
 def compare_as_served(
@@ -53,9 +53,7 @@ def compare_as_served(
     Returns:
         See `compare_related`.
     """
-    bought = (known["customer"].to_numpy(), known["product"].to_numpy())
-    candidates = candidates_known(*bought, len(category), min_customers)
-    log = log_of_lines(pd.concat([known, later], ignore_index=True), candidates, len(category), fresh_days)
+    log, candidates = backtest_log(known, later, len(category), min_customers, fresh_days)
     types, test = type_numbers(category.iloc[candidates]), later["customer"].unique().astype(np.int64)
 
     def ordered(sources: Ints, relation: Relation, weight: float) -> Ints:
@@ -66,6 +64,48 @@ def compare_as_served(
 
     served = Served(ordered, weights, complements)
     return compare_related(log, types, selection, test, served, windows, top_k, limit, samples, seed)
+
+
+def backtest_log(
+    known: pd.DataFrame, later: pd.DataFrame, products: int, min_customers: int, fresh_days: int
+) -> tuple[RelatedLog, Ints]:
+    """The log of candidates, and [C] their product numbers; see `compare_as_served` for the arguments."""
+    candidates = candidates_known(known["customer"].to_numpy(), known["product"].to_numpy(), products, min_customers)
+    return log_of_lines(pd.concat([known, later], ignore_index=True), candidates, products, fresh_days), candidates
+
+
+def gate_queries(
+    known: pd.DataFrame,
+    later: pd.DataFrame,
+    category: pd.Series,
+    product_ids: pd.Series,
+    windows: RelatedWindows,
+    *,
+    min_customers: int,
+    fresh_days: int,
+    limit: int,
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same queries with outside ids, for two models to be compared on; see `compare_as_served`.
+
+    Returns:
+        Answers: query, customer, source_product_id, relation, product_id. A relation of complements, "basket", has
+        products of other types than the source's only. Chance: product_id and P(v) of each relation.
+    """
+    log, candidates = backtest_log(known, later, len(category), min_customers, fresh_days)
+    test = later["customer"].unique().astype(np.int64)
+    judge = judgement(log, test, windows, limit, 1, seed)
+    queries, ids = judge.queries, product_ids.to_numpy()[candidates]
+    strict = queries.of_other_types(type_numbers(category.iloc[candidates]))
+    rows = [
+        pd.DataFrame({
+            "query": answers.query, "customer": queries.customer[answers.query],
+            "source_product_id": ids[queries.source[answers.query]], "relation": relation,
+            "product_id": ids[answers.product],
+        })
+        for relation, answers in (("basket", strict.answers["basket"]), ("later", queries.answers["later"]))
+    ]  # fmt: skip
+    return pd.concat(rows, ignore_index=True), pd.DataFrame({"product_id": ids}).assign(**judge.chance)
 
 
 def among(lists: Ints, candidates: Ints, products: int) -> Ints:

@@ -1,12 +1,8 @@
-"""Lists of some sources at several weights, scored once: how a judge asks the model that serves.
-
-Everything here speaks in places among the model's candidates, as judges do.
-"""
+"""Lists of some sources at several weights, scored once: how a judge asks the model that serves."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from onward.ranking.directed_graph import Ints
@@ -28,32 +24,27 @@ class AskedLists:
     _scored: list[ScoredPairs] = field(default_factory=list)
 
     def order(self, sources: Ints, relation: str, weight: float) -> Ints:
-        """[m, DEEPEST] candidates of any type by f + weight log P(v), -1 after the last.
+        """[m, DEEPEST] products of any type by f + weight log P(v), -1 after the last.
 
         Args:
-            sources: [m] distinct places among the candidates.
+            sources: [m] distinct products, ascending.
             relation: "basket" or "later".
             weight: on popularity.
         """
         name = "together" if relation == "basket" else "after"
-        return self._places(self.model.ordered(self._rows(sources), name, weight, DEEPEST))
+        return self.model.ordered(self._rows(sources), name, weight, DEEPEST)
 
     def goes_with(self, sources: Ints) -> Ints:
         """[m, DEEPEST] complements exactly as they are served, -1 after the last."""
-        self.table = lists_of(self.model, self.model.evidence.candidates[sources], self._rows(sources), self.settings)
+        self.table = lists_of(self.model, sources, self._rows(sources), self.settings)
         mine = self.table[(self.table["list"] == GOES_WITH).to_numpy(bool)]
         found = np.full((len(sources), DEEPEST), -1, dtype=np.int64)
-        row = np.searchsorted(self.model.evidence.candidates[sources], mine["product"].to_numpy(np.int64))
+        row = np.searchsorted(sources, mine["product"].to_numpy(np.int64))
         found[row, mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy(np.int64)
-        return self._places(found)
+        return found
 
     def _rows(self, sources: Ints) -> list[ScoredPairs]:
         if not np.array_equal(sources, self._sources):
-            products = self.model.evidence.candidates[sources]
-            self._scored = list(self.model.scored(products, backwards=self.settings.directed))
+            self._scored = list(self.model.scored(sources, backwards=self.settings.directed))
             self._sources = sources
         return self._scored
-
-    def _places(self, products: Ints) -> npt.NDArray[np.int64]:
-        place = np.searchsorted(self.model.evidence.candidates, np.maximum(products, 0))
-        return np.where(products >= 0, place, -1).astype(np.int64)

@@ -32,13 +32,15 @@ def run(layout: Layout, params: Params) -> str:
     results["rows"] = {"shown": len(impressions), "matured": len(rows)}
     results |= judged.summarise_groups(scored, groups, doubt.repair, asked.bootstrap_samples, clock.seed)
 
-    results["related"], lists = judge_related(layout, params, model.embeddings)
+    related = judge_related(layout, params, model.embeddings)
+    results["related"] = related.results
     predictions = judged.predictions(scored, products["product_id"].to_numpy(), shown, results["deployed_policy"])
     gate_rows = pd.concat([predictions[list(judged.GATE_COLUMNS)], features], axis=1)
 
     write_table(layout.evaluation / "predictions.parquet", predictions)
     write_table(layout.evaluation / "gate_rows.parquet", gate_rows)
-    write_table(layout.evaluation / "lists.parquet", lists)
+    for name, table in related.tables.items():
+        write_table(layout.evaluation / f"{name}.parquet", table)
     write_json(layout.evaluation / "results.json", results)
     write_json(layout.metrics / "evaluation.json", judged.headline(results))
     for name, table in judged.plots(results).items():

@@ -1,15 +1,6 @@
 """Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
-from onward.artifacts import (
-    Layout,
-    read_arrow,
-    read_table,
-    replacing_directory,
-    write_arrays,
-    write_json,
-    write_table,
-    write_text,
-)
+from onward.artifacts import Layout, read_arrow, read_table, replacing_directory, write_json, write_text
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
@@ -21,6 +12,7 @@ from onward.params import Params
 from onward.stages.door import main
 from onward.stages.ranking import learn
 from onward.stages.ranking_files import write_ranking
+from onward.stages.trained_model import TrainedModel, write_trained_model
 
 
 def run(layout: Layout, params: Params) -> str:
@@ -49,12 +41,7 @@ def run(layout: Layout, params: Params) -> str:
 
     with replacing_directory(layout.model) as folder:
         write_ranking(folder / "ranking", ranking)
-        write_table(folder / "edges.parquet", edges)
-        write_table(folder / "nodes.parquet", nodes)
-        write_arrays(folder / "embeddings.npz", encoder.embeddings.to_arrays())
-        write_json(folder / "scorer.json", scorer.scorer.to_manifest())
-        for number, text in enumerate(scorer.scorer.heads):
-            write_text(folder / "heads" / f"head_{number}.txt", text)
+        write_trained_model(folder, TrainedModel(graph, encoder.embeddings, scorer.scorer))
     write_json(
         layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads) | ranking.summary()
     )
