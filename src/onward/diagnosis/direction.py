@@ -123,7 +123,9 @@ def _answer(levels: list[LevelOrder]) -> Answer:
             f"No order beyond frequency and season: {asked}, where shuffled dates give 50 and 51.5 is negligible."
         )
     if told.pairs:
-        sentence += f" Of {told.pairs:,} pairs {told.raw_pairs:,} have an order at all, {told.ordered_pairs:,} one of their own."
+        sentence += (
+            f" Of {told.pairs:,} pairs {told.raw_pairs:,} have an order, {told.ordered_pairs:,} one of their own."
+        )
     return Answer(
         question="direction",
         yes=yes,

@@ -107,6 +107,18 @@ def ask_doubt(
     )
 
 
+def taken_search(asked: str, *, doubt_pays: bool) -> str:
+    """Return the search to run: what is asked, and for `auto` one cut a level only where doubt pays.
+
+    Examples:
+        >>> taken_search("auto", doubt_pays=False), taken_search("mist", doubt_pays=False)
+        ('single', 'mist')
+    """
+    if asked != "auto":
+        return asked
+    return "ew_dpmt" if doubt_pays else "single"
+
+
 def _equal_positives(score: Floats, expected: Floats) -> npt.NDArray[np.int64]:
     order = np.argsort(-score, kind="stable")
     ranked = score[order]

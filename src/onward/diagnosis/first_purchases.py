@@ -54,7 +54,8 @@ class FirstPurchases:
     @property
     def starts(self) -> Ints:
         """[customers + 1] where each customer's purchases begin and, last, where all end."""
-        return np.r_[np.searchsorted(self.customer, np.arange(self.customers)), len(self.customer)].astype(np.int64)
+        begin = np.searchsorted(self.customer, np.arange(self.customers))
+        return np.asarray(np.r_[begin, len(self.customer)], np.int64)
 
     @property
     def customers(self) -> int:

@@ -46,7 +46,9 @@ class ResidualOrder:
     ordered_pairs: int
 
 
-def measure_order(first: FirstPurchases, seasons: Seasons, within_days: int, *, strengths: bool = True) -> ResidualOrder:
+def measure_order(
+    first: FirstPurchases, seasons: Seasons, within_days: int, *, strengths: bool = True
+) -> ResidualOrder:
     """Measure the residual order of all pairs first bought within so many days of each other.
 
     Args:
@@ -67,8 +69,8 @@ def measure_order(first: FirstPurchases, seasons: Seasons, within_days: int, *, 
     place[kept] = np.arange(len(kept), dtype=np.int32)
     sums, weight = np.zeros((len(kept), groups), np.float32), np.zeros(len(kept))
     _accumulate(
-        first.starts, first.item, first.day, seasons.month, seasons.age, seasons.by_month, seasons.by_age,
-        group, within_days, first.items, place, sums, weight,
+        first.starts, first.item, first.day, seasons.cell, seasons.rate, group, within_days, first.items, place, sums,
+        weight,
     )  # fmt: skip
     residual = sums.astype(np.float64)
     u, v = kept // first.items, kept % first.items
@@ -87,7 +89,7 @@ def shuffle_days(first: FirstPurchases, seasons: Seasons, seed: int) -> FirstPur
     day, each item's season and its frequency stay as they are, any order between items is gone.
     """
     item = first.item.copy()
-    _deal(first.starts, item, seasons.month, seasons.age, seasons.by_month, seasons.by_age, seed, _SWEEPS)
+    _deal(first.starts, item, seasons.cell, seasons.rate, seed, _SWEEPS)
     return first.with_items(item)
 
 
@@ -100,7 +102,8 @@ def _without_strengths(residual: Floats, weight: Floats, u: Ints, v: Ints, items
     # Strengths are known but for a constant, and items without a pair have none: a little ridge settles both.
     laplacian[np.diag_indices(items)] += 1e-6 * max(float(weight.mean()), 1e-12)
     strength = cho_solve(cho_factor(laplacian), signs @ residual)
-    return residual - weight[:, None] * (strength[u] - strength[v])
+    left: Floats = residual - weight[:, None] * (strength[u] - strength[v])
+    return left
 
 
 def _agreement(together: Floats) -> tuple[float, float]:
@@ -136,14 +139,13 @@ def _count(starts: Ints, item: Ints, day: Ints, within_days: int, items: int, ev
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _accumulate(
-    starts: Ints, item: Ints, day: Ints, month: Ints, age: Ints, by_month: Floats, by_age: Floats, group: Ints,
-    within_days: int, items: int, place: Counts, sums: Sums, weight: Floats,
+    starts: Ints, item: Ints, day: Ints, cell: Ints, rate: Floats, group: Ints, within_days: int, items: int,
+    place: Counts, sums: Sums, weight: Floats,
 ) -> None:  # fmt: skip
     for customer in range(len(starts) - 1):
         own = group[customer]
         for i in range(starts[customer], starts[customer + 1]):
             u = item[i]
-            here = by_month[u, month[i]] + by_age[u, age[i]]
             for j in range(i + 1, starts[customer + 1]):
                 apart = day[j] - day[i]
                 if apart > within_days:
@@ -152,17 +154,14 @@ def _accumulate(
                 pair = place[min(u, v) * items + max(u, v)]
                 if apart == 0 or pair < 0:
                     continue
-                odds = here - by_month[u, month[j]] - by_age[u, age[j]]
-                odds += by_month[v, month[j]] + by_age[v, age[j]] - by_month[v, month[i]] - by_age[v, age[i]]
+                odds = rate[u, cell[i]] - rate[u, cell[j]] + rate[v, cell[j]] - rate[v, cell[i]]
                 expected = 1.0 / (1.0 + np.exp(-odds))
                 sums[pair, own] += 1.0 - expected if u < v else expected - 1.0
                 weight[pair] += expected * (1.0 - expected)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _deal(
-    starts: Ints, item: Ints, month: Ints, age: Ints, by_month: Floats, by_age: Floats, seed: int, sweeps: int
-) -> None:
+def _deal(starts: Ints, item: Ints, cell: Ints, rate: Floats, seed: int, sweeps: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - numba's own generator
     for customer in range(len(starts) - 1):
         start, size = starts[customer], starts[customer + 1] - starts[customer]
@@ -172,7 +171,6 @@ def _deal(
         for _ in range(sweeps * size):
             i, j = start + np.random.randint(0, size), start + np.random.randint(0, size)  # noqa: NPY002
             u, v = item[i], item[j]
-            gain = by_month[u, month[j]] + by_age[u, age[j]] + by_month[v, month[i]] + by_age[v, age[i]]
-            gain -= by_month[u, month[i]] + by_age[u, age[i]] + by_month[v, month[j]] + by_age[v, age[j]]
+            gain = rate[u, cell[j]] + rate[v, cell[i]] - rate[u, cell[i]] - rate[v, cell[j]]
             if gain >= 0.0 or np.random.random() < np.exp(gain):  # noqa: NPY002
                 item[i], item[j] = v, u

@@ -28,20 +28,16 @@ class Seasons:
     """The bins of first purchases and each item's rates in them.
 
     Attributes:
-        month: [n] bin of the season of each first purchase.
-        age: [n] bin of the customer's age at it.
-        by_month: [items, months] S, log rate against the buyers' own activity.
-        by_age: [items, ages] A.
+        cell: [n] month and customer's age at each first purchase, as one number.
+        rate: [items, cells] S + A, log rate against the buyers' own activity.
     """
 
-    month: Ints
-    age: Ints
-    by_month: Floats
-    by_age: Floats
+    cell: Ints
+    rate: Floats
 
     def flat(self) -> "Seasons":
         """Return the same bins with the same rate in each: no season and no frequency."""
-        return Seasons(self.month, self.age, np.zeros_like(self.by_month), np.zeros_like(self.by_age))
+        return Seasons(self.cell, np.zeros_like(self.rate))
 
 
 def fit_seasons(first: FirstPurchases) -> Seasons:
@@ -64,8 +60,8 @@ def fit_seasons(first: FirstPurchases) -> Seasons:
             rate = expected.reshape(-1, months, ages) * np.exp(by_month[:, :, None] + by_age[:, None, :])
             due = rate.sum(axis=axis)
             due *= total / np.maximum(due.sum(axis=1, keepdims=True), 1e-12)
-            table += np.log((seen + _PRIOR) / (due + _PRIOR))
-    return Seasons(month, age, by_month, by_age)
+            table[:] += np.log((seen + _PRIOR) / (due + _PRIOR))
+    return Seasons(cell, (by_month[:, :, None] + by_age[:, None, :]).reshape(first.items, cells))
 
 
 def _equal_bins(values: Ints, bins: int) -> tuple[Ints, int]:

@@ -8,6 +8,7 @@ from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import count_positives, plan_correction
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
+from onward.diagnosis.delay import Labels, ask_delay
 from onward.params import Params
 from onward.stages.door import main
 
@@ -33,7 +34,11 @@ def run(layout: Layout, params: Params) -> str:
     seen = outcomes.converted & in_window & learners
     plan = plan_correction(delay.estimator, count_positives(impressions["customer"][seen]))
     correction = correct(evidence, lessons, in_window, learners, plan, delay.max_weight)
-    summary = summarise(correction, lessons, delay.max_weight)
+    labels = Labels(
+        impressions["customer"].to_numpy(), outcomes.elapsed_days, outcomes.delay_days, float(clock.attribution_days)
+    )
+    question = ask_delay(labels, in_window, correction.outcomes["expected_label"].to_numpy("float64")).to_dict()
+    summary = {**summarise(correction, lessons, delay.max_weight), "question": question}
     curve = lessons.curve.table(clock.attribution_days)
 
     write_table(layout.delay / "outcomes.parquet", correction.outcomes.drop(columns="shown_at"))
@@ -41,6 +46,7 @@ def run(layout: Layout, params: Params) -> str:
     write_table(layout.delay / "curve.parquet", curve)
     write_text(layout.delay / "z.txt", lessons.unfinished.text)
     write_json(layout.delay / "z_features.json", {"features": lessons.unfinished.features})
+    write_json(layout.delay / "question.json", question)
     write_json(layout.metrics / "delay.json", summary)
     for name, table in (
         ("delay_curve", curve),

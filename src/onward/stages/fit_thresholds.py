@@ -3,10 +3,12 @@
 import numpy as np
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_text
+from onward.diagnosis.doubt import ask_doubt, taken_search
 from onward.params import Params
 from onward.stages.door import main
 from onward.thresholds.comparison import boundary_table
 from onward.thresholds.fitting import fit_policy
+from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.levels import UncertaintyLevels
@@ -17,14 +19,21 @@ def run(layout: Layout, params: Params) -> str:
     scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
     settings = params.thresholds
-    fitted = fit_policy(
+    examples = (
         scores["score"].to_numpy(np.float64),
         scores["level"].to_numpy(np.int64),
         look_up_expected(scores["impression"], outcomes),
         scores["customer"].to_numpy(np.int64),
-        Target(*settings.asked),
-        search=settings.search,
-        levels=UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count,
+    )
+    target = Target(*settings.asked)
+    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count
+    gain = measure_gain(*examples, target, levels=levels, bins_per_level=settings.bins_per_level, seed=params.run.seed)
+    doubt = ask_doubt(*examples, gain=gain.recall, gain_error=gain.error, gain_p_value=gain.p_value)
+    fitted = fit_policy(
+        *examples,
+        target,
+        search=taken_search(settings.search, doubt_pays=doubt.yes),
+        levels=levels,
         bins_per_level=settings.bins_per_level,
         abstain_precision=settings.abstain_precision,
         certificate_alpha=settings.certificate_alpha,
@@ -32,7 +41,10 @@ def run(layout: Layout, params: Params) -> str:
     )
     chosen, comparison = fitted.result, fitted.comparison
     certificate = {"certificate": fitted.certificate.to_dict()} if fitted.certificate else {}
-    write_json(layout.thresholds / "policy.json", {**chosen.to_dict(), **fitted.policy.to_dict(), **certificate})
+    asked = {"search_asked": settings.search}
+    policy = {**chosen.to_dict(), **fitted.policy.to_dict(), **asked, **certificate}
+    write_json(layout.thresholds / "policy.json", policy)
+    write_json(layout.thresholds / "question.json", doubt.to_dict())
     searches = comparison.to_dict()
     write_json(layout.thresholds / "searches.json", searches)
     for name, table in (
@@ -44,6 +56,8 @@ def run(layout: Layout, params: Params) -> str:
     metrics = {
         "measured_on": "the threshold split that the cuts were fitted to, with expected labels: optimistic",
         "search": chosen.search,
+        **asked,
+        "question": doubt.to_dict(),
         "precision_target": chosen.precision_target,
         "impressions": len(scores),
         "searches": {name: {key: values[key] for key in figures} for name, values in searches.items()},
@@ -51,7 +65,7 @@ def run(layout: Layout, params: Params) -> str:
     }
     write_json(layout.metrics / "thresholds.json", metrics)
     return (
-        f"{chosen.search} shows {chosen.shown} of {len(scores)}: "
+        f"doubt {'pays' if doubt.yes else 'does not pay'}, {chosen.search} shows {chosen.shown} of {len(scores)}: "
         f"precision {chosen.precision:.4f}, recall {chosen.recall:.4f}"
     )
 

@@ -10,6 +10,7 @@ from onward.artifacts import (
     write_table,
     write_text,
 )
+from onward.diagnosis.direction import ask_direction
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
@@ -42,14 +43,19 @@ def run(layout: Layout, params: Params) -> str:
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
 
+    direction = ask_direction(purchases.to_pandas(), products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
+        write_json(folder / "direction.json", direction)
         write_table(folder / "edges.parquet", edges)
         write_table(folder / "nodes.parquet", nodes)
         write_arrays(folder / "embeddings.npz", encoder.embeddings.to_arrays())
         write_json(folder / "scorer.json", scorer.scorer.to_manifest())
         for number, text in enumerate(scorer.scorer.heads):
             write_text(folder / "heads" / f"head_{number}.txt", text)
-    write_json(layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads))
+    write_json(
+        layout.metrics / "train.json",
+        {**training_metrics(graph, encoder, scorer, held_out, threads), "direction": direction},
+    )
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"
