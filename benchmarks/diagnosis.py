@@ -43,7 +43,7 @@ def ask(world: World, seed: int) -> tuple[Answer, Answer, Answer]:
     return (
         ask_direction(shop.purchases, shop.products, seed),
         ask_delay(shop.labels, shop.in_window, shop.expected),
-        ask_doubt(*examples, gain=gain.recall, gain_error=gain.error, gain_p_value=gain.p_value),
+        ask_doubt(*examples, gain),
     )
 
 

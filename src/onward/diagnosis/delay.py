@@ -1,11 +1,13 @@
 """Does delay hurt: how many conversions are missing when labels that have not arrived are counted as no?"""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from onward.delay.outcomes import ONE_DAY, Outcomes
 from onward.diagnosis.answer import ALPHA, Z95, Answer
 from onward.diagnosis.by_customer import Floats, spread_of_sum
 
@@ -28,6 +30,12 @@ class Labels:
     age: Floats
     delay: Floats
     window_days: float
+
+    @classmethod
+    def of(cls, customer: npt.ArrayLike, outcomes: Outcomes) -> Self:
+        """Take what the stage observed, and whose impressions they are, [n]."""
+        window = float(outcomes.window / ONE_DAY)
+        return cls(np.asarray(customer, np.int64), outcomes.elapsed_days, outcomes.delay_days, window)
 
     @property
     def matured(self) -> npt.NDArray[np.bool_]:
@@ -59,7 +67,7 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
     return share, error, float(norm.sf((share - NEGLIGIBLE) / tested)) if tested > 0.0 else 1.0
 
 
-def ask_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: Floats) -> Answer:
+def ask_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: npt.ArrayLike) -> Answer:
     """Hold the rate as observed in the window against the rate that settled impressions lead one to expect.
 
     Args:
@@ -72,7 +80,7 @@ def ask_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: Floats
     low, high = max(0.0, share - Z95 * error), min(1.0, share + Z95 * error)
     observed = ~np.isnan(labels.delay[in_window])
     pending = float((~observed & ~labels.matured[in_window]).mean()) if in_window.any() else 0.0
-    rate, corrected = (float(values.mean()) if len(values) else 0.0 for values in (observed, expected))
+    rate, corrected = (float(np.mean(values)) if len(values) else 0.0 for values in (observed, np.asarray(expected)))
     missing = f"{100 * share:.1f} % of conversions [{100 * low:.1f}, {100 * high:.1f}] are still to come"
     return Answer(
         question="delay",

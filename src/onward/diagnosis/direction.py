@@ -124,7 +124,8 @@ def _answer(levels: list[LevelOrder]) -> Answer:
         )
     if told.pairs:
         sentence += (
-            f" Of {told.pairs:,} pairs {told.raw_pairs:,} have an order, {told.ordered_pairs:,} one of their own."
+            f" Of {told.pairs:,} pairs {told.raw_pairs:,} come in an order that no coin would give; looked at one by "
+            f"one, frequency and season explain all but {told.ordered_pairs:,} of them."
         )
     return Answer(
         question="direction",

@@ -1,5 +1,7 @@
 """Does doubt pay: do uncertainty levels tell what scores do not, and enough to earn a cut each?"""
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import f as fisher
@@ -8,6 +10,22 @@ from onward.diagnosis.answer import ALPHA, Z95, Answer
 from onward.diagnosis.by_customer import Floats, sum_by_customer
 
 _BINS = 100
+
+
+class Gain(Protocol):
+    """Recall that one cut a level gains over one cut for all at the same volume, on customers not fitted to."""
+
+    @property
+    def recall(self) -> float:
+        """The gain."""
+
+    @property
+    def error(self) -> float:
+        """Its standard error."""
+
+    @property
+    def p_value(self) -> float:
+        """Of the test that there is none."""
 
 
 def level_dependence(
@@ -53,10 +71,7 @@ def ask_doubt(
     level: npt.NDArray[np.int64],
     expected: Floats,
     customer: npt.NDArray[np.int64],
-    *,
-    gain: float,
-    gain_error: float,
-    gain_p_value: float,
+    gain: Gain,
 ) -> Answer:
     """Say yes where conversion at equal score depends on the level and cuts a level gain on customers not fitted to.
 
@@ -67,15 +82,13 @@ def ask_doubt(
         level: [n].
         expected: [n] labels, expected ones where unfinished.
         customer: [n].
-        gain: recall gained at the same volume, held out; see `onward.thresholds.held_out_gain`.
-        gain_error: its standard error.
-        gain_p_value: of the test that there is none.
+        gain: of one cut a level, held out; see `onward.thresholds.held_out_gain`.
     """
     dependence, excess = level_dependence(score, level, expected, customer)
-    p_value = max(dependence, gain_p_value)
+    p_value = max(dependence, gain.p_value)
     yes = p_value < ALPHA
-    low, high = gain - Z95 * gain_error, gain + Z95 * gain_error
-    points = f"{100 * gain:+.1f} points of recall [{100 * low:+.1f}, {100 * high:+.1f}] at the same volume"
+    low, high = gain.recall - Z95 * gain.error, gain.recall + Z95 * gain.error
+    points = f"{100 * gain.recall:+.1f} points of recall [{100 * low:+.1f}, {100 * high:+.1f}] at the same volume"
     depends = "depends" if dependence < ALPHA else "does not depend"
     but = "and" if (dependence < ALPHA) == yes else "but"
     pays = "pays" if yes else "does not pay"
@@ -83,7 +96,7 @@ def ask_doubt(
         question="doubt",
         yes=yes,
         p_value=p_value,
-        effect=gain,
+        effect=gain.recall,
         low=low,
         high=high,
         measure="recall that one cut a level gains over one cut, at the same volume, on customers not fitted to",
@@ -98,8 +111,8 @@ def ask_doubt(
         ),
         figures={
             "dependence_p_value": dependence,
-            "gain_p_value": gain_p_value,
-            "gain_error": gain_error,
+            "gain_p_value": gain.p_value,
+            "gain_error": gain.error,
             "largest_excess_rate": float(excess.max()),
             "smallest_excess_rate": float(excess.min()),
             "examples": float(len(score)),

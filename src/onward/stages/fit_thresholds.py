@@ -15,58 +15,40 @@ from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Run every search on the threshold split and keep the boundary of the chosen one."""
+    """Ask whether doubt pays, run every search on the threshold split and keep the boundary of the taken one."""
     scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
-    settings = params.thresholds
-    examples = (
-        scores["score"].to_numpy(np.float64),
-        scores["level"].to_numpy(np.int64),
-        look_up_expected(scores["impression"], outcomes),
-        scores["customer"].to_numpy(np.int64),
-    )
-    target = Target(*settings.asked)
+    score, level = scores["score"].to_numpy(np.float64), scores["level"].to_numpy(np.int64)
+    examples = score, level, look_up_expected(scores["impression"], outcomes), scores["customer"].to_numpy(np.int64)
+    settings, seed = params.thresholds, params.run.seed
+    target, bins = Target(*settings.asked), settings.bins_per_level
     levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count
-    gain = measure_gain(*examples, target, levels=levels, bins_per_level=settings.bins_per_level, seed=params.run.seed)
-    doubt = ask_doubt(*examples, gain=gain.recall, gain_error=gain.error, gain_p_value=gain.p_value)
+    gain = measure_gain(*examples, target, levels=levels, bins_per_level=bins, seed=seed)
+    doubt = ask_doubt(*examples, gain)
     fitted = fit_policy(
         *examples,
         target,
         search=taken_search(settings.search, doubt_pays=doubt.yes),
         levels=levels,
-        bins_per_level=settings.bins_per_level,
+        bins_per_level=bins,
         abstain_precision=settings.abstain_precision,
         certificate_alpha=settings.certificate_alpha,
-        seed=params.run.seed,
+        seed=seed,
     )
-    chosen, comparison = fitted.result, fitted.comparison
-    certificate = {"certificate": fitted.certificate.to_dict()} if fitted.certificate else {}
-    asked = {"search_asked": settings.search}
-    policy = {**chosen.to_dict(), **fitted.policy.to_dict(), **asked, **certificate}
-    write_json(layout.thresholds / "policy.json", policy)
-    write_json(layout.thresholds / "question.json", doubt.to_dict())
-    searches = comparison.to_dict()
-    write_json(layout.thresholds / "searches.json", searches)
+    chosen, comparison, question = fitted.result, fitted.comparison, doubt.to_dict()
+    write_json(layout.thresholds / "policy.json", {**fitted.to_dict(), "search_asked": settings.search})
+    write_json(layout.thresholds / "question.json", question)
+    write_json(layout.thresholds / "searches.json", comparison.to_dict())
     for name, table in (
         ("boundary", boundary_table(comparison.results)),
         ("operating_points", comparison.operating_points),
     ):
         write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    figures = ("feasible", "shown", "precision", "recall", "matched_volume_gain")
-    metrics = {
-        "measured_on": "the threshold split that the cuts were fitted to, with expected labels: optimistic",
-        "search": chosen.search,
-        **asked,
-        "question": doubt.to_dict(),
-        "precision_target": chosen.precision_target,
-        "impressions": len(scores),
-        "searches": {name: {key: values[key] for key in figures} for name, values in searches.items()},
-        **certificate,
-    }
+    metrics = {**fitted.figures(), "search_asked": settings.search, "question": question, "impressions": len(scores)}
     write_json(layout.metrics / "thresholds.json", metrics)
     return (
-        f"doubt {'pays' if doubt.yes else 'does not pay'}, {chosen.search} shows {chosen.shown} of {len(scores)}: "
-        f"precision {chosen.precision:.4f}, recall {chosen.recall:.4f}"
+        f"{chosen.search} shows {chosen.shown} of {len(scores)}: precision {chosen.precision:.4f}, "
+        f"recall {chosen.recall:.4f}; doubt {'pays' if doubt.yes else 'does not pay'}"
     )
 
 

@@ -31,9 +31,7 @@ def run(layout: Layout, params: Params) -> str:
     graph = ProductGraph.from_tables(len(products), edges, nodes)
     inputs = product_inputs(products, purchases.to_pandas().query("purchased_at < @before"), graph.customers)
     encoder = train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads)
-
-    impressions = read_table(layout.serving / "impressions.parquet")
-    features = read_table(layout.serving / "features.parquet")
+    impressions, features = (read_table(layout.serving / f"{name}.parquet") for name in ("impressions", "features"))
     labels = read_table(layout.delay / "labels.parquet")
     outcomes = read_table(layout.delay / "outcomes.parquet").rename(columns={"expected_label": "label"})
     fit, selection, held_out = (
@@ -42,7 +40,6 @@ def run(layout: Layout, params: Params) -> str:
         for chosen in (impressions["split"] == split,)
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
-
     direction = ask_direction(purchases.to_pandas(), products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
         write_json(folder / "direction.json", direction)
@@ -52,10 +49,8 @@ def run(layout: Layout, params: Params) -> str:
         write_json(folder / "scorer.json", scorer.scorer.to_manifest())
         for number, text in enumerate(scorer.scorer.heads):
             write_text(folder / "heads" / f"head_{number}.txt", text)
-    write_json(
-        layout.metrics / "train.json",
-        {**training_metrics(graph, encoder, scorer, held_out, threads), "direction": direction},
-    )
+    metrics = {**training_metrics(graph, encoder, scorer, held_out, threads), "direction": direction}
+    write_json(layout.metrics / "train.json", metrics)
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"
