@@ -6,7 +6,6 @@ import pytest
 from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 
-
 HALF = Target("precision", 0.5)
 
 
