@@ -105,7 +105,9 @@ def gate_queries(
         })
         for relation, answers in (("basket", strict.answers["basket"]), ("later", queries.answers["later"]))
     ]  # fmt: skip
-    return pd.concat(rows, ignore_index=True), pd.DataFrame({"product_id": ids, **{str(name): share for name, share in judge.chance.items()}})
+    return pd.concat(rows, ignore_index=True), pd.DataFrame(
+        {"product_id": ids, **{str(name): share for name, share in judge.chance.items()}}
+    )
 
 
 def among(lists: Ints, candidates: Ints, products: int) -> Ints:

@@ -1,6 +1,7 @@
 """Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
 from onward.artifacts import Layout, read_arrow, read_table, replacing_directory, write_json, write_text
+from onward.diagnosis.direction import ask_direction
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
@@ -25,9 +26,7 @@ def run(layout: Layout, params: Params) -> str:
     bought = purchases.to_pandas()
     inputs = product_inputs(products, bought.query("purchased_at < @before"), graph.customers)
     encoder = train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads)
-
-    impressions = read_table(layout.serving / "impressions.parquet")
-    features = read_table(layout.serving / "features.parquet")
+    impressions, features = (read_table(layout.serving / f"{name}.parquet") for name in ("impressions", "features"))
     labels = read_table(layout.delay / "labels.parquet")
     outcomes = read_table(layout.delay / "outcomes.parquet").rename(columns={"expected_label": "label"})
     fit, selection, held_out = (
@@ -36,15 +35,14 @@ def run(layout: Layout, params: Params) -> str:
         for chosen in (impressions["split"] == split,)
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
-
     ranking = learn(layout, params, products, bought, encoder.embeddings)
-
+    direction = ask_direction(bought, products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
+        write_json(folder / "direction.json", direction)
         write_ranking(folder / "ranking", ranking)
         write_trained_model(folder, TrainedModel(graph, encoder.embeddings, scorer.scorer))
-    write_json(
-        layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads) | ranking.summary()
-    )
+    metrics = training_metrics(graph, encoder, scorer, held_out, threads)
+    write_json(layout.metrics / "train.json", {**metrics, **ranking.summary(), "direction": direction})
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"
