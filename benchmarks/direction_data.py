@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from onward.errors import DataError
 from onward.ranking.directed_graph import DirectedGraph, Ints, attribute_vectors
-from onward.ranking.link_folds import draw_absent, hold_out
+from onward.ranking.link_split import LinkSplit
 
 VARIABLE = "ONWARD_BENCHMARK_DATA"
 CORA = "dirlink/cora_ml/cora_ml.npz"
@@ -33,30 +33,6 @@ ORIGIN = {
 }
 SPLIT_ORIGIN = "DirLinkBench (arXiv 2502.05724), the official splits of Cora-ML"
 _ATTRIBUTE_DIMENSION = 256
-
-
-@dataclass(frozen=True)
-class LinkSplit:
-    """One split of a graph's edges; the graph holds the training edges alone.
-
-    Attributes:
-        name: of the split.
-        graph: training edges and attributes.
-        validation: [v, 2] edges, and as many or more `validation_absent` pairs.
-        test: [t, 2] edges, and `test_absent` pairs.
-    """
-
-    name: str
-    graph: DirectedGraph
-    validation: Ints
-    validation_absent: Ints
-    test: Ints
-    test_absent: Ints
-
-    @property
-    def known(self) -> DirectedGraph:
-        """Every edge of the data: what filtered ranking leaves out."""
-        return self.graph.with_edges(np.concatenate([self.graph.edges, self.validation, self.test]))
 
 
 @dataclass(frozen=True)
@@ -113,7 +89,7 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
         raise DataError(f"Cora-ML split {number} holds other edges than {CORA}; take both from the named origins")
     known = DirectedGraph.from_edges(parts["pos_train"], nodes, attributes)
     return LinkSplit(
-        f"cora_ml {number}", known, parts["pos_val"], parts["neg_val"], parts["pos_test"], parts["neg_test"]
+        known, parts["pos_val"], parts["neg_val"], f"cora_ml {number}", parts["pos_test"], parts["neg_test"]
     )
 
 
@@ -125,23 +101,6 @@ def photo(folder: Path) -> tuple[Ints, int, np.ndarray]:
     ):
         adjacency, words = (_stored(arrays, name, "_") for name in ("adj", "attr"))
     return _edges(adjacency), adjacency.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
-
-
-def random_split(
-    graph: tuple[Ints, int, np.ndarray], name: str, seed: int, validation: float, test: float
-) -> LinkSplit:
-    """Random shares for validation and test, training kept weakly connected; as many uniform non-edges as edges."""
-    edges, nodes, attributes = graph
-    generator = np.random.default_rng([seed, 0x5B117])
-    everything = DirectedGraph.from_edges(edges, nodes, attributes)
-    tested = hold_out(edges, nodes, round(test * len(edges)), generator)
-    rest = edges[~tested]
-    validated = hold_out(rest, nodes, round(validation * len(edges)), generator)
-    absent = draw_absent(everything, int(tested.sum() + validated.sum()), generator)
-    return LinkSplit(
-        f"{name} {seed}", everything.with_edges(rest[~validated]),
-        rest[validated], absent[tested.sum() :], edges[tested], absent[: tested.sum()],
-    )  # fmt: skip
 
 
 def beauty(folder: Path) -> Sequences:

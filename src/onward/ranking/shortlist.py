@@ -193,6 +193,16 @@ class Ranker:
         )  # fmt: skip
         return cls(lgb.train(parameters, data, num_boost_round=settings.iterations), settings.threads)
 
+    @property
+    def text(self) -> str:
+        """The trees, as LightGBM writes them."""
+        return str(self.trees.model_to_string())
+
+    @classmethod
+    def restore(cls, trees: str, threads: int) -> "Ranker":
+        """Read back trees from their text."""
+        return cls(lgb.Booster(model_str=trees), threads)
+
     def method(self, question: Question) -> Method:
         """Score all candidates of query numbers; what is not on the short list has `OFF_THE_LIST`."""
 

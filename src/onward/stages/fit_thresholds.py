@@ -3,7 +3,8 @@
 import numpy as np
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_text
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import pass_through
 from onward.stages.door import main
 from onward.thresholds.comparison import boundary_table
 from onward.thresholds.fitting import fit_policy
@@ -14,6 +15,8 @@ from onward.uncertainty.levels import UncertaintyLevels
 
 def run(layout: Layout, params: Params) -> str:
     """Run every search on the threshold split and keep the boundary of the chosen one."""
+    if params.run.source in GRAPH_SOURCES:
+        return pass_through.run(layout, "fit_thresholds", params.run.source)
     scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
     settings = params.thresholds
