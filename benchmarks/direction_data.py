@@ -34,6 +34,9 @@ ORIGIN = {
 SPLIT_ORIGIN = "DirLinkBench (arXiv 2502.05724), the official splits of Cora-ML"
 _ATTRIBUTE_DIMENSION = 256
 
+Words = tuple[Ints, sp.csr_matrix]
+"""Edges [m, 2], and presence of words [N, F]."""
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -63,11 +66,24 @@ def data_folder(arguments: argparse.ArgumentParser) -> None:
 
 def cora_ml(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Cora-ML: edges [m, 2] "cites", number of nodes, attributes [n, F]; nodes of the largest weak component."""
+    edges, words = cora_ml_words(folder)
+    return edges, words.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+
+
+def cora_ml_words(folder: Path) -> Words:
+    """The same with the words of each paper, as published."""
     with np.load(file_of(folder, CORA), allow_pickle=False) as arrays:
         adjacency, words = (_stored(arrays, f"{name}_matrix", ".") for name in ("adj", "attr"))
     _, component = connected_components(adjacency, directed=True, connection="weak")
     kept = np.flatnonzero(component == np.bincount(component).argmax())
-    return _edges(adjacency[kept][:, kept]), len(kept), attribute_vectors(words[kept], _ATTRIBUTE_DIMENSION)
+    return _edges(adjacency[kept][:, kept]), words[kept]
+
+
+def cora_ml_edges(folder: Path, number: int, part: str) -> Ints:
+    """[m, 2] one part of an official split 0..9: `pos_` or `neg_` with `train`, `val` or `test`."""
+    path = file_of(folder, f"dirlink/cora_ml/split/{number}/{part}_edges.npy", SPLIT_ORIGIN)
+    found: Ints = np.load(path, allow_pickle=False).astype(np.int64)
+    return found
 
 
 def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]) -> LinkSplit:
@@ -78,9 +94,7 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
     """
     edges, nodes, attributes = graph
     parts = {
-        f"{kind}_{part}": np.load(
-            file_of(folder, f"dirlink/cora_ml/split/{number}/{kind}_{part}_edges.npy", SPLIT_ORIGIN), allow_pickle=False
-        ).astype(np.int64)
+        f"{kind}_{part}": cora_ml_edges(folder, number, f"{kind}_{part}")
         for kind in ("pos", "neg")
         for part in ("train", "val", "test")
     }
@@ -95,12 +109,18 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
 
 def photo(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Amazon Photo: edges [m, 2] "bought also", number of products, attributes [n, F]."""
+    edges, words = photo_words(folder)
+    return edges, words.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+
+
+def photo_words(folder: Path) -> Words:
+    """The same with the words of each product's reviews, as published."""
     with (
         zipfile.ZipFile(file_of(folder, PHOTO)) as archive,
         np.load(io.BytesIO(archive.read("amazon_electronics_photo.npz")), allow_pickle=False) as arrays,
     ):
         adjacency, words = (_stored(arrays, name, "_") for name in ("adj", "attr"))
-    return _edges(adjacency), adjacency.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+    return _edges(adjacency), words
 
 
 def beauty(folder: Path) -> Sequences:
