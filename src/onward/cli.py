@@ -58,10 +58,14 @@ def recommend(
 ) -> None:
     """Say what is bought after a product and what before it, how probably, and how sure that is."""
     from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
     from onward.deployment.product_search import find_products
     from onward.deployment.recommend import recommend as ask
 
-    bundle = read_bundle(_champion_bundle(_layout()))
+    if holds_graph_lists(folder := _champion_bundle(_layout())):
+        _out.print(escape(read_graph_lists(folder).told(" ".join(name), count)), soft_wrap=True)
+        return
+    bundle = read_bundle(folder)
     names, ids = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
     found = find_products(" ".join(name), names, ids, bundle.graph.customers)
     answer = ask(bundle, found[0], count)
@@ -109,6 +113,8 @@ def report() -> None:
     from onward.monitoring.evidently_report import publish
 
     layout = _layout()
+    if (passed := _read_if_there(layout.monitoring / "passed_through.json")) is not None:
+        raise ArtifactError(f"report: {passed['passed_through']}; metrics/evaluation.json says how its lists do")
     made_by = provenance(layout.root)
     texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
     names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()

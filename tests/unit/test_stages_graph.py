@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import yaml
 from small_graphs import ITEMS, NODES, ROOT, edge_list_project, sequences_project
+from typer.testing import CliRunner
 
 from onward.artifacts import read_json, read_table
-from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
+from onward.cli import app
+from onward.deployment.bundle_files import read_bundle
+from onward.deployment.graph_lists import holds_graph_lists, no_gate, read_graph_lists
 from onward.deployment.registry import Registry
+from onward.errors import ArtifactError, DataError
 from onward.ranking.blend import BlendSettings
+from onward.ranking.link_blend import LinkBlend
 from onward.ranking.link_settings import LinkSettings
 from onward.ranking.shortlist import RankerSettings
 from onward.ranking.whole_graph import WholeGraphEncoder
@@ -23,6 +28,7 @@ from onward.stages import (
     monitor,
     train_gnn,
 )
+from onward.stages.graph_files import read_fitted, read_known
 
 STAGES = {
     "ingest": ingest, "correct_label_delay": correct_label_delay, "train_gnn": train_gnn,
@@ -34,8 +40,7 @@ OUTPUTS = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 RANKERS = tuple(RankerSettings(iterations=20, min_rows_in_leaf=5, objective=each) for each in ("binary", "lambdarank"))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quicken(monkeypatch):
     encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, rows=30, candidates=30)
     settings = LinkSettings(
         encoders=((9.0, encoder), (18.0, encoder)), rankers=RANKERS, learnt_edges=100,
@@ -55,13 +60,16 @@ def made(folder, entries):
     return {path for path in paths if (folder / path).exists()} == set(paths)
 
 
-@pytest.fixture(params=["edge_list", "edge_list without attributes", "sequences"])
-def finished(request, tmp_path):
+@pytest.fixture(scope="module", params=["edge_list", "edge_list without attributes", "sequences"])
+def finished(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graph")
     if request.param == "sequences":
-        layout, params = sequences_project(tmp_path)
+        layout, params = sequences_project(folder)
     else:
-        layout, params = edge_list_project(tmp_path, attributes=request.param == "edge_list")
-    return layout, params, run_all(layout, params)
+        layout, params = edge_list_project(folder, attributes=request.param == "edge_list")
+    with pytest.MonkeyPatch.context() as patch:
+        quicken(patch)
+        yield layout, params, run_all(layout, params)
 
 
 def test_every_stage_writes_what_dvc_expects_and_says_so_in_a_line(finished):
@@ -103,6 +111,10 @@ def test_what_is_served_finds_what_was_held_out(finished):
         listed = set(map(tuple, after[["node", "other"]].to_numpy().tolist()))
         assert not known & listed
         assert len(asked & listed) / len(asked) > 0.5
+        # The order of the list is the order that was judged.
+        split, _ = read_known(layout.serving)
+        scores = LinkBlend.restore(split, *read_fitted(layout.model), 1).lists.method(np.array([5]))[0]
+        assert (np.diff(scores[after.loc[after["node"] == 5, "other"]]) <= 0).all()
 
 
 def test_the_same_inputs_give_the_same_lists_and_one_version(finished):
@@ -113,23 +125,25 @@ def test_the_same_inputs_give_the_same_lists_and_one_version(finished):
     assert "version 1 is champion" in again["deploy"]
 
 
-def test_a_model_of_another_source_is_replaced_by_hand_alone(tmp_path):
-    layout, params = sequences_project(tmp_path)
-    run_all(layout, params)
-    (tmp_path / "other").mkdir()
-    there, asked = edge_list_project(tmp_path / "other")
-    (there.root / "mlruns").symlink_to(layout.registry)
-    assert "refused: in use is a model of sequences" in run_all(there, asked)["deploy"]
+def test_lists_never_take_the_place_of_another_sources_model_by_themselves(finished):
+    layout, params, _ = finished
+    folder = layout.deployment / "bundle"
+    assert no_gate(params.run.source, folder, {}).promote
+    assert "only `onward promote`" in no_gate("complete_journey", folder, {}).reasons[0]
+    # And the other way round: a shop's gate is told why there is nothing to compare with.
+    with pytest.raises(DataError, match="lists of a graph"):
+        read_bundle(folder)
 
 
-def test_a_list_is_the_order_that_was_judged(tmp_path):
-    from onward.ranking.link_blend import LinkBlend
-    from onward.stages.graph_files import read_fitted, read_known
-
-    layout, params = edge_list_project(tmp_path)
-    run_all(layout, params)
-    known, _ = read_known(layout.serving)
-    fitted = LinkBlend.restore(known, *read_fitted(layout.model), 1)
-    scores = fitted.lists.method(np.array([5]))[0]
-    after = read_graph_lists(layout.deployment / "bundle").lists.query("way == 'after' and node == 5")
-    assert (np.diff(scores[after["other"]]) <= 0).all()
+def test_the_command_answers_from_the_lists_and_the_report_says_why_there_is_none(finished, monkeypatch):
+    layout, *_ = finished
+    monkeypatch.chdir(layout.root)
+    node = read_graph_lists(layout.deployment / "bundle").nodes[3]
+    said = CliRunner().invoke(app, ["recommend", node, "-n", "2"])
+    assert said.exit_code == 0
+    assert f"after {node}: " in said.stdout
+    assert f"before {node}: " in said.stdout
+    assert "without impressions" in said.stdout
+    refused = CliRunner().invoke(app, ["report"])
+    assert isinstance(refused.exception, ArtifactError)
+    assert "no impressions" in str(refused.exception)

@@ -14,6 +14,8 @@ from onward.artifacts import (
     write_text,
 )
 from onward.deployment.bundle import Bundle
+from onward.deployment.graph_lists import holds_graph_lists
+from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
@@ -55,7 +57,10 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises:
         ArtifactError: a file is missing or unreadable.
+        DataError: the folder holds the lists of a graph, which are no bundle.
     """
+    if holds_graph_lists(folder):
+        raise DataError(f"{folder}: holds the lists of a graph, which score nothing; `onward recommend NODE` asks them")
     products = read_table(folder / "products.parquet")
     edges, nodes = read_table(folder / "edges.parquet"), read_table(folder / "nodes.parquet")
     return Bundle(

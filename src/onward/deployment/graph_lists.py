@@ -51,6 +51,15 @@ class GraphLists:
             for way, each in ways.items()
         }
 
+    def told(self, words: str, count: int) -> str:
+        """The answer for people: one line a way."""
+        name, ways = self.answer(words, count)
+        others = {way: ", ".join(other for other, _ in found) for way, found in ways.items()}
+        about = (
+            f"Lists of {self.facts['source']} as of {self.facts['as_of']}: without impressions no chance, no decision."
+        )
+        return "\n".join([*(f"{way} {name}: {found or 'nothing known'}" for way, found in others.items()), about])
+
 
 def write_graph_lists(folder: Path, lists: GraphLists) -> None:
     """Write every part; the same lists give the same bytes."""
