@@ -17,6 +17,7 @@ from onward.ranking.link_blend import LinkBlend
 from onward.ranking.link_settings import LinkSettings
 from onward.ranking.shortlist import RankerSettings
 from onward.ranking.whole_graph import WholeGraphEncoder
+from onward.runs.finish import files_about
 from onward.stages import (
     calibrate_uncertainty,
     correct_label_delay,
@@ -144,6 +145,8 @@ def test_the_command_answers_from_the_lists_and_the_report_says_why_there_is_non
     assert f"after {node}: " in said.stdout
     assert f"before {node}: " in said.stdout
     assert "without impressions" in said.stdout
+    # A run of Airflow's then has no pages to hang on the version, and says so by the note.
+    assert files_about(layout.root, pages=True) == ("artifacts/monitoring/passed_through.json", "run.json")
     refused = CliRunner().invoke(app, ["report"])
     assert isinstance(refused.exception, ArtifactError)
     assert "no impressions" in str(refused.exception)
