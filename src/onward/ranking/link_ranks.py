@@ -13,6 +13,7 @@ from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method
 
 _BLOCK_CELLS = 4_000_000
+_FEW = 10  # wanted scores of a row up to which counting is faster than sorting
 
 
 def target_ranks(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filtered: bool = True) -> Floats:
@@ -37,11 +38,19 @@ def target_ranks(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filter
             wanted = scores[row, pairs[mine, 1]]
             scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
             scores[row, pairs[mine, 1]] = -np.inf if filtered else wanted
-            rivals = np.sort(scores[row])
-            low, high = (np.searchsorted(rivals, wanted, side=side) for side in ("left", "right"))
+            better, level = _above_and_level(scores[row], wanted)
             # Better ones, and half of the ties, of which the pair itself is none.
-            rank[mine] = 1.0 + (len(rivals) - high) + (high - low - (not filtered)) / 2.0
+            rank[mine] = 1.0 + better + (level - (not filtered)) / 2.0
     return rank
+
+
+def _above_and_level(rivals: Floats, wanted: Floats) -> tuple[Ints, Ints]:
+    """[k] how many rivals are above each wanted score, and how many are level with it."""
+    if len(wanted) <= _FEW:
+        return (rivals > wanted[:, None]).sum(axis=1), (rivals == wanted[:, None]).sum(axis=1)
+    ordered = np.sort(rivals)
+    low, high = (np.searchsorted(ordered, wanted, side=side) for side in ("left", "right"))
+    return len(ordered) - high, high - low
 
 
 def rivals_of(known: DirectedGraph) -> sp.csr_matrix:
