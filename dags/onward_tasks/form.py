@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-SOURCES = ["complete_journey", "simulator", "online_retail", "parquet"]
+SOURCES = ["complete_journey", "simulator", "online_retail", "parquet", "edge_list", "sequences"]
 ESTIMATORS = [
     "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait",
 ]  # fmt: skip

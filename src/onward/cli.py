@@ -84,6 +84,8 @@ def report() -> None:
     from onward.monitoring.evidently_report import publish
 
     layout = _layout()
+    if (passed := _read_if_there(layout.monitoring / "passed_through.json")) is not None:
+        raise ArtifactError(f"report: {passed['passed_through']}; metrics/evaluation.json says how its lists do")
     made_by = provenance(layout.root)
     texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
     names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()

@@ -30,6 +30,11 @@ DELETE = object()
 
 WRONG = [
     ("run.source", "shopify", "complete_journey"),
+    ("sources.edge_list.test", 1.0, "less than 1"),
+    ("sources.edge_list.test", 0.48, "at most 0.5"),
+    ("sources.edge_list.edges", None, "valid path"),
+    ("sources.sequences.learners", 2, "greater than or equal to 3"),
+    ("sources.sequences.per_proposer", 0, "greater than or equal to 1"),
     ("run.as_of", "yesterday", "is not a date"),
     ("run.as_of", date(2017, 11, 20), "quoted date"),
     ("run.attribution_days", 0, "greater than or equal to 1"),
