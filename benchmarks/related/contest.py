@@ -135,6 +135,7 @@ class Contest:
         absent = [] if peers.installed() else [_missing(kind, name, rows[0]) for kind in KINDS for name in PEERS]
         return rows + absent
 
+    # A gain is over the best baseline as selection households named it, paired; at that baseline itself it is 0.
     def _row(self, kind: Kind, method: Method, sums: Sums, best: Sums, clock: int | None) -> dict[str, Cell]:
         row: dict[str, Cell] = {
             "relevant": KINDS[kind], "clock": "mean" if clock is None else self.clocks[clock].day,
@@ -145,7 +146,7 @@ class Contest:
         for name in ("ndcg", "mrr"):
             row[f"{name}@{COUNT}"] = sums.interval(name, clock).to_dict()["value"]
         for name in ("hr", "lift"):
-            row |= _told(f"{name}@{COUNT} over best baseline", sums.gain(best, name, clock).to_dict())
+            row |= _told(f"{name} gain", sums.gain(best, name, clock).to_dict())
         entries = method.entries if clock is None else [method.entries[clock]]
         for name in ("coverage", "popularity_percentile"):
             found = [value for entry in entries if (value := entry.variety[kind][name]) is not None]

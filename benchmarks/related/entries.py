@@ -54,7 +54,7 @@ FAMILIES: dict[str, tuple[Setting, ...]] = {
     "counts": RELATED_GRID["counts"],
     "co-occurrence": RELATED_GRID["cooccurrence"],
     "cosine": POWERS,
-    "EASE": tuple(Ease(penalty) for penalty in (100.0, 500.0, 2_000.0)),
+    "EASE": tuple(Ease(penalty) for penalty in (100.0, 500.0, 2_000.0, 10_000.0)),
 }
 PEERS: dict[str, tuple[Setting, ...]] = {
     "BM25 (implicit)": (
@@ -64,7 +64,7 @@ PEERS: dict[str, tuple[Setting, ...]] = {
     "cosine (implicit)": (peers.NearestItems("cosine", "order"), peers.NearestItems("cosine", "customer")),
     "ALS (implicit)": tuple(
         peers.LeastSquares(ask, factors, regularization, alpha)
-        for factors, regularization, alpha in ((64, 0.01, 1.0), (64, 10.0, 10.0), (128, 0.01, 1.0))
+        for factors, regularization, alpha in ((64, 0.01, 1.0), (64, 10.0, 10.0), (64, 10.0, 40.0), (128, 0.01, 1.0))
         for ask in ("similar", "continue")
     ),
 }  # fmt: skip
