@@ -6,9 +6,9 @@ import pytest
 
 from onward.evaluation.catalogue import compare_over_catalogue, encoder_method, graph_method, log_of_candidates
 from onward.evaluation.comparison import REFRESHED, Windows, compare, tune
-from onward.ranking.purchase_log import PurchaseLog
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
+from onward.ranking.purchase_log import PurchaseLog
 
 WINDOWS = Windows(training_start=120, as_of=160, backtest_end=170, horizon=200, follow_days=15)
 PRODUCTS = 12
