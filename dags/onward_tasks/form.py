@@ -52,6 +52,12 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
             description="How score cuts are found; auto takes one cut for all uncertainty levels unless levels pay.",
         ),
+        "popularity_weight": Param(
+            None, **{"not": {"type": "number", "exclusiveMinimum": 1}}, type=["number", "null"], minimum=0, maximum=1,
+            title="Weight on popularity",
+            description="0 lists what is most related first, 1 what is most probable. Empty: as in params.yaml, "
+            f"{params['ranking']['popularity_weight']}.",
+        ),
         "run_from": Param(
             None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",
             values_display={"null": "only what changed"},
