@@ -11,11 +11,10 @@ from benchmarks.related import contest, entries, peers
 from benchmarks.related.clocks import Asked, ClockData
 from benchmarks.related.counted import Cosine, Ease, Markov
 from benchmarks.related.frontier import Curve, Level, level, shortfall
-from benchmarks.related.onward import TypeShrunkLift
 from benchmarks.related.pooling import Pool, Sums
 from onward.evaluation.intervals import Interval
 from onward.evaluation.related_log import RelatedLog
-from onward.evaluation.related_quality import Outcome, variety
+from onward.evaluation.related_quality import Outcome
 
 PRODUCTS = 40
 DAYS = ("1970-07-10", "1970-08-01")
@@ -123,19 +122,6 @@ def test_a_method_gains_exactly_nothing_over_itself(made):
     for clock in (None, 0, 1):
         gain = sums.gain(sums, "hr", clock)
         assert (gain.value, gain.low, gain.high) == (0.0, 0.0, 0.0)
-
-
-def test_the_stand_in_is_popularity_shrunk_lift_and_grows_popular_with_its_weight():
-    data = made_clock(DAYS[0])
-    fitted, sources = TypeShrunkLift.fit(data), np.arange(PRODUCTS)
-    share = data.log.before(data.windows.clock).order_share()
-    popular = [
-        variety(fitted.order(sources, "together", weight, 5), share, 5)["popularity_percentile"] for weight in (0, 1, 9)
-    ]
-    assert popular == sorted(popular)
-    lists = fitted.goes_with(sources, 4)
-    assert (data.types[lists] != data.types[sources][:, None]).all()
-    assert (lists // 5 == sources[:, None] // 5).mean() > 0.9
 
 
 def test_cosine_divides_by_a_power_of_the_targets_orders():
