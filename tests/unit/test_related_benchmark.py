@@ -8,11 +8,13 @@ import pytest
 
 from benchmarks.related import __main__ as benchmark
 from benchmarks.related import contest, entries, peers
+from benchmarks.related import onward as adapter
 from benchmarks.related.clocks import Asked, ClockData
 from benchmarks.related.counted import Cosine, Ease, Markov
 from benchmarks.related.frontier import Curve, Level, level, shortfall
 from benchmarks.related.pooling import Pool, Sums
 from onward.evaluation.intervals import Interval
+from onward.evaluation.listing import best_first, complements
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Outcome
 
@@ -44,8 +46,23 @@ def made_clock(day):
     )  # fmt: skip
 
 
+class Counted:
+    """Stands for the model, which needs a pipeline's tables: cosine, and popularity by the weight."""
+
+    def __init__(self, data, seed, threads):
+        past = data.log.before(data.windows.clock)
+        self.score, self.share, self.types = Cosine(0.5).fit(past), np.log(past.order_share() + 1e-9), data.types
+
+    def order(self, sources, relation, weight, count):
+        return best_first(lambda rows: np.log(self.score(rows) + 1e-3) + weight * self.share, PRODUCTS, count)(sources)
+
+    def goes_with(self, sources, count):
+        return complements(self.score, self.types, count)(sources)
+
+
 @pytest.fixture
 def made(monkeypatch, tmp_path):
+    monkeypatch.setattr(adapter, "onward", Counted)
     monkeypatch.setattr(ClockData, "of", made_clock)
     monkeypatch.setattr(entries, "STORE", tmp_path)
     monkeypatch.setattr(peers, "installed", lambda: False)
