@@ -243,3 +243,15 @@ def test_means_over_clocks_weigh_clocks_alike_and_draw_a_household_with_all_its_
     mirrored = pool.sums([outcome(np.arange(50) % 2), outcome(1 - np.arange(50) % 2)])
     assert mirrored.interval("hr", None).low == mirrored.interval("hr", None).high == 0.5
     assert mirrored.interval("hr", 0).low < 0.45
+
+
+def test_only_settings_that_turn_one_knob_lie_on_one_curve():
+    names = {
+        entries.curve(name, setting)
+        for name, settings in (entries.FAMILIES | entries.PEERS).items()
+        for setting in settings
+    }
+    assert {"cosine", "ALS (implicit), similar", "ALS (implicit), continue"} <= names
+    assert len([name for name in names if name.startswith("BM25")]) == 4
+    assert entries.shown(Cosine(0.5)) == "power 0.5"
+    assert "k1" not in entries.shown(peers.NearestItems("cosine", "order"))
