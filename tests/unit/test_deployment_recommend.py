@@ -9,7 +9,7 @@ from tiny_bundle import LISTS, NAMES, make_bundle
 
 from onward.deployment.product_search import find_products
 from onward.deployment.recommend import recommend, recommend_all, why, word_for
-from onward.deployment.served_lists import categories_seen, no_lists
+from onward.deployment.served_lists import no_lists
 from onward.errors import DataError
 from onward.thresholds.policy import Policy
 
@@ -161,14 +161,6 @@ def test_a_policy_with_a_band_abstains_in_it():
     scored = banded.score(features, ["p2"] * len(features), ["p3"] * len(features))
     assert set(scored["decision"]) == {"abstain"}
     assert not scored["shown"].any()
-
-
-def test_pairs_of_categories_seen_are_distinct_and_of_the_category_above_the_type():
-    paths = pd.Series(["food > dairy > milk", "food > dairy > butter", "food > bread", None])
-    seen = categories_seen(paths, np.array([0, 1, 2, 3, 0]), np.array([2, 2, 0, 0, 3]))
-    assert list(seen.itertuples(index=False, name=None)) == [
-        ("", "food > dairy"), ("food", "food > dairy"), ("food > dairy", ""), ("food > dairy", "food"),
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
