@@ -14,21 +14,22 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onward.evaluation import figures
+from onward.evaluation.lists_judged import RELATIONS, hits_against_lift, is_served, name_of, say_lists
 from onward.evaluation.neighbourhood import Neighbourhood
+from onward.evaluation.related_cards import RelatedCard
 from onward.evaluation.report_words import (
     FILTERS,
-    METHODS,
+    QUESTIONS,
     SEARCHES,
     account,
-    against_design,
     headline,
     heat_map,
     quarantine_reasons,
     say_estimator,
     say_gain,
     say_groups,
-    say_winner,
 )
+from onward.evaluation.well_known import RULE
 
 REPORT_FILES: Mapping[str, str] = {
     "ingest": "metrics/ingest.json",
@@ -44,6 +45,11 @@ REPORT_FILES: Mapping[str, str] = {
     "operating_points": "plots/operating_points.csv",
 }
 """What the page is made of, from the project's root; every file is text."""
+
+QUESTION_FILES = (
+    "artifacts/model/direction.json", "artifacts/delay/question.json", "artifacts/thresholds/question.json",
+)  # fmt: skip
+"""What the log says to the three questions, where the run asked them."""
 
 EDGES, PRODUCTS = "artifacts/model/edges.parquet", "artifacts/serving/products.parquet"
 """What the picture of the directed graph is drawn from."""
@@ -67,16 +73,21 @@ class ReportContent:
     label_weights: list[dict[str, Any]]
     operating_points: list[dict[str, Any]]
     neighbourhoods: tuple[Neighbourhood, ...]
+    related: tuple[RelatedCard, ...]
+    questions: tuple[Mapping[str, Any], ...]
 
     @classmethod
     def from_texts(
-        cls, texts: Mapping[str, str], neighbourhoods: tuple[Neighbourhood, ...], commit: str, lock_hash: str
-    ) -> "ReportContent":
+        cls, texts: Mapping[str, str], *, neighbourhoods: tuple[Neighbourhood, ...], related: tuple[RelatedCard, ...],
+        questions: tuple[Mapping[str, Any], ...], commit: str, lock_hash: str,
+    ) -> "ReportContent":  # fmt: skip
         """Parse the text of every file in `REPORT_FILES`.
 
         Args:
             texts: by the keys of `REPORT_FILES`.
             neighbourhoods: of the directed graph, to be drawn.
+            related: lists of well-known products.
+            questions: what the files in `QUESTION_FILES` say.
             commit: git commit of the run, as short or long as the page should show it.
             lock_hash: hash of dvc.lock.
         """
@@ -84,7 +95,10 @@ class ReportContent:
             name: json.loads(texts[name]) if path.endswith(".json") else parse_rows(texts[name])
             for name, path in REPORT_FILES.items()
         }
-        return cls(neighbourhoods=neighbourhoods, commit=commit, lock_hash=lock_hash, **parsed)
+        return cls(
+            neighbourhoods=neighbourhoods, related=related, questions=questions, commit=commit, lock_hash=lock_hash,
+            **parsed,
+        )  # fmt: skip
 
 
 def parse_rows(text: str) -> list[dict[str, Any]]:
@@ -98,7 +112,7 @@ def parse_rows(text: str) -> list[dict[str, Any]]:
 
 def render_report(content: ReportContent) -> str:
     """Return the page as HTML that opens offline: styles and figures are inside, and there are no scripts."""
-    results, ranking = content.results, content.results["ranking"]
+    results = content.results
     environment = Environment(
         loader=PackageLoader("onward.evaluation", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -116,38 +130,36 @@ def render_report(content: ReportContent) -> str:
         "cuts": figures.cuts(chosen),
         "points": figures.operating_points(points, list(chosen), content.verdict["precision_target"]),
     }
-    if ranking["methods"]:
-        found = ranking["methods"]
-        drawn["ranking"] = figures.ranking(
-            [METHODS.get(row["method"], row["method"]) for row in found],
-            [row["hr@10"] for row in found],
-            [row["method"] for row in found].index(ranking["winner"]),
-            [not row["same_purchases"] for row in found],
-        )
+    # A run from before lists were judged has no such figures.
+    judged = results["related"] if "related" in results else None  # noqa: SIM401 - absence is told, not filled
+    pictures = {
+        relation: hits_against_lift(relation, judged["methods"])
+        for relation in RELATIONS
+        if judged and judged["methods"]
+    }
     return environment.get_template("report.html.jinja").render(
         content=content,
         results=results,
-        ranking=ranking,
+        judged=judged,
+        pictures=pictures,
+        say_lists=say_lists,
+        relations=RELATIONS,
+        name_of=name_of,
+        is_served=is_served,
+        rule=RULE,
+        questions=QUESTIONS,
         figures=drawn,
         ways=[figures.neighbourhood(number, found) for number, found in enumerate(content.neighbourhoods)],
-        methods=METHODS,
         searches=SEARCHES,
         heat=heat_map(results["heat_map"]),
-        cuts=sorted((name for name in (ranking["methods"] or [{}])[0] if name.startswith("hr@")), key=_cut),
         tiles=headline(results, content.verdict),
         rows=account(content.ingest["tables"]),
         reasons=quarantine_reasons(content.ingest["tables"]),
-        design=against_design(content.ingest.get("notes", {})),
         estimator=say_estimator(content.delay),
         found_groups=say_groups(results),
         gain=say_gain(results["decisions"], results["deployed_policy"]),
-        winner=say_winner(ranking),
-        files=[*REPORT_FILES.values(), EDGES, PRODUCTS],
+        files=[*REPORT_FILES.values(), *QUESTION_FILES, EDGES, PRODUCTS, "artifacts/deployment/bundle"],
     )
-
-
-def _cut(name: str) -> int:
-    return int(name.partition("@")[2])
 
 
 def _cell(value: str | None) -> str | float | None:
