@@ -41,10 +41,10 @@ from benchmarks.trials import Trial, Trials, settings_key
 from benchmarks.which_way import DIRECTION_KEY, photo_direction, uci_direction
 from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
 from onward.evaluation.links import PairRanks, by_degree, rank_links
-from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method
+from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.sequence_counts import count_visits
 from onward.ranking.shortlist import RankerSettings
 

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from benchmarks.direction_data import file_of
 from onward.data.session import literal, session
 from onward.data.sources.complete_journey import installed_files
-from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.directed_graph import attribute_vectors
+from onward.ranking.purchase_log import PurchaseLog
 
 UCI = "retail/online_retail.parquet"
 FRESH_DAYS = 60

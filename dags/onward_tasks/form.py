@@ -12,6 +12,7 @@ SOURCES = ["complete_journey", "simulator", "online_retail", "parquet"]
 ESTIMATORS = [
     "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait",
 ]  # fmt: skip
+SEARCHES = ["auto", "single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
 DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$(?!\n)"
 
@@ -45,6 +46,11 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator",
             values_display={"null": f"as in params.yaml ({delay['estimator']})"},
             description="What a label that has not arrived yet is worth.",
+        ),
+        "search": Param(
+            None, type=["string", "null"], enum=[None, *SEARCHES], title="Threshold search",
+            values_display={"null": f"as in params.yaml ({thresholds['search']})"},
+            description="How score cuts are found; auto takes one cut for all uncertainty levels unless levels pay.",
         ),
         "run_from": Param(
             None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",

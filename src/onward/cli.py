@@ -20,7 +20,7 @@ from onward.daily import commands as daily
 from onward.daily import oncall_commands
 from onward.deployment import recommend_command
 from onward.errors import ArtifactError, OnwardError, RegistryError
-from onward.runs import asking, replay_command, report_command
+from onward.runs import asking, diagnose_command, replay_command, report_command
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
@@ -179,6 +179,7 @@ def airflow(
 
 # After the commands above, so that help lists its panels in their order.
 asking.register(app)
+diagnose_command.register(app)
 daily.register(app)
 oncall_commands.register(app)
 replay_command.register(app)

@@ -19,6 +19,7 @@ Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
 Source = Literal["complete_journey", "simulator", "online_retail", "parquet"]
+Search = Literal["auto", "single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
 Estimator = Literal["auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"]
 
 
@@ -236,7 +237,7 @@ class Thresholds(_Section):
     `target` says which of the three targets counts; the other two are left alone.
     """
 
-    search: Literal["single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
+    search: Search
     target: Literal["precision", "recall", "cost_ratio"]
     precision_target: OpenShare
     recall_target: OpenShare
@@ -285,6 +286,8 @@ class Gate(_Section):
 
     max_nll_increase: Annotated[float, Field(ge=0.0)]
     max_recall_loss: Share
+    max_hit_rate_loss: Share
+    max_lift_loss: Share
     pcoc_low: Annotated[float, Field(gt=0.0, le=1.0)]
     pcoc_high: Annotated[float, Field(ge=1.0)]
 

@@ -14,7 +14,7 @@ STAGES = [
     ROOT / "src" / "onward" / "stages" / f"{name}.py"
     for name in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ]
-ROOMS = {"data", "graph", "delay", "model", "uncertainty", "thresholds", "evaluation", "monitoring"}
+ROOMS = {"data", "graph", "delay", "model", "uncertainty", "thresholds", "diagnosis", "evaluation", "monitoring"}
 OPENERS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "read_csv", "to_csv", "to_parquet", "mkdir"}
 # Sources read the log, and Evidently writes its own pages: everything else goes through onward.artifacts.
 MAY_OPEN = {"onward/monitoring/evidently_report.py"}

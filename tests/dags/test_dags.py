@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from onward.params import Delay, Run
+from onward.params import Delay, Run, Thresholds
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -154,9 +154,10 @@ def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_
 
 def test_the_form_offers_what_params_yaml_allows(parsed):
     params = parsed["dags"]["retrain"]["params"]
-    assert set(params) == {"source", "as_of", "precision_target", "estimator", "run_from", "dry_run"}
+    assert set(params) == {"source", "as_of", "precision_target", "estimator", "search", "run_from", "dry_run"}
     assert params["source"][0]["enum"] == list(get_args(Run.model_fields["source"].annotation))
     assert params["estimator"][0]["enum"] == [None, *get_args(Delay.model_fields["estimator"].annotation)]
+    assert params["search"][0]["enum"] == [None, *get_args(Thresholds.model_fields["search"].annotation)]
     assert params["run_from"][0]["enum"] == [None, *STAGES]
     for name, (schema, description) in (params | parsed["dags"]["promote"]["params"]).items():
         assert schema["title"], name

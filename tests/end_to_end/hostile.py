@@ -33,6 +33,10 @@ def retrain_cases(canary: str) -> list[tuple[str, dict[str, Any]]]:
             "soft_label\nrun:\n  source: parquet", "soft_label\n", "oracle", "SOFT_LABEL", "", 3, True, ["soft_label"],
             {"soft_label": None}, "x" * MEGABYTE,
         ],
+        "search": [
+            f"single; {touch}", f"$({touch})", "single\n", "AUTO", "best", "", 1, False, ["single"], {"auto": None},
+            "s" * MEGABYTE,
+        ],
         "run_from": [
             f"deploy; {touch}", f"$({touch})", f"ingest\n{touch}", "ingest\n", "../ingest", "--force", "-f",
             "ingest --no-commit", "ingest\u2029", "nosuchstage", "", 0, True, ["ingest"], "i" * MEGABYTE,

@@ -6,8 +6,8 @@ import pytest
 from benchmarks import direction_retail, which_way
 from benchmarks.direction_data import random_split
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, Shop
-from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.blend import BlendSettings
+from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.shortlist import RankerSettings
 
 PRODUCTS = 24

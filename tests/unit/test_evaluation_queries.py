@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from onward.ranking.purchase_log import PurchaseLog
 from onward.evaluation.queries import build_queries
+from onward.ranking.purchase_log import PurchaseLog
 
 
 def log_of(rows, products=6, fresh_days=3):

@@ -51,7 +51,7 @@ WRONG = [
     ("encoder.fan_out", [10], "one number a layer"),
     ("encoder.fan_out", [10, -1], "greater than or equal to 1"),
     ("thresholds.precision_target", 1.0, "less than 1"),
-    ("thresholds.search", "best", "ew_dpmt"),
+    ("thresholds.search", "best", "'auto', 'single'"),
     ("uncertainty.levels", True, "valid integer"),
     ("validation.max_quarantined_share", 1.5, "less than or equal to 1"),
     ("gate.pcoc_low", 1.5, "less than or equal to 1"),

@@ -78,21 +78,23 @@ def test_every_wrong_key_is_named():
     day=st.dates(date(1970, 1, 1), date(2199, 12, 31)),
     target=st.floats(1e-6, 0.999),
     estimator=st.sampled_from(["soft_label", "importance_weight"]),
+    search=st.sampled_from(["single", "mist"]),
 )
-def test_only_the_keys_asked_for_change_and_every_comment_stays(source, day, target, estimator):
+def test_only_the_keys_asked_for_change_and_every_comment_stays(source, day, target, estimator, search):
     asked = {
-        "source": source, "as_of": day.isoformat(), "precision_target": target, "estimator": estimator, "threads": 7,
+        "source": source, "as_of": day.isoformat(), "precision_target": target, "estimator": estimator,
+        "search": search, "threads": 7,
     }  # fmt: skip
     text = with_values(PARAMS, parse_asked(json.dumps(asked)).settings(date(2017, 11, 20)))
     expected = yaml.safe_load(PARAMS)
     expected["run"] |= {"source": source, "as_of": day.isoformat(), "threads": 7}
-    expected["thresholds"]["precision_target"] = target
+    expected["thresholds"] |= {"precision_target": target, "search": search}
     expected["delay"]["estimator"] = estimator
     assert yaml.safe_load(text) == expected
     parse_params(text)
     pairs = zip(PARAMS.splitlines(), text.splitlines(), strict=True)
     changed = [(before, after) for before, after in pairs if before != after]
-    assert len(changed) <= 5
+    assert len(changed) <= 6
     assert all(before.partition("#")[2] == after.partition("#")[2] for before, after in changed)
 
 

@@ -141,12 +141,27 @@ def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
     assert set(pd.read_csv(shop.plots / "operating_points.csv")["search"]) == set(searches)
 
 
+@pytest.mark.parametrize("pays", [True, False])
+def test_auto_takes_one_cut_unless_doubt_pays_and_the_policy_says_so(shop, monkeypatch, pays):
+    answer = fit_thresholds.ask_doubt
+    monkeypatch.setattr(fit_thresholds, "ask_doubt", lambda *examples: replace(answer(*examples), yes=pays))
+    fit_thresholds.run(shop, params(search="auto"))
+    policy, question = (read_json(shop.thresholds / f"{name}.json") for name in ("policy", "question"))
+    assert (policy["search"], policy["search_asked"]) == ("ew_dpmt" if pays else "single", "auto")
+    assert len(policy["cuts"]) == 5
+    assert question["yes"] is pays
+    metrics = read_json(shop.metrics / "thresholds.json")
+    assert (metrics["question"], metrics["search_asked"]) == (question, "auto")
+
+
 def test_other_targets_a_band_and_a_certificate_reach_the_policy(shop):
     fit_thresholds.run(shop, params(target="recall", recall_target=0.5))
     values = read_json(shop.thresholds / "policy.json")
     assert values["recall"] >= 0.5
     assert values["asked"] == {"kind": "recall", "value": 0.5}
-    fit_thresholds.run(shop, params(precision_target=0.3, certificate_alpha=0.2, abstain_precision=0.2))
+    fit_thresholds.run(
+        shop, params(search="ew_dpmt", precision_target=0.3, certificate_alpha=0.2, abstain_precision=0.2)
+    )
     values = read_json(shop.thresholds / "policy.json")
     assert values["precision_target"] == 0.3
     assert values["certificate"]["lower_bound"] >= 0.3
@@ -213,10 +228,10 @@ def test_training_customers_calibrate_too_but_are_not_reported(shop, tmp_path):
 
 
 def test_an_infeasible_target_stops_the_stage_and_leaves_the_old_policy(shop):
-    fit_thresholds.run(shop, params())
+    fit_thresholds.run(shop, params(search="ew_dpmt"))
     before = (shop.thresholds / "policy.json").read_bytes()
     with pytest.raises(InfeasibleTargetError, match=r"precision_target = 0.99: ew_dpmt reaches at most 0\.\d{4}"):
-        fit_thresholds.run(shop, params(precision_target=0.99))
+        fit_thresholds.run(shop, params(search="ew_dpmt", precision_target=0.99))
     assert (shop.thresholds / "policy.json").read_bytes() == before
 
 

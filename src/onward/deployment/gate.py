@@ -10,7 +10,7 @@ would grow stale behind a gate that never opens; tests/statistical/test_deployme
 estimate does. The paired intervals are in the reasons, so that a reader sees how sure the verdict is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,8 @@ from onward.evaluation.intervals import CustomerBootstrap, Interval
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Check = tuple[bool, str]
+"""Whether it passed, and what was asked, in words."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,17 @@ class Verdict:
     reasons: tuple[str, ...]
     figures: Mapping[str, dict[str, float | None]]
 
+    @classmethod
+    def of(cls, checks: Sequence[Check], figures: Mapping[str, dict[str, float | None]]) -> "Verdict":
+        """Promote if every check passed."""
+        failed = tuple(f"refused: {text}" for passed, text in checks if not passed)
+        return cls(not failed, failed + tuple(f"passed: {text}" for passed, text in checks if passed), figures)
+
+    def together_with(self, other: "Verdict") -> "Verdict":
+        """Promote if both would; what failed comes first."""
+        reasons = sorted((*self.reasons, *other.reasons), key=lambda reason: not reason.startswith("refused"))
+        return Verdict(self.promote and other.promote, tuple(reasons), {**self.figures, **other.figures})
+
 
 def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limits, samples: int, seed: int) -> Verdict:
     """Judge a challenger on rows that neither model was trained on.
@@ -78,10 +91,10 @@ def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limit
     order = auc(label, challenger.score, draw)
     size = draw.ratio(challenger.probability, label)
     figures, checks = {"auc": order.to_dict(), "pcoc": size.to_dict()}, []
-    checks.append((order.low > 0.5, f"AUC {_said(order, 3)} must be above 0.5 beyond doubt"))
+    checks.append((order.low > 0.5, f"AUC {said(order, 3)} must be above 0.5 beyond doubt"))
     checks.append((
         limits.pcoc_low <= size.value <= limits.pcoc_high,
-        f"predicted over observed {_said(size, 3)} must be between {limits.pcoc_low:g} and {limits.pcoc_high:g}",
+        f"predicted over observed {said(size, 3)} must be between {limits.pcoc_low:g} and {limits.pcoc_high:g}",
     ))  # fmt: skip
     shown = int(challenger.shown.sum())
     checks.append((shown > 0, f"the policy shows {shown} of {len(label)} rows and must show some"))
@@ -96,14 +109,13 @@ def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limit
         figures |= {"nll_increase": worse.to_dict(), "recall_gain": gain.to_dict()}
         checks.append((
             worse.value <= limits.max_nll_increase,
-            f"NLL moves by {_said(worse, 5, '+')} against the champion and may rise by {limits.max_nll_increase:g}",
+            f"NLL moves by {said(worse, 5, '+')} against the champion and may rise by {limits.max_nll_increase:g}",
         ))  # fmt: skip
         checks.append((
             gain.value >= -limits.max_recall_loss,
-            f"recall in the top {shown} rows moves by {_said(gain, 4, '+')} and may fall by {limits.max_recall_loss:g}",
+            f"recall in the top {shown} rows moves by {said(gain, 4, '+')} and may fall by {limits.max_recall_loss:g}",
         ))  # fmt: skip
-    failed = tuple(f"refused: {text}" for passed, text in checks if not passed)
-    return Verdict(not failed, failed + tuple(f"passed: {text}" for passed, text in checks if passed), figures)
+    return Verdict.of(checks, figures)
 
 
 def refusal(reason: str) -> Verdict:
@@ -111,6 +123,7 @@ def refusal(reason: str) -> Verdict:
     return Verdict(promote=False, reasons=(f"refused: {reason}",), figures={})
 
 
-def _said(interval: Interval, digits: int, sign: str = "") -> str:
+def said(interval: Interval, digits: int, sign: str = "") -> str:
+    """A value with its interval, as reasons give it."""
     value, low, high = (f"{each:{sign}.{digits}f}" for each in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"

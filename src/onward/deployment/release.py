@@ -11,6 +11,7 @@ import pandas as pd
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import read_bundle
 from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
+from onward.deployment.list_gate import ListLimits, judge_bundle_lists, judge_served_lists
 from onward.deployment.reasons import Reason
 from onward.deployment.registry import MODEL, Registry, Version
 from onward.errors import ArtifactError, DataError, RegistryError
@@ -81,29 +82,60 @@ def settle(
     raise RegistryError(f"deploy: the champion changed {_ATTEMPTS} times while it was compared; run `dvc repro deploy`")
 
 
+@dataclass(frozen=True)
+class Compared:
+    """What two bundles are compared on.
+
+    Attributes:
+        rows: customer, source_product_id, target_product_id, label and every feature, in the challenger's codes.
+        answers: queries of the lists and what was bought; see `gate_queries`.
+        chance: product_id and P(v) of each relation.
+    """
+
+    rows: pd.DataFrame
+    answers: pd.DataFrame
+    chance: pd.DataFrame
+
+
 def compare(
-    bundle: Bundle, rows: pd.DataFrame, champion: Path | None, limits: Limits, seed: int, threads: int
+    bundle: Bundle,
+    on: Compared,
+    champion: Path | None,
+    limits: Limits,
+    list_limits: ListLimits,
+    seed: int,
+    threads: int,
 ) -> tuple[Verdict, Scored]:
     """Judge a bundle against the champion's on the same rows.
 
     Args:
         bundle: the challenger.
-        rows: customer, source_product_id, target_product_id, label and every feature, in the challenger's codes.
+        on: rows and queries.
         champion: folder of the champion's bundle; None if there is none.
         limits: see gate.py.
+        list_limits: see list_gate.py.
         seed: of the intervals.
         threads: for scoring.
 
     Returns:
         The verdict, and the challenger's scores.
     """
+    rows, in_use = on.rows, None if champion is None else read_bundle(champion)
     challenger = _score(bundle, rows, bundle.categories, threads)
     try:
-        old = None if champion is None else _score(read_bundle(champion), rows, bundle.categories, threads)
+        old = None if in_use is None else _score(in_use, rows, bundle.categories, threads)
     except DataError as error:
         return refusal(f"the champion cannot be compared ({error}); promote by hand with `onward promote`"), challenger
     what = Rows(rows["customer"].to_numpy(np.int64), rows["label"].to_numpy(np.float64))
-    return judge(what, challenger, old, limits, _SAMPLES, seed), challenger
+    verdict = judge(what, challenger, old, limits, _SAMPLES, seed)
+    new_lists, old_lists = (
+        None if each is None or not len(each.lists.table) else judge_bundle_lists(each, on.answers, on.chance)
+        for each in (bundle, in_use)
+    )
+    if new_lists is None:
+        return verdict.together_with(refusal("the bundle holds no lists; run `dvc repro`")), challenger
+    of_lists = judge_served_lists(on.answers, new_lists, old_lists, list_limits, _SAMPLES, seed)
+    return verdict.together_with(of_lists), challenger
 
 
 def objection(challenger: Version, against: Version | None) -> str | None:
@@ -150,6 +182,26 @@ def require_agreement(scored: Scored, predictions: pd.DataFrame) -> None:
         raise ArtifactError(
             f"deploy: the bundle disagrees with the backtest in {int(wrong.sum())} of {len(wrong)} rows, by up to "
             f"{float(apart.max()):.2g}; run `dvc repro --force evaluate`"
+        )
+
+
+def require_same_lists(bundle: Bundle, judged: pd.DataFrame) -> None:
+    """Refuse a bundle that lists otherwise than the backtest judged.
+
+    Args:
+        bundle: about to be deployed.
+        judged: the lists of the judged sources, columns of ranking/related_lists.py.
+
+    Raises:
+        ArtifactError: an entry differs.
+    """
+    mine = bundle.lists.table
+    mine = mine[mine["product"].isin(judged["product"].unique()).to_numpy(bool)].reset_index(drop=True)
+    columns = ["product", "list", "rank", "other"]
+    if not mine[columns].equals(judged[columns].astype(mine[columns].dtypes.to_dict()).reset_index(drop=True)):
+        raise ArtifactError(
+            f"deploy: the bundle's lists of {judged['product'].nunique()} judged products are not those that evaluate "
+            "judged; run `dvc repro --force evaluate`"
         )
 
 

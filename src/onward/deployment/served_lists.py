@@ -50,6 +50,13 @@ class ServedLists:
         rows = rows[rows["other"].to_numpy() != product]
         return {name: rows[(rows["list"] == name).to_numpy(bool)].head(count) for name in LISTS}
 
+    def matrix(self, name: str, count: int) -> Ints:
+        """[P, count] the first entries of one list of every product by inside number, -1 after the last."""
+        mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= count)).to_numpy(bool)]
+        found = np.full((len(self.stands_for) + 1, count), -1, dtype=np.int64)  # the last stands for nothing
+        found[mine["product"].to_numpy(np.int64), mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy()
+        return found[self.stands_for]
+
 
 def category_above(paths: pd.Series) -> pd.Series:
     """The category a step above each path's type; a path of one step is its own, and a missing one is "".

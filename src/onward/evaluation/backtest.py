@@ -11,6 +11,7 @@ from onward.errors import DataError
 from onward.evaluation.classification import measure, positivity_heat_map
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.groups import find_groups
+from onward.evaluation.related_comparison import SERVED, related_headline, related_table
 from onward.evaluation.slices import measure_slices
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
@@ -163,23 +164,29 @@ def headline(results: Mapping[str, Any]) -> dict[str, Any]:
     """The few figures that `dvc metrics` compares between runs."""
     overall = results["classification"]
     kept = ("shown", "precision", "recall", "matched_volume_gain")
-    ranked = {row["method"]: {"hr10": row["hr@10"], "ndcg10": row["ndcg@10"]} for row in results["ranking"]["methods"]}
     return {
         **{name: overall[name] for name in ("n", "positives", "customers", "auc", "nll", "pcoc", "ece")},
         "deployed_policy": results["deployed_policy"],
         "policies": {row["policy"]: {name: row[name] for name in kept} for row in results["decisions"]},
         "groups_named": len(results["groups"]),
         "groups_confirmed": sum(group["confirmed"] for group in results["groups"]),
-        "ranking": ranked,
-        "ranking_winner": results["ranking"]["winner"],
+        "related": related_headline(results["related"]),
     }
 
 
 def describe(results: Mapping[str, Any]) -> str:
     """The backtest in one line."""
-    overall, winner = results["classification"], results["ranking"]["winner"]
+    overall, related = results["classification"], results["related"]
     scores = [f"{name.upper()} {overall[name]['value']:.4f}" for name in ("auc", "pcoc") if overall[name]["value"]]
-    return f"{overall['n']} test impressions: {', '.join(scores) or 'none converted'}; best ranking: {winner}"
+    return f"{overall['n']} test impressions: {', '.join(scores) or 'none converted'}, {_goes_with(related)}"
+
+
+def _goes_with(related: Mapping[str, Any]) -> str:
+    served = [row["basket"] for row in related["goes_with"] if row["method"] == SERVED]
+    if not served or served[0]["hr@10"]["value"] is None:
+        return "no lists could be judged"
+    hits, lift = (served[0][name]["value"] for name in ("hr@10", "lift@10"))
+    return f"goes with: hit rate {hits:.3f} at ten, {lift:.1f} times chance"
 
 
 def plots(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -188,7 +195,7 @@ def plots(results: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         "reliability_backtest": pd.DataFrame(results["reliability"]),
         "heatmap": pd.DataFrame(results["heat_map"]),
         "slices": _flat_slices(results["slices"]),
-        "ranking": _flat_ranking(results["ranking"]),
+        "related": related_table(results["related"]),
     }
 
 
@@ -199,12 +206,3 @@ def _flat_slices(slices: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         for row in slices
     ]
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["slice", "value"])
-
-
-def _flat_ranking(ranking: Mapping[str, Any]) -> pd.DataFrame:
-    rows = []
-    for row in ranking["methods"]:
-        metrics = {name: value for name, value in row.items() if isinstance(value, dict) and name != "minus_winner"}
-        flat = {f"{name}_{part}": metric[part] for name, metric in metrics.items() for part in ("value", "low", "high")}
-        rows.append({"method": row["method"], "same_purchases": row["same_purchases"]} | flat)
-    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["method", "same_purchases"])

@@ -69,10 +69,15 @@ class CustomerBootstrap:
         self, numerator: np.ndarray, denominator: np.ndarray, other_numerator: np.ndarray, other_denominator: np.ndarray
     ) -> Interval:
         """Interval of one ratio of sums minus another on the same rows, drawn together."""
-        rows = (numerator, denominator, other_numerator, other_denominator)
-        sums = np.stack([np.bincount(self.codes, weights=row, minlength=self.customers) for row in rows], axis=1)
-        drawn = np.concatenate([block @ sums for block in self.weights()])
-        return interval_of(float(_difference(sums.sum(axis=0)[None])[0]), _difference(drawn))
+        rows = np.stack([numerator, denominator, other_numerator, other_denominator], axis=1)
+        total, drawn = self.sums(rows)
+        return interval_of(float(_difference(total[None])[0]), _difference(drawn))
+
+    def sums(self, columns: np.ndarray) -> tuple[Floats, Floats]:
+        """[m] sums of columns [n, m] over all rows, and [samples, m] over the rows of each resample."""
+        each = [np.bincount(self.codes, weights=column, minlength=self.customers) for column in columns.T]
+        by_customer = np.stack(each, axis=1)
+        return by_customer.sum(axis=0), np.concatenate([block @ by_customer for block in self.weights()])
 
 
 def interval_of(value: float, resampled: np.ndarray) -> Interval:

@@ -49,13 +49,7 @@ def build_queries(
     # Four times as many as wanted leave enough with something relevant, and bound the work on a large log.
     asked = np.random.default_rng([seed, 0x9E]).permutation(asked)[: 4 * limit]
 
-    new = log.where(log.fresh)
-    key, span = _key(new.customer, new.day), log.day[asked]
-    low = np.searchsorted(key, _key(log.customer[asked], span), side="right")
-    high = np.searchsorted(key, _key(log.customer[asked], span + follow_days), side="right")
-    count = high - low
-    query = np.repeat(np.arange(len(asked)), count)
-    product = new.product[np.repeat(low - np.r_[0, np.cumsum(count)[:-1]], count) + np.arange(count.sum())]
+    query, product = newly_bought_after(log, log.customer[asked], log.day[asked], follow_days)
     other = product != log.product[asked][query]
     pairs = np.unique(query[other] * log.products + product[other])
     query, product = pairs // log.products, pairs % log.products
@@ -66,6 +60,34 @@ def build_queries(
     return Queries(
         log.customer[rows], log.product[rows], log.fresh[rows], np.searchsorted(kept, query[inside]), product[inside]
     )
+
+
+def newly_bought_after(log: PurchaseLog, customer: Ints, day: Ints, follow_days: int) -> tuple[Ints, Ints]:
+    """(query, product) of what each customer newly bought after a day and within `follow_days` of it.
+
+    Args:
+        log: all purchases that may answer.
+        customer: [q] who asks.
+        day: [q] when.
+        follow_days: the last day that counts is so much later.
+    """
+    new = log.where(log.fresh)
+    key = _key(new.customer, new.day)
+    low = np.searchsorted(key, _key(customer, day), side="right")
+    high = np.searchsorted(key, _key(customer, day + follow_days), side="right")
+    query, row = spread(low, high)
+    return query, new.product[row]
+
+
+def spread(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """Number of the range, and place, of every place in [q] ranges low <= place < high.
+
+    >>> [each.tolist() for each in spread(np.array([4, 0, 7]), np.array([6, 0, 8]))]
+    [[0, 0, 2], [4, 5, 7]]
+    """
+    count = high - low
+    number = np.repeat(np.arange(len(low)), count)
+    return number, np.repeat(low - np.r_[0, np.cumsum(count)[:-1]], count) + np.arange(count.sum())
 
 
 def _key(customer: Ints, day: Ints) -> Ints:

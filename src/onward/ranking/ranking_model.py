@@ -3,7 +3,7 @@
 What is judged by `evaluate`, listed by `deploy` and asked by the benchmarks comes from here, so that they agree.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +89,15 @@ class RankingModel:
             weight: 0 for the most related, 1 for the most probable.
             count: of each list.
         """
-        share, found = self.log_popularity(relation), []
-        for rows in self.scored(sources, backwards=False):
-            lift = rows.together if relation == "together" else rows.after
-            found.append(best_of_each(rows.source, rows.candidate, lift + weight * share[rows.candidate], count))
-        return np.concatenate([*found, np.empty((0, count), dtype=np.int64)])
+        return self.ordered(self.scored(sources, backwards=False), relation, weight, count)
+
+    def ordered(self, scored: Iterable[ScoredPairs], relation: str, weight: float, count: int) -> Ints:
+        """Like `order`, of short lists that are scored already."""
+        share, found = self.log_popularity(relation), [np.empty((0, count), dtype=np.int64)]
+        for rows in scored:
+            score = (rows.together if relation == "together" else rows.after) + weight * share[rows.candidate]
+            found.append(best_of_each(rows.source, rows.candidate, score, count))
+        return np.concatenate(found)
 
 
 def best_of_each(source: Ints, candidate: Ints, score: Floats, count: int) -> Ints:

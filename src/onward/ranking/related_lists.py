@@ -6,7 +6,7 @@
 - instead: of the source's own type, those that lead to the same others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +58,13 @@ def related_lists(model: RankingModel, sources: Ints, settings: ListSettings) ->
         sources: [m] distinct products, ascending.
         settings: of the lists.
     """
+    return lists_of(model, sources, model.scored(sources, backwards=settings.directed), settings)
+
+
+def lists_of(model: RankingModel, sources: Ints, scored: Iterable[ScoredPairs], settings: ListSettings) -> pd.DataFrame:
+    """Like `related_lists`, of short lists that are scored already (backwards too where `directed`)."""
     parts: list[pd.DataFrame] = []
-    for rows in model.scored(sources, backwards=settings.directed):
+    for rows in scored:
         parts.extend(_of_block(model, rows, settings))
     parts.append(_instead(model, sources, settings))
     table = pd.concat(parts, ignore_index=True)

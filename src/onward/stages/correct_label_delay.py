@@ -8,6 +8,7 @@ from onward.delay.learning import Evidence, learn
 from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import count_positives, plan_correction
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
+from onward.diagnosis.delay import Labels, ask_delay
 from onward.params import Params
 from onward.stages.door import main
 
@@ -28,19 +29,19 @@ def run(layout: Layout, params: Params) -> str:
     fitting = ((split == "train") & (shown_at >= clock.history_start)).to_numpy(bool)
     holding = ((split == "selection") & (shown_at >= clock.history_start)).to_numpy(bool)
     lessons = learn(evidence, fitting, holding, delay.counterfactual_clocks, boosting)
-    in_window = (shown_at >= clock.training_start).to_numpy(bool)
-    learners = fitting | holding
-    seen = outcomes.converted & in_window & learners
-    plan = plan_correction(delay.estimator, count_positives(impressions["customer"][seen]))
+    in_window, learners = (shown_at >= clock.training_start).to_numpy(bool), fitting | holding
+    seen = impressions["customer"][outcomes.converted & in_window & learners]
+    plan = plan_correction(delay.estimator, count_positives(seen))
     correction = correct(evidence, lessons, in_window, learners, plan, delay.max_weight)
-    summary = summarise(correction, lessons, delay.max_weight)
+    hurts = ask_delay(Labels.of(impressions["customer"], outcomes), in_window, correction.outcomes["expected_label"])
+    summary = {**summarise(correction, lessons, delay.max_weight), "question": hurts.to_dict()}
     curve = lessons.curve.table(clock.attribution_days)
-
-    write_table(layout.delay / "outcomes.parquet", correction.outcomes.drop(columns="shown_at"))
-    write_table(layout.delay / "labels.parquet", correction.labels)
-    write_table(layout.delay / "curve.parquet", curve)
+    outcome_table = correction.outcomes.drop(columns="shown_at")
+    for name, table in (("outcomes", outcome_table), ("labels", correction.labels), ("curve", curve)):
+        write_table(layout.delay / f"{name}.parquet", table)
     write_text(layout.delay / "z.txt", lessons.unfinished.text)
     write_json(layout.delay / "z_features.json", {"features": lessons.unfinished.features})
+    write_json(layout.delay / "question.json", hurts.to_dict())
     write_json(layout.metrics / "delay.json", summary)
     for name, table in (
         ("delay_curve", curve),

@@ -6,13 +6,14 @@ from pathlib import Path
 from onward.artifacts import Layout, read_json, read_table, replacing_directory, write_json
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
-from onward.deployment.gate import Limits, Verdict
+from onward.deployment.gate import Verdict
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry
-from onward.deployment.release import compare, require_agreement, settle
+from onward.deployment.release import compare, require_agreement, require_same_lists, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
 from onward.params import Params
 from onward.stages.door import main
+from onward.stages.gate_inputs import limits_of, read_compared
 from onward.stages.served_lists import served_lists
 from onward.stages.trained_model import read_doubt, read_trained_model
 from onward.thresholds.policy import Policy
@@ -20,7 +21,7 @@ from onward.thresholds.policy import Policy
 
 def run(layout: Layout, params: Params) -> str:
     """Build, judge, register, promote; see `settle`."""
-    clock, gate, serving = params.run, params.gate, layout.serving
+    clock, serving = params.run, layout.serving
     model, doubt = read_trained_model(layout.model), read_doubt(layout.uncertainty)
     policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))
     products, categories = read_table(serving / "products.parquet"), read_json(serving / "categories.json")
@@ -39,11 +40,12 @@ def run(layout: Layout, params: Params) -> str:
     with replacing_directory(folder) as partial:
         write_bundle(partial, bundle)
     sha256 = bundle_hash(folder)
-    rows, predictions = (read_table(layout.evaluation / f"{name}.parquet") for name in ("gate_rows", "predictions"))
-    limits = Limits(gate.max_nll_increase, gate.max_recall_loss, gate.pcoc_low, gate.pcoc_high)
+    predictions, lists = (read_table(layout.evaluation / f"{name}.parquet") for name in ("predictions", "lists"))
+    on, limits = read_compared(layout), limits_of(params.gate)
+    require_same_lists(bundle, lists)
 
     def judge_against(in_use: Path | None) -> Verdict:
-        verdict, scored = compare(bundle, rows, in_use, limits, clock.seed, clock.threads)
+        verdict, scored = compare(bundle, on, in_use, *limits, clock.seed, clock.threads)
         require_agreement(scored, predictions)
         return verdict
 

@@ -4,20 +4,18 @@ import pandas as pd
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_table, write_text
 from onward.evaluation import backtest as judged
-from onward.evaluation.catalogue import compare_over_catalogue
-from onward.evaluation.comparison import Windows
 from onward.params import Params
 from onward.stages.door import main
+from onward.stages.related import judge_related
 from onward.stages.trained_model import read_doubt, read_trained_model
 
 
 def run(layout: Layout, params: Params) -> str:
     """Score the matured test impressions, rank the test queries, write rows, results and the headline."""
-    clock, asked, nodes, model = params.run, params.evaluation, params.graph, read_trained_model(layout.model)
+    clock, asked, model = params.run, params.evaluation, read_trained_model(layout.model)
     conversions = read_table(layout.backtest / "conversions.parquet")
     impressions = read_table(layout.backtest / "impressions.parquet")
-    bought = ["customer", "product", "purchased_at"]
-    later = read_table(layout.backtest / "purchases.parquet", bought)
+    later = read_table(layout.backtest / "purchases.parquet", ["purchased_at"])
     log_end = judged.end_of_log(later["purchased_at"], conversions["converted_at"])
     rows = judged.label_matured(impressions, conversions, clock.window, log_end)
     judged.refuse_empty(rows, clock.clock, clock.backtest_end, clock.window, log_end)
@@ -34,19 +32,15 @@ def run(layout: Layout, params: Params) -> str:
     results["rows"] = {"shown": len(impressions), "matured": len(rows)}
     results |= judged.summarise_groups(scored, groups, doubt.repair, asked.bootstrap_samples, clock.seed)
 
-    known = read_table(layout.serving / "purchases.parquet", bought)
-    customers = read_table(layout.serving / "customers.parquet", ["customer", "split"])
-    selection = customers.loc[customers["split"] == "selection", "customer"].to_numpy("int64")
-    windows = Windows.of(clock.training_start, clock.clock, clock.backtest_end, clock.horizon, nodes.follow_days)
-    results["ranking"] = compare_over_catalogue(
-        known, later, selection, model.graph, model.embeddings, windows, nodes.min_customers, nodes.fresh_days,
-        asked.top_k, asked.queries, asked.bootstrap_samples, clock.seed,
-    )  # fmt: skip
+    related = judge_related(layout, params, model.embeddings)
+    results["related"] = related.results
     predictions = judged.predictions(scored, products["product_id"].to_numpy(), shown, results["deployed_policy"])
     gate_rows = pd.concat([predictions[list(judged.GATE_COLUMNS)], features], axis=1)
 
     write_table(layout.evaluation / "predictions.parquet", predictions)
     write_table(layout.evaluation / "gate_rows.parquet", gate_rows)
+    for name, table in related.tables.items():
+        write_table(layout.evaluation / f"{name}.parquet", table)
     write_json(layout.evaluation / "results.json", results)
     write_json(layout.metrics / "evaluation.json", judged.headline(results))
     for name, table in judged.plots(results).items():

@@ -3,56 +3,52 @@
 import numpy as np
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_text
+from onward.diagnosis.doubt import ask_doubt, taken_search
 from onward.params import Params
 from onward.stages.door import main
 from onward.thresholds.comparison import boundary_table
 from onward.thresholds.fitting import fit_policy
+from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Run every search on the threshold split and keep the boundary of the chosen one."""
+    """Ask whether doubt pays, run every search on the threshold split and keep the boundary of the taken one."""
     scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
-    settings = params.thresholds
+    score, level = scores["score"].to_numpy(np.float64), scores["level"].to_numpy(np.int64)
+    examples = score, level, look_up_expected(scores["impression"], outcomes), scores["customer"].to_numpy(np.int64)
+    settings, seed = params.thresholds, params.run.seed
+    target, bins = Target(*settings.asked), settings.bins_per_level
+    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count
+    gain = measure_gain(*examples, target, levels=levels, bins_per_level=bins, seed=seed)
+    doubt = ask_doubt(*examples, gain)
     fitted = fit_policy(
-        scores["score"].to_numpy(np.float64),
-        scores["level"].to_numpy(np.int64),
-        look_up_expected(scores["impression"], outcomes),
-        scores["customer"].to_numpy(np.int64),
-        Target(*settings.asked),
-        search=settings.search,
-        levels=UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count,
-        bins_per_level=settings.bins_per_level,
+        *examples,
+        target,
+        search=taken_search(settings.search, doubt_pays=doubt.yes),
+        levels=levels,
+        bins_per_level=bins,
         abstain_precision=settings.abstain_precision,
         certificate_alpha=settings.certificate_alpha,
-        seed=params.run.seed,
+        seed=seed,
     )
-    chosen, comparison = fitted.result, fitted.comparison
-    certificate = {"certificate": fitted.certificate.to_dict()} if fitted.certificate else {}
-    write_json(layout.thresholds / "policy.json", {**chosen.to_dict(), **fitted.policy.to_dict(), **certificate})
-    searches = comparison.to_dict()
-    write_json(layout.thresholds / "searches.json", searches)
+    chosen, comparison, question = fitted.result, fitted.comparison, doubt.to_dict()
+    write_json(layout.thresholds / "policy.json", {**fitted.to_dict(), "search_asked": settings.search})
+    write_json(layout.thresholds / "question.json", question)
+    write_json(layout.thresholds / "searches.json", comparison.to_dict())
     for name, table in (
         ("boundary", boundary_table(comparison.results)),
         ("operating_points", comparison.operating_points),
     ):
         write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    figures = ("feasible", "shown", "precision", "recall", "matched_volume_gain")
-    metrics = {
-        "measured_on": "the threshold split that the cuts were fitted to, with expected labels: optimistic",
-        "search": chosen.search,
-        "precision_target": chosen.precision_target,
-        "impressions": len(scores),
-        "searches": {name: {key: values[key] for key in figures} for name, values in searches.items()},
-        **certificate,
-    }
+    metrics = {**fitted.figures(), "search_asked": settings.search, "question": question, "impressions": len(scores)}
     write_json(layout.metrics / "thresholds.json", metrics)
     return (
-        f"{chosen.search} shows {chosen.shown} of {len(scores)}: "
-        f"precision {chosen.precision:.4f}, recall {chosen.recall:.4f}"
+        f"{chosen.search} shows {chosen.shown} of {len(scores)}: precision {chosen.precision:.4f}, "
+        f"recall {chosen.recall:.4f}; doubt {'pays' if doubt.yes else 'does not pay'}"
     )
 
 

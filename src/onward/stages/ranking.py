@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pandas as pd
 
-from onward.artifacts import Layout, read_table
+from onward.artifacts import Layout, read_json, read_table
 from onward.model.embeddings import Embeddings
 from onward.params import Params
 from onward.ranking.evidence import CountingRules
@@ -46,5 +46,5 @@ def trained_ranking(layout: Layout, params: Params, embeddings: Embeddings) -> R
 
 def list_settings(layout: Layout, params: Params) -> ListSettings:
     """How lists are made: as asked, and ordered by direction only where the log has one."""
-    directed = False
+    directed = bool(read_json(layout.model / "direction.json")["yes"])
     return ListSettings(params.ranking.list_length, params.ranking.popularity_weight, directed)

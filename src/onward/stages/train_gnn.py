@@ -1,15 +1,7 @@
 """Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
-from onward.artifacts import (
-    Layout,
-    read_arrow,
-    read_table,
-    replacing_directory,
-    write_arrays,
-    write_json,
-    write_table,
-    write_text,
-)
+from onward.artifacts import Layout, read_arrow, read_table, replacing_directory, write_json, write_text
+from onward.diagnosis.direction import ask_direction
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
@@ -21,6 +13,7 @@ from onward.params import Params
 from onward.stages.door import main
 from onward.stages.ranking import learn
 from onward.stages.ranking_files import write_ranking
+from onward.stages.trained_model import TrainedModel, write_trained_model
 
 
 def run(layout: Layout, params: Params) -> str:
@@ -33,9 +26,7 @@ def run(layout: Layout, params: Params) -> str:
     bought = purchases.to_pandas()
     inputs = product_inputs(products, bought.query("purchased_at < @before"), graph.customers)
     encoder = train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads)
-
-    impressions = read_table(layout.serving / "impressions.parquet")
-    features = read_table(layout.serving / "features.parquet")
+    impressions, features = (read_table(layout.serving / f"{name}.parquet") for name in ("impressions", "features"))
     labels = read_table(layout.delay / "labels.parquet")
     outcomes = read_table(layout.delay / "outcomes.parquet").rename(columns={"expected_label": "label"})
     fit, selection, held_out = (
@@ -44,20 +35,14 @@ def run(layout: Layout, params: Params) -> str:
         for chosen in (impressions["split"] == split,)
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
-
     ranking = learn(layout, params, products, bought, encoder.embeddings)
-
+    direction = ask_direction(bought, products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
+        write_json(folder / "direction.json", direction)
         write_ranking(folder / "ranking", ranking)
-        write_table(folder / "edges.parquet", edges)
-        write_table(folder / "nodes.parquet", nodes)
-        write_arrays(folder / "embeddings.npz", encoder.embeddings.to_arrays())
-        write_json(folder / "scorer.json", scorer.scorer.to_manifest())
-        for number, text in enumerate(scorer.scorer.heads):
-            write_text(folder / "heads" / f"head_{number}.txt", text)
-    write_json(
-        layout.metrics / "train.json", training_metrics(graph, encoder, scorer, held_out, threads) | ranking.summary()
-    )
+        write_trained_model(folder, TrainedModel(graph, encoder.embeddings, scorer.scorer))
+    metrics = training_metrics(graph, encoder, scorer, held_out, threads)
+    write_json(layout.metrics / "train.json", {**metrics, **ranking.summary(), "direction": direction})
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"

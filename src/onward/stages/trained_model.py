@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from onward.artifacts import read_arrays, read_json, read_table, read_text, write_json
+from onward.artifacts import (
+    read_arrays,
+    read_json,
+    read_table,
+    read_text,
+    write_arrays,
+    write_json,
+    write_table,
+    write_text,
+)
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
@@ -38,6 +47,16 @@ def read_trained_model(folder: Path) -> TrainedModel:
         embeddings=embeddings,
         scorer=PairScorer.from_manifest(manifest, heads),
     )
+
+
+def write_trained_model(folder: Path, model: TrainedModel) -> None:
+    """Write what `read_trained_model` reads."""
+    write_table(folder / "edges.parquet", model.graph.edge_table())
+    write_table(folder / "nodes.parquet", model.graph.node_table())
+    write_arrays(folder / "embeddings.npz", model.embeddings.to_arrays())
+    write_json(folder / "scorer.json", model.scorer.to_manifest())
+    for number, text in enumerate(model.scorer.heads):
+        write_text(folder / "heads" / f"head_{number}.txt", text)
 
 
 def write_doubt(folder: Path, doubt: Doubt) -> None:

@@ -17,6 +17,8 @@ from onward.thresholds.vw_dpmt import vw_dpmt_frontier
 
 # Levels shuffled among the examples: any gain this search shows is what many cuts gain by chance.
 CONTROL = "ew_dpmt_random_levels"
+# What is said of every search in metrics/thresholds.json.
+_FIGURES = ("feasible", "shown", "precision", "recall", "matched_volume_gain")
 _PURPOSE = 1  # keeps this use of the run's seed apart from others
 
 
@@ -40,6 +42,10 @@ class Comparison:
             name: {**result.to_dict(), "matched_volume_gain": self.matched_gain[name]}
             for name, result in self.results.items()
         }
+
+    def figures(self) -> dict[str, dict[str, object]]:
+        """Return what metrics say of every search."""
+        return {name: {key: values[key] for key in _FIGURES} for name, values in self.to_dict().items()}
 
 
 def compare_searches(

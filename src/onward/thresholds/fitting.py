@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,23 @@ class Fitted:
     result: SearchResult
     policy: Policy
     certificate: Certificate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the boundary, the policy and, where asked, the certificate, ready for JSON."""
+        return {**self.result.to_dict(), **self.policy.to_dict(), **self._promise()}
+
+    def figures(self) -> dict[str, Any]:
+        """Return what metrics say of the fit."""
+        return {
+            "measured_on": "the threshold split that the cuts were fitted to, with expected labels: optimistic",
+            "search": self.result.search,
+            "precision_target": self.result.precision_target,
+            "searches": self.comparison.figures(),
+            **self._promise(),
+        }
+
+    def _promise(self) -> dict[str, Any]:
+        return {"certificate": self.certificate.to_dict()} if self.certificate else {}
 
 
 def fit_policy(

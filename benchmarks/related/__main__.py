@@ -1,0 +1,50 @@
+"""Related products at three clocks: what Onward lists against every baseline, by hits and by lift at equal hits.
+
+At each clock the pipeline's own ingest reads and splits the log. Queries (basket, product) are drawn from test
+households' orders of the eleven days after; the others of the same basket and what is newly bought within thirty days
+are relevant, apart. Baselines know every purchase before the clock, and their settings are picked on queries of
+selection households that were answered before it. Figures are means over clocks and those of each clock, with
+intervals over households; a difference to the best baseline, as selection households named it, is paired.
+
+Ingest and the baselines' lists are kept in artifacts/benchmarks/related; --fresh forgets them.
+"""
+
+import argparse
+import shutil
+
+from rich.console import Console
+
+from benchmarks.form import ROOT, Finding, publish
+from benchmarks.related import onward as adapter
+from benchmarks.related import peers
+from benchmarks.related.clocks import STORE
+from benchmarks.related.contest import AtClock, Contest
+from benchmarks.related.picture import draw
+
+CLOCKS = ("2017-10-01", "2017-10-15", "2017-11-20")
+SAMPLES = 500
+PICTURE = ROOT / "docs" / "images" / "related_frontier.svg"
+
+
+def main() -> None:
+    """Run what is missing, compare, draw and publish."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--clocks", nargs="+", default=list(CLOCKS), choices=CLOCKS)
+    arguments.add_argument("--seed", type=int, default=20171120)
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--samples", type=int, default=SAMPLES, help="resamples of the households")
+    arguments.add_argument("--fresh", action="store_true", help="forget ingested clocks and baselines' lists")
+    asked = arguments.parse_args()
+    if asked.fresh:
+        shutil.rmtree(STORE, ignore_errors=True)
+    if not peers.installed():
+        Console(stderr=True).print(f"implicit's BM25, cosine and ALS are left out: {peers.MISSING}", highlight=False)
+    at_clocks = [AtClock.of(day, asked.seed, asked.threads) for day in asked.clocks]
+    contest = Contest(at_clocks, asked.samples, asked.seed)
+    publish(Finding("related", [asked.seed], contest.rows(), contest.claims()))
+    if list(asked.clocks) == list(CLOCKS):
+        draw(PICTURE, contest.panels(), adapter.NAME)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Three questions asked of every log: does it have direction, does delay hurt, does doubt pay."""

@@ -1,0 +1,50 @@
+"""Lists of some sources at several weights, scored once: how a judge asks the model that serves."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from onward.ranking.directed_graph import Ints
+from onward.ranking.ranking_model import RankingModel, ScoredPairs
+from onward.ranking.related_lists import COLUMNS, GOES_WITH, ListSettings, lists_of
+
+DEEPEST = 50
+"""Most entries of a list that a judge looks at."""
+
+
+@dataclass
+class AskedLists:
+    """Keeps the scored short lists of the sources that were asked last, and the table of lists made for them."""
+
+    model: RankingModel
+    settings: ListSettings
+    table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    _sources: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _scored: list[ScoredPairs] = field(default_factory=list)
+
+    def order(self, sources: Ints, relation: str, weight: float) -> Ints:
+        """[m, DEEPEST] products of any type by f + weight log P(v), -1 after the last.
+
+        Args:
+            sources: [m] distinct products, ascending.
+            relation: "basket" or "later".
+            weight: on popularity.
+        """
+        name = "together" if relation == "basket" else "after"
+        return self.model.ordered(self._rows(sources), name, weight, DEEPEST)
+
+    def goes_with(self, sources: Ints) -> Ints:
+        """[m, DEEPEST] complements exactly as they are served, -1 after the last."""
+        self.table = lists_of(self.model, sources, self._rows(sources), self.settings)
+        mine = self.table[(self.table["list"] == GOES_WITH).to_numpy(bool)]
+        found = np.full((len(sources), DEEPEST), -1, dtype=np.int64)
+        row = np.searchsorted(sources, mine["product"].to_numpy(np.int64))
+        found[row, mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy(np.int64)
+        return found
+
+    def _rows(self, sources: Ints) -> list[ScoredPairs]:
+        if not np.array_equal(sources, self._sources):
+            self._scored = list(self.model.scored(sources, backwards=self.settings.directed))
+            self._sources = sources
+        return self._scored
