@@ -219,6 +219,9 @@ def texts(**changes):
         "results": results,
         "deployment": deployment,
         "verdict": verdict,
+        "direction_asked": question("direction", yes=False),
+        "delay_asked": question("delay", yes=True),
+        "doubt_asked": question("doubt", yes=False),
         "searches": {name: {"cuts": values} for name, values in cuts.items()},
     } | changes
     return {name: json.dumps(document) for name, document in documents.items()} | {
@@ -246,14 +249,11 @@ TACOS = RelatedCard(
     "taco shells", "p7", 1650, (entry("taco <seasoning>"), entry("salsa", "abstain")), (entry("ground beef"),),
     (entry("coupon"),), (entry("tortillas", "don't show"),), directed=True,
 )  # fmt: skip
-ASKED = (question("direction", yes=False), question("delay", yes=True), question("doubt", yes=False))
 
 
-def content(ways=WAYS, related=(TACOS,), questions=ASKED, **changes):
+def content(ways=WAYS, related=(TACOS,), **changes):
     made_by = {"commit": "c0ffee" * 6, "lock_hash": "deadbeef" * 4}
-    return ReportContent.from_texts(
-        texts(**changes), neighbourhoods=ways, related=related, questions=questions, **made_by
-    )
+    return ReportContent.from_texts(texts(**changes), neighbourhoods=ways, related=related, **made_by)
 
 
 def words_of(page):
@@ -410,13 +410,8 @@ def test_lists_stand_beside_every_baseline_with_intervals(page, structure):
     assert table.index("Onward, weight 0") < table.index("Onward, weight 1") < table.index("popularity among new")
 
 
-def test_a_run_from_before_lists_and_questions_still_has_its_page():
-    results = json.loads(texts()["results"])
-    del results["related"]
-    words = words_of(render_report(content(related=(), questions=(), results=results)))
-    assert "made no lists" in words
-    assert "did not judge its lists" in words
-    assert "What this log can tell" not in words
+def test_a_run_without_lists_still_has_its_page():
+    assert "made no lists" in words_of(render_report(content(related=())))
 
 
 def test_a_refused_model_is_shown_as_refused():
@@ -442,7 +437,7 @@ def test_a_run_without_queries_notes_or_conversions_in_a_level_still_has_its_pag
 
 def test_content_has_a_field_for_every_file_it_asks_for():
     fields = {field.name for field in dataclasses.fields(ReportContent)}
-    assert fields == set(REPORT_FILES) | {"neighbourhoods", "related", "questions", "commit", "lock_hash"}
+    assert fields == set(REPORT_FILES) | {"neighbourhoods", "related", "commit", "lock_hash"}
     assert set(texts()) == set(REPORT_FILES)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onward.evaluation import figures
-from onward.evaluation.lists_judged import RELATIONS, hits_against_lift, is_served, name_of, say_lists
+from onward.evaluation.lists_judged import RELEVANT, is_served, name_of, say_lists
 from onward.evaluation.neighbourhood import Neighbourhood
 from onward.evaluation.related_cards import RelatedCard
+from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.report_words import (
     FILTERS,
     QUESTIONS,
@@ -38,6 +39,9 @@ REPORT_FILES: Mapping[str, str] = {
     "searches": "artifacts/thresholds/searches.json",
     "deployment": "artifacts/deployment/deployment.json",
     "verdict": "artifacts/monitoring/verdict.json",
+    "direction_asked": "artifacts/model/direction.json",
+    "delay_asked": "artifacts/delay/question.json",
+    "doubt_asked": "artifacts/thresholds/question.json",
     "delay_curve": "plots/delay_curve.csv",
     "positives_per_day": "plots/positives_per_day.csv",
     "z_reliability": "plots/z_reliability.csv",
@@ -45,11 +49,6 @@ REPORT_FILES: Mapping[str, str] = {
     "operating_points": "plots/operating_points.csv",
 }
 """What the page is made of, from the project's root; every file is text."""
-
-QUESTION_FILES = (
-    "artifacts/model/direction.json", "artifacts/delay/question.json", "artifacts/thresholds/question.json",
-)  # fmt: skip
-"""What the log says to the three questions, where the run asked them."""
 
 EDGES, PRODUCTS = "artifacts/model/edges.parquet", "artifacts/serving/products.parquet"
 """What the picture of the directed graph is drawn from."""
@@ -67,6 +66,9 @@ class ReportContent:
     searches: Mapping[str, Any]
     deployment: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    direction_asked: Mapping[str, Any]
+    delay_asked: Mapping[str, Any]
+    doubt_asked: Mapping[str, Any]
     delay_curve: list[dict[str, Any]]
     positives_per_day: list[dict[str, Any]]
     z_reliability: list[dict[str, Any]]
@@ -74,12 +76,11 @@ class ReportContent:
     operating_points: list[dict[str, Any]]
     neighbourhoods: tuple[Neighbourhood, ...]
     related: tuple[RelatedCard, ...]
-    questions: tuple[Mapping[str, Any], ...]
 
     @classmethod
     def from_texts(
         cls, texts: Mapping[str, str], *, neighbourhoods: tuple[Neighbourhood, ...], related: tuple[RelatedCard, ...],
-        questions: tuple[Mapping[str, Any], ...], commit: str, lock_hash: str,
+        commit: str, lock_hash: str,
     ) -> "ReportContent":  # fmt: skip
         """Parse the text of every file in `REPORT_FILES`.
 
@@ -87,7 +88,6 @@ class ReportContent:
             texts: by the keys of `REPORT_FILES`.
             neighbourhoods: of the directed graph, to be drawn.
             related: lists of well-known products.
-            questions: what the files in `QUESTION_FILES` say.
             commit: git commit of the run, as short or long as the page should show it.
             lock_hash: hash of dvc.lock.
         """
@@ -96,7 +96,7 @@ class ReportContent:
             for name, path in REPORT_FILES.items()
         }
         return cls(
-            neighbourhoods=neighbourhoods, related=related, questions=questions, commit=commit, lock_hash=lock_hash,
+            neighbourhoods=neighbourhoods, related=related, commit=commit, lock_hash=lock_hash,
             **parsed,
         )  # fmt: skip
 
@@ -130,24 +130,20 @@ def render_report(content: ReportContent) -> str:
         "cuts": figures.cuts(chosen),
         "points": figures.operating_points(points, list(chosen), content.verdict["precision_target"]),
     }
-    # A run from before lists were judged has no such figures.
-    judged = results["related"] if "related" in results else None  # noqa: SIM401 - absence is told, not filled
-    pictures = {
-        relation: hits_against_lift(relation, judged["methods"])
-        for relation in RELATIONS
-        if judged and judged["methods"]
-    }
+    judged = results["related"]
+    pictures = {relation: hits_against_lift(relation, judged["methods"]) for relation in RELEVANT if judged["methods"]}
     return environment.get_template("report.html.jinja").render(
         content=content,
         results=results,
         judged=judged,
         pictures=pictures,
         say_lists=say_lists,
-        relations=RELATIONS,
+        relevant=RELEVANT,
         name_of=name_of,
         is_served=is_served,
         rule=RULE,
         questions=QUESTIONS,
+        answers=(content.direction_asked, content.delay_asked, content.doubt_asked),
         figures=drawn,
         ways=[figures.neighbourhood(number, found) for number, found in enumerate(content.neighbourhoods)],
         searches=SEARCHES,
@@ -158,7 +154,7 @@ def render_report(content: ReportContent) -> str:
         estimator=say_estimator(content.delay),
         found_groups=say_groups(results),
         gain=say_gain(results["decisions"], results["deployed_policy"]),
-        files=[*REPORT_FILES.values(), *QUESTION_FILES, EDGES, PRODUCTS, "artifacts/deployment/bundle"],
+        files=[*REPORT_FILES.values(), EDGES, PRODUCTS, "artifacts/deployment/bundle"],
     )
 
 

@@ -25,7 +25,6 @@ def report() -> None:
     from onward.evaluation.report import (
         EDGES,
         PRODUCTS,
-        QUESTION_FILES,
         REPORT_FILES,
         ReportContent,
         render_report,
@@ -37,11 +36,10 @@ def report() -> None:
     made_by = provenance(layout.root)
     texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
     names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()
-    questions = [read_json(layout.root / path) for path in QUESTION_FILES if (layout.root / path).is_file()]
     content = ReportContent.from_texts(
         texts, commit=made_by["git_commit"], lock_hash=made_by["dvc_lock_sha256"],
         neighbourhoods=telling_neighbourhoods(read_table(layout.root / EDGES), names),
-        related=_related(layout.deployment / "bundle"), questions=tuple(questions),
+        related=_related(layout.deployment / "bundle"),
     )  # fmt: skip
     write_text(layout.reports / "index.html", render_report(content))
     positivity = read_table(layout.monitoring / "positivity.parquet")
