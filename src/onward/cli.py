@@ -20,7 +20,7 @@ from onward.daily import commands as daily
 from onward.daily import oncall_commands
 from onward.deployment import recommend_command
 from onward.errors import ArtifactError, OnwardError, RegistryError
-from onward.runs import asking, diagnose_command, replay_command
+from onward.runs import asking, diagnose_command, replay_command, report_command
 from onward.runs.commands import reproduce_run, run_app
 
 if TYPE_CHECKING:
@@ -73,38 +73,7 @@ def status() -> None:
     _out.print(grid)
 
 
-@app.command(rich_help_panel=_ASK)
-def report() -> None:
-    """Render reports/index.html and reports/positivity.html, and print the headline figures."""
-    from onward.artifacts import read_json, read_table, read_text, write_text
-    from onward.deployment.provenance import provenance
-    from onward.evaluation.neighbourhood import telling_neighbourhoods
-    from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES, ReportContent, render_report
-    from onward.evaluation.report_words import against_design, headline
-    from onward.monitoring.evidently_report import publish
-
-    layout = _layout()
-    if (passed := _read_if_there(layout.monitoring / "passed_through.json")) is not None:
-        raise ArtifactError(f"report: {passed['passed_through']}; metrics/evaluation.json says how its lists do")
-    made_by = provenance(layout.root)
-    texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
-    names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()
-    ways = telling_neighbourhoods(read_table(layout.root / EDGES), names)
-    content = ReportContent.from_texts(texts, ways, made_by["git_commit"], made_by["dvc_lock_sha256"])
-    write_text(layout.reports / "index.html", render_report(content))
-    positivity = read_table(layout.monitoring / "positivity.parquet")
-    verdict = read_json(layout.monitoring / "verdict.json")
-    publish(positivity, verdict, layout.reports / "positivity.html", _workspace(layout))
-    table = Table(
-        title=f"{content.deployment['source']} as of {content.deployment['as_of']}", box=None, show_header=False
-    )
-    for tile in headline(content.results, content.verdict):
-        table.add_row(*(escape(text) for text in tile.values()))
-    _out.print(table)
-    for count in against_design(content.ingest.get("notes", {})):
-        near = f"[dim](design {escape(count['design'])}; within 5 %: {count['near']})[/]"
-        _out.print(f"  {escape(count['name'])}: {escape(count['measured'])} {near}")
-    _out.print("Pages: [bold]reports/index.html[/], [bold]reports/positivity.html[/]")
+app.command(rich_help_panel=_ASK)(report_command.report)
 
 
 @app.command(rich_help_panel=_CHANGE)

@@ -50,6 +50,7 @@ def project(tmp_path_factory):
     write_table(root / "artifacts" / "monitoring" / "positivity.parquet", table)
     write_json(root / "artifacts" / "monitoring" / "verdict.json", summarise_verdict(verdicts, rows, FACTS, 0.08))
     write_json(root / "artifacts" / "deployment" / "deployment.json", deployment(root, 1))
+    write_bundle(root / "artifacts" / "deployment" / "bundle", make_bundle(1))
     return root
 
 
@@ -200,7 +201,14 @@ def test_report_writes_both_pages_and_prints_the_headline(run, project):
     shown = run("report").stdout
     assert "reports/index.html" in shown
     assert "AUC" in shown
-    assert "<html" in (project / "reports" / "index.html").read_text()
+    assert "design" not in shown
+    page = (project / "reports" / "index.html").read_text()
+    assert "<html" in page
+    asked = json.loads(run("recommend", "Oat Milk", "--json").stdout)
+    assert asked["goes_with"]
+    for each in asked["goes_with"]:
+        assert each["name"] in page
+        assert each["why"] in page
     assert "level 0" in (project / "reports" / "positivity.html").read_text()
     assert (project / "monitoring" / "workspace").is_dir()
 

@@ -206,14 +206,6 @@ def test_an_impressions_id_does_not_depend_on_what_else_is_read(folder, log):
     assert part.notes["lines_read"] == log.notes["lines_read"]
 
 
-def test_notes_stand_beside_the_figures_of_the_design(log):
-    assert log.notes["impressions_of_the_design"]["products"] == 3914
-    assert log.notes["within_5_percent_of_the_design"]["products"] is False
-    assert complete_journey.near([3, 7.2], [3, 7])
-    assert not complete_journey.near([3, 7.2, 9], [3, 7])
-    assert not complete_journey.near(106, 100)
-
-
 def test_a_run_that_asks_beyond_the_last_day_is_refused(folder):
     with pytest.raises(DataError, match=r"purchases end on 2017-05-31.*at least 2 days earlier"):
         read(folder, end=END + timedelta(days=2))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from onward.evaluation.listing import best_first, complements
+from onward.evaluation.lists_judged import name_of
 from onward.evaluation.related_baselines import (
     RELATED_GRID,
     Cooccurrence,
@@ -158,10 +159,10 @@ def test_every_setting_is_plain_and_ranks_an_empty_past():
 
 def test_the_picture_shows_every_method_and_says_their_figures():
     log = shop()
-    table = related_table(compare(log, served_by(Popularity(3650).fit(log.before(CLOCK)))))
-    svg = str(hits_against_lift("related", table, "basket"))
-    assert all(f">{name.replace('_', ' ')}<" in svg for name in RELATED_GRID)
-    row = table[(table["method"] == SERVED) & (table["relevant"] == "basket") & (table["list"] == "methods")].iloc[0]
-    assert f"served at weight 0 {row['hr_value']:.1%}, {row['lift_value']:.2f}" in svg
-    assert svg == str(hits_against_lift("related", table, "basket"))
-    assert "<svg" in str(hits_against_lift("empty", table[:0], "later"))
+    rows = compare(log, served_by(Popularity(3650).fit(log.before(CLOCK))))["methods"]
+    svg = str(hits_against_lift("basket", rows))
+    assert all(f">{name_of(row)}<" in svg for row in rows if row["method"] != SERVED)
+    served = rows[0]["basket"]
+    assert f"Onward, weight 0 {served['hr@10']['value']:.1%}, {served['lift@10']['value']:.2f} times chance" in svg
+    assert svg == str(hits_against_lift("basket", rows))
+    assert "<svg" in str(hits_against_lift("later", []))

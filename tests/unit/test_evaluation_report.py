@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 from onward.evaluation.neighbourhood import Neighbour, Neighbourhood
+from onward.evaluation.related_cards import Entry, RelatedCard
 from onward.evaluation.report import REPORT_FILES, ReportContent, parse_rows, render_report
-from onward.evaluation.report_words import account, against_design, say_gain, say_winner
+from onward.evaluation.report_words import account, say_gain
 
 VOID = {"meta", "br", "img", "link", "input", "hr", "col"}
 
@@ -16,10 +17,40 @@ def interval(value, half=0.05):
     return {"value": value, "low": value - half, "high": value + half}
 
 
-def method(name, hit, same_purchases=True, minus=-0.1):
-    metrics = {f"hr@{k}": interval(hit + k / 500) for k in (5, 10, 20, 50)}
-    rest = {"mrr@10": interval(0.1), "ndcg@10": interval(0.05), "direction": interval(0.5)}
-    return {"method": name, "same_purchases": same_purchases, **metrics, **rest, "minus_winner": interval(minus)}
+def method(name, hit, lift, **more):
+    metrics = {
+        "hr@10": interval(hit),
+        "lift@10": interval(lift, 0.3),
+        "ndcg@10": interval(0.1),
+        "mrr@10": interval(0.2),
+    }
+    return {"method": name, "basket": metrics, "later": metrics, "coverage": 0.4, **more}
+
+
+def related():
+    baselines = [("popularity", 0.6, 0.7), ("popularity_among_new", 0.5, 0.6), ("cooccurrence", 0.63, 1.2)]
+    rows = [method(*each, weight=None) for each in baselines]
+    served = [method("served", 0.25 + 0.4 * w, 12.5 - 11 * w, weight=w) for w in (0.0, 0.25, 0.5, 1.0)]
+    complements = [method("served", 0.27, 3.4), *(method(*each) for each in baselines)]
+    return {
+        "queries": 3200,
+        "customers": 391,
+        "candidates": 8121,
+        "methods": [*served, *rows],
+        "goes_with": complements,
+    }
+
+
+def question(name, *, yes):
+    said = {
+        "question": name,
+        "yes": yes,
+        "p_value": 1e-9 if yes else 0.4,
+        "effect": -0.007,
+        "low": -0.012,
+        "high": 0.002,
+    }
+    return said | {"measure": "recall gained", "sentence": f"{name} <was> asked.", "consequence": f"`{name}` is set."}
 
 
 def measures(n=2300, positives=50, pcoc=1.1):
@@ -81,12 +112,6 @@ def texts(**changes):
                 "conversion_rate": 0.0234,
                 "delay_days_10_25_50_75_90": [3.0, 7.0, 14.0],
             },
-            "impressions_of_the_design": {
-                "products": 3914,
-                "conversion_rate": 0.0235,
-                "delay_days_10_25_50_75_90": [3, 7, 14],
-            },
-            "within_5_percent_of_the_design": {"products": True, "conversion_rate": False},
         },
     }
     cells = [
@@ -104,23 +129,6 @@ def texts(**changes):
         for b in range(10)
         for level in range(5)
     ]
-    ranking = {
-        "queries": 4805,
-        "customers": 193,
-        "candidates": 8121,
-        "answers": 189678,
-        "tuned_for": "hr@10",
-        "tuning": {},
-        "winner": "popularity",
-        "methods": [
-            method("popularity", 0.44, minus=0.0),
-            method("markov", 0.41),
-            method("window_counts", 0.41),
-            method("graph", 0.12),
-            method("encoder", 0.25, minus=-0.2),
-            method("popularity_to_as_of", 0.48, same_purchases=False, minus=0.04),
-        ],
-    }
     results = {
         "classification": measures(11509, 242),
         "deployed_policy": "ew_dpmt",
@@ -138,7 +146,7 @@ def texts(**changes):
             for b in range(10)
         ],
         "heat_map": cells,
-        "ranking": ranking,
+        "related": related(),
         "slices": [{"slice": "history", "value": "never bought"} | measures()],
         "groups": [group(), group("degree=none", confirmed=False)],
         "groups_looked_at": 31,
@@ -211,6 +219,9 @@ def texts(**changes):
         "results": results,
         "deployment": deployment,
         "verdict": verdict,
+        "direction_asked": question("direction", yes=False),
+        "delay_asked": question("delay", yes=True),
+        "doubt_asked": question("doubt", yes=False),
         "searches": {name: {"cuts": values} for name, values in cuts.items()},
     } | changes
     return {name: json.dumps(document) for name, document in documents.items()} | {
@@ -230,8 +241,26 @@ WAYS = (
 )
 
 
-def content(ways=WAYS, **changes):
-    return ReportContent.from_texts(texts(**changes), ways, commit="c0ffee" * 6, lock_hash="deadbeef" * 4)
+def entry(name, decision="show"):
+    return Entry(name, 0.042, decision, "in 214 baskets together, 9.2 times chance")
+
+
+TACOS = RelatedCard(
+    "taco shells", "p7", 1650, (entry("taco <seasoning>"), entry("salsa", "abstain")), (entry("ground beef"),),
+    (entry("coupon"),), (entry("tortillas", "don't show"),), directed=True,
+)  # fmt: skip
+
+
+def content(ways=WAYS, related=(TACOS,), **changes):
+    made_by = {"commit": "c0ffee" * 6, "lock_hash": "deadbeef" * 4}
+    return ReportContent.from_texts(texts(**changes), neighbourhoods=ways, related=related, **made_by)
+
+
+def words_of(page):
+    parser = Structure()
+    parser.feed(page)
+    # Thin spaces within numbers stay.
+    return re.sub(r"[ \n]+", " ", " ".join(parser.words))
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +323,7 @@ def test_every_reference_inside_a_figure_finds_its_target(page, structure):
 
 def test_every_figure_says_in_words_what_it_shows(structure):
     labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
-    assert len(labels) == 9 + len(WAYS)
+    assert len(labels) == 8 + 2 + len(WAYS)
     assert all(len(label) > 40 for label in labels)
     assert any("half have come by day 14" in label for label in labels)
     assert any("Bought before phone & co: sim card (12 customers to 3). Bought after" in label for label in labels)
@@ -317,7 +346,6 @@ def test_the_page_names_the_run_the_verdict_and_the_stand_in(structure):
         "Version 3 passed the gate",
         "observational stand-in",
         "quantity is not above zero",
-        "Popularity ranks best",
         "too early to tell",
         "91 more were left out",
         "recall <may> fall",
@@ -337,29 +365,79 @@ def test_the_same_run_gives_the_same_bytes(page):
     assert render_report(content()) == page
 
 
+def test_the_page_leads_with_lists_by_name_and_then_asks_the_log(page):
+    words = words_of(page)
+    order = ["What goes with what", "taco shells", "taco <seasoning>", "salsa", "ground beef", "coupon", "tortillas",
+             "Does this log have direction?", "delay <was> asked", "doubt is set"]  # fmt: skip
+    places = [words.index(each) for each in order]
+    assert places == sorted(places)
+    sections = re.findall(r'<section id="([a-z]+)"', page)
+    assert sections[:2] == ["related", "questions"]
+    assert [each for each in sections if each in {"direction", "delay", "doubt", "decisions", "lists"}] == [
+        "direction", "delay", "doubt", "decisions", "lists",
+    ]  # fmt: skip
+    for said in ("4.2\u202f%", "in 214 baskets together, 9.2 times chance", "bought by 1\u2009650 customers"):
+        assert said in words
+    assert words.index("coupon") < words.index("show", words.index("coupon"))
+    assert "don't show" not in words
+
+
+def test_a_log_without_order_says_so_in_a_line_instead_of_lists(page):
+    without = dataclasses.replace(TACOS, after=(), before=(), directed=False)
+    words = words_of(render_report(content(related=(without,))))
+    assert "no order beyond frequency and season" in words
+    assert "Bought after it" not in words
+    assert "no order beyond frequency and season" not in words_of(page)
+
+
+def test_every_question_has_its_answer_its_size_and_what_follows(page):
+    words = words_of(page)
+    for said in ("Does delay hurt? Yes p < 0.0001", "Does doubt pay? No p = 0.400", "−0.7 (−1.2 to 0.2) in 100"):
+        assert said in words
+
+
+def test_lists_stand_beside_every_baseline_with_intervals(page, structure):
+    words = words_of(page)
+    assert (
+        "at least one is in the same basket in 27.0\u202f% (22.0 to 32.0) of queries, 3.4 (3.1 to 3.7) times" in words
+    )
+    assert "By counts of the same basket: 63.0\u202f% (58.0 to 68.0), 1.2 (0.9 to 1.5) times." in words
+    labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
+    (basket,) = [each for each in labels if "in the same basket" in each]
+    for said in ("Onward, weight 0 25.0%, 12.50 times chance", "Onward, weight 1 65.0%", "popularity 60.0%, 0.70"):
+        assert said in basket
+    table = page[page.index("Any product, newly bought later") :]
+    assert table.index("Onward, weight 0") < table.index("Onward, weight 1") < table.index("popularity among new")
+
+
+def test_a_run_without_lists_still_has_its_page():
+    assert "made no lists" in words_of(render_report(content(related=())))
+
+
 def test_a_refused_model_is_shown_as_refused():
     refused = json.loads(texts()["deployment"]) | {"promoted": False, "compared_with": None}
     page = render_report(content(deployment=refused))
-    assert "Version 3 was refused by the gate" in page
+    assert "Version 3 was refused by the gate" in words_of(page)
+    assert "but by the version that the gate refused" in words_of(page)
     assert "compared with version" not in page
 
 
 def test_a_run_without_queries_notes_or_conversions_in_a_level_still_has_its_page():
     results = json.loads(texts()["results"])
-    results["ranking"] |= {"methods": [], "winner": None}
+    results["related"] |= {"methods": [], "goes_with": []}
     results["rows"]["shown"] = results["rows"]["matured"]
     results["by_level"][0]["pcoc"] = {"value": None, "low": None, "high": None}
     ingest = json.loads(texts()["ingest"]) | {"notes": {}}
     deployment = json.loads(texts()["deployment"]) | {"source": "simulator"}
     page = render_report(content(results=results, ingest=ingest, deployment=deployment))
-    assert "nothing could be ranked" in page
+    assert "no list could be judged" in page
     assert "The shop is simulated" in page
     assert "more were left out" not in page
 
 
 def test_content_has_a_field_for_every_file_it_asks_for():
     fields = {field.name for field in dataclasses.fields(ReportContent)}
-    assert fields == set(REPORT_FILES) | {"neighbourhoods", "commit", "lock_hash"}
+    assert fields == set(REPORT_FILES) | {"neighbourhoods", "related", "commit", "lock_hash"}
     assert set(texts()) == set(REPORT_FILES)
 
 
@@ -374,15 +452,6 @@ def test_every_row_is_accounted_for_and_a_wrong_sum_is_told():
     assert [row["agrees"] for row in account(tables)] == [False, True]
 
 
-def test_design_counts_stand_beside_those_measured():
-    rows = against_design(json.loads(texts()["ingest"])["notes"])
-    assert [(row["design"], row["measured"], row["near"]) for row in rows] == [
-        ("3\u2009914", "3\u2009905", "yes"),
-        ("2.35\u202f%", "2.34\u202f%", "no"),
-        ("3, 7, 14", "3, 7, 14", "–"),
-    ]
-
-
 @pytest.mark.parametrize(("gain", "said"), [(0.05, ": a gain."), (-0.05, ": a loss."), (0.001, "told from nothing")])
 def test_a_gain_is_called_one_only_when_its_interval_says_so(gain, said):
     text = say_gain([decision("ew_dpmt", gain=gain), decision("ew_dpmt_random_levels")], "ew_dpmt")
@@ -391,26 +460,6 @@ def test_a_gain_is_called_one_only_when_its_interval_says_so(gain, said):
     nothing = dict.fromkeys(("value", "low", "high"))
     unknown = decision("single") | {"matched_volume_gain": nothing}
     assert "cannot be measured" in say_gain([unknown], "single")
-
-
-def test_the_encoder_is_said_to_lose_when_it_does():
-    lost = {
-        "winner": "popularity",
-        "methods": [method("popularity", 0.4, minus=0.0), method("encoder", 0.1, minus=-0.3)],
-    }
-    assert "loses to counts" in say_winner(lost)
-    close = {
-        "winner": "popularity",
-        "methods": [method("popularity", 0.4, minus=0.0), method("encoder", 0.4, minus=-0.01)],
-    }
-    assert "does not beat counts" in say_winner(close)
-    won = {"winner": "encoder", "methods": [method("popularity", 0.4), method("encoder", 0.5, minus=0.0)]}
-    assert "GNN encoder ranks best" in say_winner(won)
-    assert "wins" in say_winner(won)
-    tie = {"winner": "popularity", "methods": [method("popularity", 0.4), method("markov", 0.39, minus=-0.01)]}
-    assert "Its lead over Markov: next shopping day cannot be told from nothing" in say_winner(tie)
-    assert "lead" not in say_winner(lost)
-    assert "encoder" not in say_winner({"winner": "markov", "methods": [method("markov", 0.4)]})
 
 
 def test_rows_of_a_table_keep_words_numbers_and_gaps():

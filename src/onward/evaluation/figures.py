@@ -189,20 +189,6 @@ def operating_points(rows: Rows, searches: Sequence[str], target: float) -> Mark
     )
 
 
-def ranking(names: Sequence[str], intervals: Rows, winner: int, aside: Sequence[bool]) -> Markup:
-    """Hit rate at 10 of every method with its interval: the winner in its own colour, those set aside in grey."""
-    colours = [SERIES[1] if i == winner else INK if aside[i] else SERIES[0] for i in range(len(names))]
-
-    def draw(axes: Axes) -> None:
-        _dots(axes, names, intervals, colours)
-        axes.set(xlabel="hit rate at 10", xlim=(0, None))
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-
-    said = ", ".join(f"{name} {each['value']:.1%}" for name, each in zip(names, intervals, strict=True))
-    alt = f"Hit rate at 10 with 95 % intervals: {said}."
-    return svg_figure("ranking", alt, draw, width=6.2, height=0.34 * len(names) + 0.7)
-
-
 def neighbourhood(number: int, found: Neighbourhood) -> Markup:
     """What leads to a product and what it leads to, with how many customers bought in this order and in the other."""
     rows = max(len(found.before), len(found.after))

@@ -14,21 +14,23 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onward.evaluation import figures
+from onward.evaluation.lists_judged import RELEVANT, is_served, name_of, say_lists
 from onward.evaluation.neighbourhood import Neighbourhood
+from onward.evaluation.related_cards import RelatedCard
+from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.report_words import (
     FILTERS,
-    METHODS,
+    QUESTIONS,
     SEARCHES,
     account,
-    against_design,
     headline,
     heat_map,
     quarantine_reasons,
     say_estimator,
     say_gain,
     say_groups,
-    say_winner,
 )
+from onward.evaluation.well_known import RULE
 
 REPORT_FILES: Mapping[str, str] = {
     "ingest": "metrics/ingest.json",
@@ -37,6 +39,9 @@ REPORT_FILES: Mapping[str, str] = {
     "searches": "artifacts/thresholds/searches.json",
     "deployment": "artifacts/deployment/deployment.json",
     "verdict": "artifacts/monitoring/verdict.json",
+    "direction_asked": "artifacts/model/direction.json",
+    "delay_asked": "artifacts/delay/question.json",
+    "doubt_asked": "artifacts/thresholds/question.json",
     "delay_curve": "plots/delay_curve.csv",
     "positives_per_day": "plots/positives_per_day.csv",
     "z_reliability": "plots/z_reliability.csv",
@@ -61,22 +66,28 @@ class ReportContent:
     searches: Mapping[str, Any]
     deployment: Mapping[str, Any]
     verdict: Mapping[str, Any]
+    direction_asked: Mapping[str, Any]
+    delay_asked: Mapping[str, Any]
+    doubt_asked: Mapping[str, Any]
     delay_curve: list[dict[str, Any]]
     positives_per_day: list[dict[str, Any]]
     z_reliability: list[dict[str, Any]]
     label_weights: list[dict[str, Any]]
     operating_points: list[dict[str, Any]]
     neighbourhoods: tuple[Neighbourhood, ...]
+    related: tuple[RelatedCard, ...]
 
     @classmethod
     def from_texts(
-        cls, texts: Mapping[str, str], neighbourhoods: tuple[Neighbourhood, ...], commit: str, lock_hash: str
-    ) -> "ReportContent":
+        cls, texts: Mapping[str, str], *, neighbourhoods: tuple[Neighbourhood, ...], related: tuple[RelatedCard, ...],
+        commit: str, lock_hash: str,
+    ) -> "ReportContent":  # fmt: skip
         """Parse the text of every file in `REPORT_FILES`.
 
         Args:
             texts: by the keys of `REPORT_FILES`.
             neighbourhoods: of the directed graph, to be drawn.
+            related: lists of well-known products.
             commit: git commit of the run, as short or long as the page should show it.
             lock_hash: hash of dvc.lock.
         """
@@ -84,7 +95,10 @@ class ReportContent:
             name: json.loads(texts[name]) if path.endswith(".json") else parse_rows(texts[name])
             for name, path in REPORT_FILES.items()
         }
-        return cls(neighbourhoods=neighbourhoods, commit=commit, lock_hash=lock_hash, **parsed)
+        return cls(
+            neighbourhoods=neighbourhoods, related=related, commit=commit, lock_hash=lock_hash,
+            **parsed,
+        )  # fmt: skip
 
 
 def parse_rows(text: str) -> list[dict[str, Any]]:
@@ -98,7 +112,7 @@ def parse_rows(text: str) -> list[dict[str, Any]]:
 
 def render_report(content: ReportContent) -> str:
     """Return the page as HTML that opens offline: styles and figures are inside, and there are no scripts."""
-    results, ranking = content.results, content.results["ranking"]
+    results = content.results
     environment = Environment(
         loader=PackageLoader("onward.evaluation", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -116,38 +130,32 @@ def render_report(content: ReportContent) -> str:
         "cuts": figures.cuts(chosen),
         "points": figures.operating_points(points, list(chosen), content.verdict["precision_target"]),
     }
-    if ranking["methods"]:
-        found = ranking["methods"]
-        drawn["ranking"] = figures.ranking(
-            [METHODS.get(row["method"], row["method"]) for row in found],
-            [row["hr@10"] for row in found],
-            [row["method"] for row in found].index(ranking["winner"]),
-            [not row["same_purchases"] for row in found],
-        )
+    judged = results["related"]
+    pictures = {relation: hits_against_lift(relation, judged["methods"]) for relation in RELEVANT if judged["methods"]}
     return environment.get_template("report.html.jinja").render(
         content=content,
         results=results,
-        ranking=ranking,
+        judged=judged,
+        pictures=pictures,
+        say_lists=say_lists,
+        relevant=RELEVANT,
+        name_of=name_of,
+        is_served=is_served,
+        rule=RULE,
+        questions=QUESTIONS,
+        answers=(content.direction_asked, content.delay_asked, content.doubt_asked),
         figures=drawn,
         ways=[figures.neighbourhood(number, found) for number, found in enumerate(content.neighbourhoods)],
-        methods=METHODS,
         searches=SEARCHES,
         heat=heat_map(results["heat_map"]),
-        cuts=sorted((name for name in (ranking["methods"] or [{}])[0] if name.startswith("hr@")), key=_cut),
         tiles=headline(results, content.verdict),
         rows=account(content.ingest["tables"]),
         reasons=quarantine_reasons(content.ingest["tables"]),
-        design=against_design(content.ingest.get("notes", {})),
         estimator=say_estimator(content.delay),
         found_groups=say_groups(results),
         gain=say_gain(results["decisions"], results["deployed_policy"]),
-        winner=say_winner(ranking),
-        files=[*REPORT_FILES.values(), EDGES, PRODUCTS],
+        files=[*REPORT_FILES.values(), EDGES, PRODUCTS, "artifacts/deployment/bundle"],
     )
-
-
-def _cut(name: str) -> int:
-    return int(name.partition("@")[2])
 
 
 def _cell(value: str | None) -> str | float | None:

