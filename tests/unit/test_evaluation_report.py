@@ -398,10 +398,11 @@ def test_every_question_has_its_answer_its_size_and_what_follows(page):
 
 def test_lists_stand_beside_every_baseline_with_intervals(page, structure):
     words = words_of(page)
+    assert "at least one is in the same basket in 27.0\u202f% (22.0 to 32.0) of queries; they hit 3.4 (3.1 to" in words
     assert (
-        "at least one is in the same basket in 27.0\u202f% (22.0 to 32.0) of queries, 3.4 (3.1 to 3.7) times" in words
+        "counts of the same basket hits most, more often: 63.0\u202f% (58.0 to 68.0), 1.2 (0.9 to 1.5) times" in words
     )
-    assert "By counts of the same basket: 63.0\u202f% (58.0 to 68.0), 1.2 (0.9 to 1.5) times." in words
+    assert "Goes with 3.4 3.1 to 3.7 times chance; a hit among ten in 27.0\u202f%" in words
     labels = [value for tag, name, value in structure.values if tag == "svg" and name == "aria-label"]
     (basket,) = [each for each in labels if "in the same basket" in each]
     for said in ("Onward, weight 0 25.0%, 12.50 times chance", "Onward, weight 1 65.0%", "popularity 60.0%, 0.70"):

@@ -9,7 +9,7 @@ from typing import Any
 from onward.evaluation.related_comparison import SERVED
 from onward.evaluation.related_queries import Relation
 from onward.evaluation.related_tuning import TUNED_FOR
-from onward.evaluation.report_words import interval, percent_interval
+from onward.evaluation.report_words import interval, percent, percent_interval, tile
 
 Row = Mapping[str, Any]
 
@@ -46,12 +46,35 @@ def say_lists(related: Row) -> str:
     served = [row for row in related["goes_with"] if is_served(row)]
     if not served:
         return "No test customer bought anything after the clock, so no list could be judged."
-    hits, lift = (served[0]["basket"][f"{name}@{TUNED_FOR}"] for name in ("hr", "lift"))
+    ours, (hits, lift) = served[0], _hits_and_lift(served[0])
     text = f"Of ten products said to go with another, at least one is in the same basket in {percent_interval(hits)} "
-    text += f"of queries, {interval(lift, 1)} times as often as chance would hit."
+    text += f"of queries; they hit {interval(lift, 1)} times as often as chance."
     others = [row for row in related["goes_with"] if not is_served(row)]
     if not others:
         return text
     best = max(others, key=lambda row: row["basket"][f"hr@{TUNED_FOR}"]["value"] or 0.0)
-    hits, lift = (best["basket"][f"{name}@{TUNED_FOR}"] for name in ("hr", "lift"))
-    return text + f" By {name_of(best)}: {percent_interval(hits)}, {interval(lift, 1)} times."
+    their_hits, their_lift = _hits_and_lift(best)
+    more = (their_hits["value"] or 0.0) > (hits["value"] or 0.0)
+    return (
+        f"{text} Of the baselines {name_of(best)} hits most, {'more' if more else 'not more'} often: "
+        f"{percent_interval(their_hits)}, {interval(their_lift, 1)} times chance. It names {percent(best['coverage'])} "
+        f"of the catalogue, Onward {percent(ours['coverage'])}."
+    )
+
+
+def list_tiles(related: Row) -> list[dict[str, str]]:
+    """The figure of the lists at the top of the page; none where nothing could be judged."""
+    found = [_hits_and_lift(row) for row in related["goes_with"] if is_served(row)]
+    return [
+        tile("Goes with", lift, one_decimal, f"times chance; a hit among ten in {percent(hits['value'])}")
+        for hits, lift in found
+    ]
+
+
+def one_decimal(found: Row) -> str:
+    """Format a value and its interval with one decimal."""
+    return interval(found, 1)
+
+
+def _hits_and_lift(row: Row) -> tuple[Row, Row]:
+    return row["basket"][f"hr@{TUNED_FOR}"], row["basket"][f"lift@{TUNED_FOR}"]

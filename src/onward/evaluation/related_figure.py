@@ -1,6 +1,8 @@
 """Hits against lift as inline SVG: the served orders a curve over their weight, every baseline a point."""
 
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -12,8 +14,20 @@ from onward.evaluation.related_queries import Relation
 from onward.evaluation.related_tuning import TUNED_FOR
 
 _TICKS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-_LABEL_HEIGHT = 11.0
-_LABEL_WIDTH = 120.0
+Side = Literal["left", "center", "right"]
+Spot = tuple[float, float]
+Point = tuple[float, float, str, bool]
+"""Hits, lift, name, and whether the point is Onward's."""
+Box = tuple[float, float, float, float]
+
+# In points: half a line of words, the width of a letter, and where words may stand beside their point.
+_HALF_LINE, _LETTER = 5.5, 4.7
+_PLACES: tuple[tuple[float, float, Side], ...] = (
+    (7.0, 0.0, "left"), (-7.0, 0.0, "right"),
+    (7.0, 9.0, "left"), (-7.0, 9.0, "right"), (0.0, 12.0, "center"),
+    (7.0, -9.0, "left"), (-7.0, -9.0, "right"), (0.0, -12.0, "center"),
+    (7.0, 18.0, "left"), (-7.0, 18.0, "right"), (7.0, -18.0, "left"), (-7.0, -18.0, "right"),
+)  # fmt: skip
 
 
 def hits_against_lift(relation: Relation, rows: Sequence[Row]) -> Markup:
@@ -37,8 +51,7 @@ def hits_against_lift(relation: Relation, rows: Sequence[Row]) -> Markup:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
         most = max((hits for _, hits, _ in drawn), default=1.0)
-        # Names stand to the right of their points.
-        axes.set(ylim=(low / 1.15, high * 1.25), xlim=(0, 1.35 * most), xlabel="queries with a hit among ten",
+        axes.set(ylim=(low / 1.3, high * 1.3), xlim=(0, 1.25 * most), xlabel="queries with a hit among ten",
                  ylabel="hits against chance")  # fmt: skip
         low, high = axes.get_ylim()
         axes.set_yticks([tick for tick in _TICKS if low <= tick <= high], minor=False)
@@ -46,8 +59,12 @@ def hits_against_lift(relation: Relation, rows: Sequence[Row]) -> Markup:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ends = {id(row) for row, *_ in (served[0], served[-1])} if served else set[int]()
-        _name(axes, [(hits, lift, f"w = {row['weight']:g}" if is_served(row) else name_of(row), is_served(row))
-                     for row, hits, lift in drawn if not is_served(row) or id(row) in ends])  # fmt: skip
+        named = [
+            (hits, lift, f"w = {row['weight']:g}" if is_served(row) else name_of(row), is_served(row))
+            for row, hits, lift in drawn
+            if not is_served(row) or id(row) in ends
+        ]
+        _name(axes, named, [(hits, lift) for _, hits, lift in drawn] + _along([each[1:] for each in served]))
 
     said = "; ".join(f"{name_of(row)} {hits:.1%}, {lift:.2f} times chance" for row, hits, lift in drawn)
     alt = f"Share of queries with a hit among ten ({RELEVANT[relation]}), and hits against chance: {said}."
@@ -59,16 +76,47 @@ def _value(row: Row, relation: Relation, metric: str) -> float | None:
     return found
 
 
-def _name(axes: Axes, points: Sequence[tuple[float, float, str, bool]]) -> None:
-    """Write names beside points, from the top; one that would lie on another goes below it."""
-    placed = list[tuple[float, float]]()
-    to_points = 72.0 / axes.figure.dpi
+def _name(axes: Axes, points: Sequence[Point], in_the_way: Sequence[Spot]) -> None:
+    """Write names beside points, each where it lies on the least of what is drawn, the highest point first."""
+    figure = axes.get_figure(root=True)
+    if figure is None:
+        return
+    figure.draw_without_rendering()  # the layout decides where points are
+    scale = 72.0 / figure.dpi
+    taken = [_box(spot, 0.0, "center") for spot in axes.transData.transform(list(in_the_way)) * scale] if points else []
+    edges = axes.bbox.x0 * scale, figure.bbox.x1 * scale
     for hits, lift, words, ours in sorted(points, key=lambda point: (-point[1], point[0])):
-        x, y = axes.transData.transform((hits, lift)) * to_points
-        at = y - 3.0
-        for other_x, other_y in sorted(placed, key=lambda place: -place[1]):
-            if abs(other_x - x) < _LABEL_WIDTH and abs(other_y - at) < _LABEL_HEIGHT:
-                at = other_y - _LABEL_HEIGHT
-        placed.append((x, at))
-        axes.annotate(words, (hits, lift), xytext=(7, at - y), textcoords="offset points", fontsize=9,
-                      color=SERIES[1] if ours else INK)  # fmt: skip
+        x, y = axes.transData.transform((hits, lift)) * scale
+        width = _LETTER * len(words)
+        boxes = [_box((x + dx, y + dy), width, side) for dx, dy, side in _PLACES]
+        place = min(range(len(boxes)), key=lambda number: _spoilt(boxes[number], taken, edges))
+        taken.append(boxes[place])
+        dx, dy, side = _PLACES[place]
+        axes.annotate(
+            words, (hits, lift), xytext=(dx, dy), textcoords="offset points", fontsize=9, ha=side, va="center",
+            color=SERIES[1] if ours else INK, in_layout=False,
+        )  # fmt: skip
+
+
+def _along(curve: Sequence[Spot]) -> list[Spot]:
+    """Spots between neighbours of a curve, where it is straight on the picture."""
+    return [
+        (begin[0] + share * (end[0] - begin[0]), begin[1] ** (1.0 - share) * end[1] ** share)
+        for begin, end in pairwise(curve)
+        for share in (0.2, 0.4, 0.6, 0.8)
+    ]
+
+
+def _box(spot: Spot, width: float, side: Side) -> Box:
+    """Left, right, bottom and top of words, or of a marker where they have no width."""
+    begin = spot[0] - {"left": 0.0, "center": 0.5, "right": 1.0}[side] * width
+    margin = 0.0 if width else 4.0
+    return begin - margin, begin + width + margin, spot[1] - _HALF_LINE, spot[1] + _HALF_LINE
+
+
+def _spoilt(box: Box, taken: Sequence[Box], edges: Spot) -> float:
+    """Area that words share with what is drawn, and, at a high price, what of them lies outside the picture."""
+    wide = (min(box[1], other[1]) - max(box[0], other[0]) for other in taken)
+    high = (min(box[3], other[3]) - max(box[2], other[2]) for other in taken)
+    shared = sum(max(0.0, across) * max(0.0, up) for across, up in zip(wide, high, strict=True))
+    return shared + 100.0 * (max(0.0, edges[0] - box[0]) + max(0.0, box[1] - edges[1]))

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onward.evaluation import figures
-from onward.evaluation.lists_judged import RELEVANT, is_served, name_of, say_lists
+from onward.evaluation.lists_judged import RELEVANT, is_served, list_tiles, name_of, say_lists
 from onward.evaluation.neighbourhood import Neighbourhood
 from onward.evaluation.related_cards import RelatedCard
 from onward.evaluation.related_figure import hits_against_lift
@@ -110,6 +110,11 @@ def parse_rows(text: str) -> list[dict[str, Any]]:
     return [{name: _cell(value) for name, value in row.items()} for row in csv.DictReader(StringIO(text))]
 
 
+def tiles_of(content: ReportContent) -> list[dict[str, str]]:
+    """The headline figures: name, value, bounds and note of each."""
+    return [*list_tiles(content.results["related"]), *headline(content.results, content.verdict)]
+
+
 def render_report(content: ReportContent) -> str:
     """Return the page as HTML that opens offline: styles and figures are inside, and there are no scripts."""
     results = content.results
@@ -148,7 +153,7 @@ def render_report(content: ReportContent) -> str:
         ways=[figures.neighbourhood(number, found) for number, found in enumerate(content.neighbourhoods)],
         searches=SEARCHES,
         heat=heat_map(results["heat_map"]),
-        tiles=headline(results, content.verdict),
+        tiles=tiles_of(content),
         rows=account(content.ingest["tables"]),
         reasons=quarantine_reasons(content.ingest["tables"]),
         estimator=say_estimator(content.delay),

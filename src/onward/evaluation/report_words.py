@@ -127,10 +127,10 @@ def headline(results: Mapping[str, Any], verdict: Mapping[str, Any]) -> list[dic
     (policy,) = [row for row in results["decisions"] if row["policy"] == results["deployed_policy"]]
     target = verdict["precision_target"]
     return [
-        _tile("AUC", overall["auc"], interval, "order of the scores; 0.5 is chance"),
-        _tile("Predicted / observed", overall["pcoc"], interval, "size of the probabilities; 1 is right"),
-        _tile("Precision", policy["precision"], percent_interval, f"of what is shown; target {percent(target)}"),
-        _tile("Recall", policy["recall"], percent_interval, f"with {percent(policy['shown_share']['value'])} shown"),
+        tile("AUC", overall["auc"], interval, "order of the scores; 0.5 is chance"),
+        tile("Predicted / observed", overall["pcoc"], interval, "size of the probabilities; 1 is right"),
+        tile("Precision", policy["precision"], percent_interval, f"of what is shown; target {percent(target)}"),
+        tile("Recall", policy["recall"], percent_interval, f"with {percent(policy['shown_share']['value'])} shown"),
     ]
 
 
@@ -221,6 +221,7 @@ def _significance(found: Mapping[str, float | None]) -> str:
     return "a gain" if low > 0 else "a loss" if high < 0 else "it cannot be told from nothing"
 
 
-def _tile(name: str, found: Mapping[str, Any], form: Callable[..., str], note: str) -> dict[str, str]:
+def tile(name: str, found: Mapping[str, Any], form: Callable[..., str], note: str) -> dict[str, str]:
+    """A figure at the top of the page: its name, value, bounds and what it is."""
     value, _, bounds = form(found).partition(" (")
     return {"name": name, "value": value, "bounds": bounds.rstrip(")"), "note": note}

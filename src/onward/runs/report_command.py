@@ -28,8 +28,8 @@ def report() -> None:
         REPORT_FILES,
         ReportContent,
         render_report,
+        tiles_of,
     )
-    from onward.evaluation.report_words import headline
     from onward.monitoring.evidently_report import publish
 
     layout = Layout(Path.cwd())
@@ -45,7 +45,7 @@ def report() -> None:
     positivity = read_table(layout.monitoring / "positivity.parquet")
     verdict = read_json(layout.monitoring / "verdict.json")
     publish(positivity, verdict, layout.reports / "positivity.html", dashboards_folder(os.environ, layout.root))
-    _out.print(_tiles(headline(content.results, content.verdict), content.deployment))
+    _out.print(_tiles(tiles_of(content), content.deployment))
     _out.print("Pages: [bold]reports/index.html[/], [bold]reports/positivity.html[/]")
 
 
