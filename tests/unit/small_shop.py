@@ -98,14 +98,15 @@ def read_before(
     return read_shopping(purchases, len(products), clock, fresh_days), read_catalogue(products, known)
 
 
-def fit(purchases: pd.DataFrame, seed: int = 0, **changed: float) -> FittedRanking:
+def fit(
+    purchases: pd.DataFrame, seed: int = 0, products: pd.DataFrame | None = None, **changed: float
+) -> FittedRanking:
     """The ranking of a log of the small shop, as of CLOCK."""
     customers = np.unique(purchases["customer"].to_numpy())
     learners = Learners(customers[customers % 4 > 0], customers[customers % 4 == 0])
     trees = replace(TREES, **changed)
-    return fit_ranking(
-        make_products(), purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, trees, None, seed, 1
-    )
+    products = make_products() if products is None else products
+    return fit_ranking(products, purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, trees, None, seed, 1)
 
 
 def model_of(fitted: FittedRanking, short_list: int = PRODUCTS) -> RankingModel:

@@ -165,8 +165,7 @@ def test_a_shop_without_types_has_lists_too():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relations, "_FITTED_PAIRS", 3000)
         bare = make_products().assign(category=None)[["product", "category"]]
-        patch.setattr("small_shop.make_products", lambda: bare)
-        model = model_of(fit(make_purchases(0, 60), iterations=10))
+        model = model_of(fit(make_purchases(0, 60), products=bare, iterations=10))
     table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, True))
     assert set(table["list"]) == {"goes_with", "after", "before"}
     assert (table.groupby(["product", "list"]).size() == COUNT).all()

@@ -148,3 +148,10 @@ def test_the_same_seed_fits_the_same_strengths():
     for name in ("together", "after", "next_visit"):
         assert getattr(one, name).strengths == getattr(two, name).strengths
         assert len(getattr(one, name).strengths) == 3
+
+
+def test_a_log_in_which_nothing_can_be_new_yet_is_counted_like_any_other():
+    evidence = gathered(as_purchases([(customer, day, 0) for customer in range(9) for day in (0, 1)]), fresh_days=20)
+    assert [counts.trials for counts in evidence.after.counts] == [9.0] * 3
+    assert [counts.observed.nnz for counts in evidence.after.counts] == [0] * 3
+    assert evidence.after.lifts(np.array([0]), np.array([1]))[-1] == pytest.approx(1.0)

@@ -186,12 +186,11 @@ _FITTED_PAIRS = 100_000
 
 def _pairs_to_fit_on(counts: PairCounts, seed: int) -> tuple[Ints, Ints]:
     """Pairs drawn by how often chance would make them: those about which there is something to say."""
+    if not (counts.left.any() and counts.right.any()):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     generator = np.random.default_rng([seed, 0x5A])
     u, v = (
-        generator.choice(len(margin), _FITTED_PAIRS, p=margin / margin.sum())
-        if margin.sum() > 0
-        else np.zeros(0, dtype=np.int64)
-        for margin in (counts.left, counts.right)
+        generator.choice(len(margin), _FITTED_PAIRS, p=margin / margin.sum()) for margin in (counts.left, counts.right)
     )
     kept = u != v
     return u[kept], v[kept]
