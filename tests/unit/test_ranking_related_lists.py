@@ -9,7 +9,7 @@ from test_ranking_evidence import embeddings_of
 
 from onward.ranking import relations
 from onward.ranking.catalogue import UNKNOWN, Catalogue
-from onward.ranking.related_lists import COLUMNS, LISTS, ListSettings, related_lists, sources_with_lists, substitutes
+from onward.ranking.related_lists import COLUMNS, LISTS, ListSettings, related_lists, substitutes, whose_lists
 from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TYPE, fit, make_products, make_purchases, model_of
 
 COUNT = 5
@@ -125,18 +125,18 @@ def test_lists_of_some_are_those_of_all(model, directed):
     pd.testing.assert_frame_equal(few, many[many["product"].isin(some)].reset_index(drop=True))
 
 
-def test_every_product_is_given_lists_of_its_own_or_of_a_product_of_its_type(model):
-    candidates = np.array([0, 1, 4, 6])
+def test_every_product_is_given_its_own_lists_or_those_of_the_most_bought_of_its_type_or_category(model):
+    catalogue = model.evidence.catalogue
+    candidates = np.flatnonzero(TYPE[0] != TYPE)[::2]
     evidence = replace(model.evidence, candidates=candidates)
-    customers = np.where(np.isin(EVERYONE, candidates), 50, EVERYONE % 3)
-    sources, stands_for = sources_with_lists(evidence, customers)
-    assert stands_for[candidates].tolist() == candidates.tolist()
+    customers = np.where(np.isin(EVERYONE, candidates), 50 + EVERYONE, EVERYONE % 3)
+    given = whose_lists(evidence, customers)
+    assert given[candidates].tolist() == candidates.tolist()
     for thin in np.setdiff1d(EVERYONE, candidates):
-        other = stands_for[thin]
-        assert other not in candidates
-        assert TYPE[other] == TYPE[thin]
-        assert customers[other] == customers[(TYPE[thin] == TYPE) & ~np.isin(EVERYONE, candidates)].max()
-    assert sources.tolist() == sorted(set(stands_for.tolist()))
+        alike = candidates[catalogue.kind[candidates] == catalogue.kind[thin]]
+        near = candidates[catalogue.category[candidates] == catalogue.category[thin]]
+        expected = next((max(each) for each in (alike, near) if len(each)), -1)
+        assert given[thin] == expected
 
 
 def test_a_thin_product_without_a_type_has_no_lists(model):
@@ -144,9 +144,8 @@ def test_a_thin_product_without_a_type_has_no_lists(model):
     known = model.evidence.catalogue
     bare = Catalogue(nothing, nothing, nothing, {}, known.log_price)
     evidence = replace(model.evidence, catalogue=bare, candidates=np.array([2, 5]))
-    sources, stands_for = sources_with_lists(evidence, np.ones(PRODUCTS, np.int64))
-    assert sources.tolist() == [2, 5]
-    assert np.flatnonzero(stands_for >= 0).tolist() == [2, 5]
+    given = whose_lists(evidence, np.ones(PRODUCTS, np.int64))
+    assert np.flatnonzero(given >= 0).tolist() == [2, 5]
 
 
 def test_where_products_have_no_types_those_alike_and_not_bought_together_are_substitutes(model):

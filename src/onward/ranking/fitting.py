@@ -17,6 +17,8 @@ from onward.ranking.shopping import Bools, Shopping, day_of, read_shopping
 
 # Of each product of a basket, and after each purchase: more of the same customers' pairs, not more customers.
 _TARGETS = 4
+# Enough to say where to stop; they are judged after every tree.
+_SELECTION_PAIRS = 20_000
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,11 @@ def fit_ranking(
     allowed = np.zeros(count, dtype=np.bool_)
     allowed[earlier.candidates] = True
     pairs = {
-        name: _pairs(shopping, customers, day_of(window_start), allowed, rules.follow_days, settings.pairs, seed)
-        for name, customers in (("training", learners.training), ("selection", learners.selection))
+        name: _pairs(shopping, customers, day_of(window_start), allowed, rules.follow_days, most, seed)
+        for name, customers, most in (
+            ("training", learners.training, settings.pairs),
+            ("selection", learners.selection, _SELECTION_PAIRS),
+        )
     }
     fits = {
         relation: fit_lift(earlier, pairs["training"][relation], pairs["selection"][relation], settings, seed, threads)

@@ -21,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 
 RELATIONS = ("together", "after")
 _ROWS_AT_ONCE = 262_144
+# Trees without a gain for selection customers before growing ends.
+_PATIENCE = 15
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def fit_lift(
     history: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
         parameters, data, settings.iterations, valid_sets=[judged], valid_names=["selection"],
-        callbacks=[lgb.record_evaluation(history)],
+        callbacks=[lgb.record_evaluation(history), lgb.early_stopping(_PATIENCE, verbose=False)],
     )  # fmt: skip
     losses = history["selection"]["binary_logloss"]
     best = int(np.argmin(losses)) + 1

@@ -71,27 +71,27 @@ def lists_of(model: RankingModel, sources: Ints, scored: Iterable[ScoredPairs], 
     return table.sort_values(["product", "list", "rank"], kind="stable", ignore_index=True)
 
 
-def sources_with_lists(evidence: Evidence, customers: Ints) -> tuple[Ints, Ints]:
-    """Which products get lists of their own, and for every product whose lists it is given.
+def whose_lists(evidence: Evidence, customers: Ints) -> Ints:
+    """[P] the candidate whose lists each product is given; -1 for none.
 
-    A product with too few customers to be a candidate is like any other of its type that has no counts of its own: one
-    of them, the most bought, stands for all.
+    A candidate is given its own. A product with too few customers to be one is given those of the candidate of its type
+    that most customers buy, or of its category where its type has none.
 
     Args:
         evidence: as of the clock.
         customers: [P] of each product.
-
-    Returns:
-        [m] sources, ascending; [P] source whose lists each product is given, -1 for none.
     """
-    kind = evidence.catalogue.kind
-    stands_for = np.full(len(kind), -1, dtype=np.int64)
-    stands_for[evidence.candidates] = evidence.candidates
-    thin = np.flatnonzero((stands_for < 0) & (kind != UNKNOWN))
-    thin = thin[np.lexsort((thin, -customers[thin], kind[thin]))]
-    first = np.r_[True, kind[thin][1:] != kind[thin][:-1]][: len(thin)]
-    stands_for[thin] = thin[first][np.cumsum(first) - 1]
-    return np.unique(stands_for[stands_for >= 0]), stands_for
+    candidates = evidence.candidates
+    found = np.full(evidence.catalogue.products, -1, dtype=np.int64)
+    by_customers = candidates[np.lexsort((-candidates, customers[candidates]))]
+    for codes in (evidence.catalogue.category, evidence.catalogue.kind):
+        known = by_customers[codes[by_customers] != UNKNOWN]
+        best = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int64)  # the last stands for UNKNOWN
+        # The most bought comes last, so it is what stays.
+        best[codes[known]] = known
+        found = np.where(best[codes] >= 0, best[codes], found)
+    found[candidates] = candidates
+    return found
 
 
 def substitutes(evidence: Evidence, u: Ints, v: Ints, together: Floats) -> Bools:

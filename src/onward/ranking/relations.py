@@ -181,7 +181,7 @@ def _pruned(counts: sp.csr_matrix, least: float) -> sp.csr_matrix:
 
 
 # Enough for a strength within a few per cent; more only costs time.
-_FITTED_PAIRS = 100_000
+_FITTED_PAIRS = 30_000
 
 
 def _pairs_to_fit_on(counts: PairCounts, seed: int) -> tuple[Ints, Ints]:

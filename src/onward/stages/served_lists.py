@@ -7,7 +7,7 @@ from onward.artifacts import Layout
 from onward.deployment.served_lists import ServedLists, categories_seen
 from onward.model.embeddings import Embeddings
 from onward.params import Params
-from onward.ranking.related_lists import related_lists, sources_with_lists
+from onward.ranking.related_lists import related_lists, whose_lists
 from onward.stages.ranking import list_settings, trained_ranking
 
 
@@ -32,11 +32,10 @@ def served_lists(
     model, settings = trained_ranking(layout, params, embeddings), list_settings(layout, params)
     bought = purchases[["customer", "product"]].drop_duplicates()
     customers = np.bincount(bought["product"].to_numpy("int64"), minlength=len(products)).astype(np.int64)
-    sources, stands_for = sources_with_lists(model.evidence, customers)
     source, target = (shown[end].to_numpy("int64") for end in ("source", "target"))
     return ServedLists(
-        related_lists(model, sources, settings),
-        stands_for,
+        related_lists(model, model.evidence.candidates, settings),
+        whose_lists(model.evidence, customers),
         categories_seen(products["category"], source, target),
         settings.directed,
         params.graph.follow_days,
