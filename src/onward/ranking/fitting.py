@@ -98,7 +98,7 @@ def fit_ranking(
         name: _pairs(shopping, customers, day_of(window_start), allowed, rules.follow_days, most, seed)
         for name, customers, most in (
             ("training", learners.training, settings.pairs),
-            ("selection", learners.selection, _SELECTION_PAIRS),
+            ("selection", learners.selection, min(settings.pairs, _SELECTION_PAIRS)),
         )
     }
     fits = {

@@ -13,7 +13,7 @@ from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 
 _SOURCES_AT_ONCE = 128
-_WEIGHTS = (0.0, 0.5)
+_WEIGHTS = (0.0, 0.4, 1.0)
 
 
 @dataclass(frozen=True)
