@@ -229,15 +229,17 @@ class Contest:
         panels = []
         for kind in RELATIONS:
             ours = {weight: point(self.sums(self.ours(weight), kind)) for weight in self.weights}
-            shown_of: dict[str, list[Point]] = {}
+            rivals: dict[str, list[list[Point]]] = {}
             for name, settings in self.clocks[0].baselines.items():
                 if name not in _IN_FULL:
-                    shown_of[name] = [point(self.sums(self.tuned(name, kind), kind))]
+                    rivals[name] = [[point(self.sums(self.tuned(name, kind), kind))]]
                     continue
+                along: dict[str, list[Point]] = {}
                 for setting in settings:
-                    along = shown_of.setdefault(curve(name, setting), [])
-                    along.append(point(self.sums(self.fixed(name, setting), kind)))
-            panels.append(Panel(KINDS[kind], ours, shown_of))
+                    there = point(self.sums(self.fixed(name, setting), kind))
+                    along.setdefault(curve(name, setting), []).append(there)
+                rivals[name] = [sorted(points) for points in along.values()]
+            panels.append(Panel(KINDS[kind], ours, rivals))
         return panels
 
 

@@ -54,7 +54,8 @@ FAMILIES: dict[str, tuple[Setting, ...]] = {
     "counts": RELATED_GRID["counts"],
     "co-occurrence": RELATED_GRID["cooccurrence"],
     "cosine": POWERS,
-    "EASE": tuple(Ease(penalty) for penalty in (100.0, 500.0, 2_000.0, 10_000.0)),
+    # Beyond, EASE is co-occurrence: the inverse of a large diagonal plus G is that diagonal less G.
+    "EASE": tuple(Ease(penalty) for penalty in (500.0, 2_000.0, 10_000.0, 50_000.0)),
 }
 PEERS: dict[str, tuple[Setting, ...]] = {
     "BM25 (implicit)": (
@@ -146,7 +147,7 @@ def curve(name: str, setting: Setting) -> str:
     """Which settings of a method lie on one curve: those that turn one knob, and not those that ask it another way."""
     match setting:
         case peers.NearestItems():
-            return f"{name} of {setting.of}s, k1 {setting.k1}"
+            return f"{name} of {setting.of}s" + (f", k1 {setting.k1:g}" if setting.k1 is not None else "")
         case peers.LeastSquares():
             return f"{name}, {setting.ask}"
     return name
