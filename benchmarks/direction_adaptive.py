@@ -22,11 +22,11 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.direction_data import LinkSplit, cora_ml, data_folder, photo, random_split
+from benchmarks.direction_data import cora_ml, data_folder, photo
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, online_retail
 from benchmarks.trials import Trial, Trials, settings_key
-from onward.evaluation.links import rank_links, rivals_of
+from onward.evaluation.links import rank_links
 from onward.graph.budgets import Budget, adaptive_budget, neighbours_allowed
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
@@ -39,6 +39,8 @@ from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
 from onward.model.training import DEFAULT, EncoderSettings, Variant, train_encoder
 from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.link_ranks import rivals_of
+from onward.ranking.link_split import LinkSplit, random_split
 
 SEEDS = (1, 2, 3, 4, 5)
 ABLATION_SEEDS = (1,)

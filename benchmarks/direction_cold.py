@@ -25,11 +25,12 @@ from benchmarks.direction_data import cora_ml, data_folder, photo
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.trials import Kept, Trial, Trials
 from onward.evaluation.intervals import Floats
-from onward.evaluation.links import rank_links, rivals_of
+from onward.evaluation.links import rank_links
 from onward.model.encoder import DualEncoder
 from onward.model.product_inputs import ProductInputs
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints
+from onward.ranking.link_ranks import rivals_of
 from onward.ranking.link_scores import LinkScore, Popularity, PropagatedAttributes, SmoothedEdges
 from onward.ranking.method import Method
 from onward.ranking.whole_graph import WholeGraphEncoder

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from onward.errors import DataError
 from onward.ranking.directed_graph import DirectedGraph, Ints, attribute_vectors
-from onward.ranking.link_folds import draw_absent, hold_out
+from onward.ranking.link_split import LinkSplit
 
 VARIABLE = "ONWARD_BENCHMARK_DATA"
 CORA = "dirlink/cora_ml/cora_ml.npz"
@@ -34,29 +34,8 @@ ORIGIN = {
 SPLIT_ORIGIN = "DirLinkBench (arXiv 2502.05724), the official splits of Cora-ML"
 _ATTRIBUTE_DIMENSION = 256
 
-
-@dataclass(frozen=True)
-class LinkSplit:
-    """One split of a graph's edges; the graph holds the training edges alone.
-
-    Attributes:
-        name: of the split.
-        graph: training edges and attributes.
-        validation: [v, 2] edges, and as many or more `validation_absent` pairs.
-        test: [t, 2] edges, and `test_absent` pairs.
-    """
-
-    name: str
-    graph: DirectedGraph
-    validation: Ints
-    validation_absent: Ints
-    test: Ints
-    test_absent: Ints
-
-    @property
-    def known(self) -> DirectedGraph:
-        """Every edge of the data: what filtered ranking leaves out."""
-        return self.graph.with_edges(np.concatenate([self.graph.edges, self.validation, self.test]))
+Words = tuple[Ints, sp.csr_matrix]
+"""Edges [m, 2], and presence of words [N, F]."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +66,24 @@ def data_folder(arguments: argparse.ArgumentParser) -> None:
 
 def cora_ml(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Cora-ML: edges [m, 2] "cites", number of nodes, attributes [n, F]; nodes of the largest weak component."""
+    edges, words = cora_ml_words(folder)
+    return edges, words.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+
+
+def cora_ml_words(folder: Path) -> Words:
+    """The same with the words of each paper, as published."""
     with np.load(file_of(folder, CORA), allow_pickle=False) as arrays:
         adjacency, words = (_stored(arrays, f"{name}_matrix", ".") for name in ("adj", "attr"))
     _, component = connected_components(adjacency, directed=True, connection="weak")
     kept = np.flatnonzero(component == np.bincount(component).argmax())
-    return _edges(adjacency[kept][:, kept]), len(kept), attribute_vectors(words[kept], _ATTRIBUTE_DIMENSION)
+    return _edges(adjacency[kept][:, kept]), words[kept]
+
+
+def cora_ml_edges(folder: Path, number: int, part: str) -> Ints:
+    """[m, 2] one part of an official split 0..9: `pos_` or `neg_` with `train`, `val` or `test`."""
+    path = file_of(folder, f"dirlink/cora_ml/split/{number}/{part}_edges.npy", SPLIT_ORIGIN)
+    found: Ints = np.load(path, allow_pickle=False).astype(np.int64)
+    return found
 
 
 def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]) -> LinkSplit:
@@ -102,9 +94,7 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
     """
     edges, nodes, attributes = graph
     parts = {
-        f"{kind}_{part}": np.load(
-            file_of(folder, f"dirlink/cora_ml/split/{number}/{kind}_{part}_edges.npy", SPLIT_ORIGIN), allow_pickle=False
-        ).astype(np.int64)
+        f"{kind}_{part}": cora_ml_edges(folder, number, f"{kind}_{part}")
         for kind in ("pos", "neg")
         for part in ("train", "val", "test")
     }
@@ -113,35 +103,24 @@ def cora_ml_split(folder: Path, number: int, graph: tuple[Ints, int, np.ndarray]
         raise DataError(f"Cora-ML split {number} holds other edges than {CORA}; take both from the named origins")
     known = DirectedGraph.from_edges(parts["pos_train"], nodes, attributes)
     return LinkSplit(
-        f"cora_ml {number}", known, parts["pos_val"], parts["neg_val"], parts["pos_test"], parts["neg_test"]
+        known, parts["pos_val"], parts["neg_val"], f"cora_ml {number}", parts["pos_test"], parts["neg_test"]
     )
 
 
 def photo(folder: Path) -> tuple[Ints, int, np.ndarray]:
     """Amazon Photo: edges [m, 2] "bought also", number of products, attributes [n, F]."""
+    edges, words = photo_words(folder)
+    return edges, words.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
+
+
+def photo_words(folder: Path) -> Words:
+    """The same with the words of each product's reviews, as published."""
     with (
         zipfile.ZipFile(file_of(folder, PHOTO)) as archive,
         np.load(io.BytesIO(archive.read("amazon_electronics_photo.npz")), allow_pickle=False) as arrays,
     ):
         adjacency, words = (_stored(arrays, name, "_") for name in ("adj", "attr"))
-    return _edges(adjacency), adjacency.shape[0], attribute_vectors(words, _ATTRIBUTE_DIMENSION)
-
-
-def random_split(
-    graph: tuple[Ints, int, np.ndarray], name: str, seed: int, validation: float, test: float
-) -> LinkSplit:
-    """Random shares for validation and test, training kept weakly connected; as many uniform non-edges as edges."""
-    edges, nodes, attributes = graph
-    generator = np.random.default_rng([seed, 0x5B117])
-    everything = DirectedGraph.from_edges(edges, nodes, attributes)
-    tested = hold_out(edges, nodes, round(test * len(edges)), generator)
-    rest = edges[~tested]
-    validated = hold_out(rest, nodes, round(validation * len(edges)), generator)
-    absent = draw_absent(everything, int(tested.sum() + validated.sum()), generator)
-    return LinkSplit(
-        f"{name} {seed}", everything.with_edges(rest[~validated]),
-        rest[validated], absent[tested.sum() :], edges[tested], absent[: tested.sum()],
-    )  # fmt: skip
+    return _edges(adjacency), words
 
 
 def beauty(folder: Path) -> Sequences:

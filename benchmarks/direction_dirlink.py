@@ -7,65 +7,37 @@ blend's. Test edges are looked at once. Finished splits are kept (see `trials`),
 """
 
 import argparse
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 from rich.console import Console
 
 from benchmarks.digae import Digae
-from benchmarks.direction_data import LinkSplit, cora_ml, cora_ml_split, data_folder, photo, random_split
+from benchmarks.direction_data import cora_ml, cora_ml_split, data_folder, photo
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.trials import Kept, Trial, Trials, settings_key
 from onward.evaluation.intervals import Floats
-from onward.evaluation.links import DirectionPairs, existence_auc, hits_at, one_way, rank_links, rivals_of
-from onward.ranking.blend import (
-    Blend,
-    BlendSettings,
-    Features,
-    PairRows,
-    fit_scores,
-    held_out_rows,
-    turned_round,
-)
-from onward.ranking.directed_graph import DirectedGraph, Ints
-from onward.ranking.link_folds import Fold, cross_fit, draw_absent
+from onward.evaluation.links import DirectionPairs, existence_auc, one_way, rank_links
+from onward.ranking.blend import PairRows, fit_scores, held_out_rows, turned_round
+from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_ranks import rivals_of
 from onward.ranking.link_scores import GRIDS, LinkScore
+from onward.ranking.link_settings import LinkSettings, every_score, scores_for
+from onward.ranking.link_split import LinkSplit, more_absent, random_split
+from onward.ranking.list_blend import fit_lists
 from onward.ranking.method import Method, score_pairs
-from onward.ranking.node_facts import NODE_FACTS, node_facts
-from onward.ranking.shortlist import Examples, Question, Ranker, RankerSettings
-from onward.ranking.whole_graph import WholeGraphEncoder
+from onward.ranking.node_facts import NODE_FACTS
+from onward.ranking.pair_blend import Score, apart, encoder_quality, fit_pair_blend, hits, taking
 
-HITS = 100
-ENCODERS = (
-    (35.0, WholeGraphEncoder()),
-    (12.75, WholeGraphEncoder(learning_rate=0.01, hidden=0.15, heads=3, coordinates=512)),
-)
-"""Nodes a training step, and the encoder: a larger graph takes more steps."""
+SETTINGS = LinkSettings()
+"""What the blends may choose from: the product's own."""
 DIGAE = (Digae(0.5, 0.5), Digae(0.2, 0.2), Digae(0.8, 0.8))
 """The published model that is trained, as a baseline; it is not blended in, since training it on every fold is dear."""
-BLENDS = (
-    BlendSettings(linear=True, both_ways=True),
-    BlendSettings(linear=False, both_ways=False),
-    BlendSettings(linear=False, both_ways=True, iterations=400, leaves=24, min_rows_in_leaf=60),
-    BlendSettings(linear=False, both_ways=False, iterations=700, leaves=31, min_rows_in_leaf=100, feature_share=0.3),
-)
-RANKERS = (RankerSettings(objective="binary"), RankerSettings(objective="lambdarank"))
-HELD_OUT = 0.15
-LEARNT_EDGES = 3900
-LEAST_ROUNDS = 2
-ABSENT = 10
-JUDGED_ABSENT = 10
-"""Non-edges that a validation edge has to beat, so that picking is not left to a few of them."""
 SAMPLES = 500
 
 Figures = dict[str, dict[str, float]]
 """By method and metric."""
-
-Score = Callable[[Features], Floats]
-"""Values of pairs from their features."""
 
 
 class Table:
@@ -98,65 +70,30 @@ class Table:
         ]  # fmt: skip
 
 
-def hits(positive: Floats, negative: Floats, of: int) -> float:
-    """Hits@100 among `of` non-edges, in percent; where they are more or fewer, at the same share of false alarms."""
-    return 100.0 * hits_at(positive, negative, max(1, round(HITS * len(negative) / of)))
-
-
-def validation_absent(split: LinkSplit) -> Ints:
-    """The split's non-edges for validation, and more that neither training nor validation knows as edges."""
-    known = split.graph.with_edges(np.concatenate([split.graph.edges, split.validation]))
-    more = max(0, JUDGED_ABSENT * len(split.validation) - len(split.validation_absent))
-    drawn = draw_absent(known, more, np.random.default_rng([more, 0xAB5]))
-    return np.concatenate([split.validation_absent, drawn])
-
-
-def validation_rank(split: LinkSplit) -> Callable[[Method], float]:
-    """Quality of a method by HR@10 of the validation edges in the whole catalogue."""
-    rivals = rivals_of(split.graph.with_edges(np.concatenate([split.graph.edges, split.validation])))
-    return lambda method: float(rank_links(method, split.validation, rivals).metrics()["hr@10"].mean())
-
-
-def encoder_of(number: int, nodes: int) -> Kept:
-    """The encoder of a setting, for a graph of so many nodes."""
-    share, encoder = ENCODERS[number]
-    return Kept(replace(encoder, steps=round(nodes / share)))
-
-
 def pick_encoder(split: LinkSplit) -> Trial:
-    """The setting of `ENCODERS` that validation edges prefer, asked once a data set: training is dear."""
-    absent, nodes = validation_absent(split), split.graph.nodes
-    found = []
-    for number in range(len(ENCODERS)):
-        method = encoder_of(number, nodes).fit(split.graph)
-        edges, others = (score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in (split.validation, absent))
-        found.append(hits(edges, others, len(split.test_absent)))
+    """The encoder's setting that validation edges prefer, asked once a data set: training is dear."""
+    of = len(split.test_absent)
+    found = [
+        encoder_quality(each.fit(split.graph), split, SETTINGS.judged_absent, of) for each in encoders_of(split.graph)
+    ]
     return {"validation Hits@100": found, "picked": int(np.argmax(found))}
 
 
-def every_setting(encoder: LinkScore) -> dict[str, dict[str, LinkScore]]:
-    """Every setting of every baseline, and the encoder, by method and then by a name of its own."""
-    grids: Mapping[str, Sequence[LinkScore]] = {**GRIDS, "encoder": (encoder,)}
-    return {method: {f"{method} {number}": each for number, each in enumerate(grid)} for method, grid in grids.items()}
+def encoders_of(graph: DirectedGraph) -> Sequence[Kept]:
+    """The encoders for a graph of this size; what they are fitted to is kept on disk."""
+    return [Kept(each) for each in SETTINGS.encoders_for(graph)]
 
 
 def existence(split: LinkSplit, encoder: LinkScore, *, direction: bool) -> Figures:
     """Edge or not: every baseline, the encoder and the blend on one split, and which way where asked."""
-    settings, graph = every_setting(encoder), split.graph
-    scores = {name: each for grid in settings.values() for name, each in grid.items()}
-    fitted = fit_scores(scores, graph)
-    test = PairRows.of(fitted, graph, split.test, split.test_absent)
-    validation = PairRows.of(fitted, graph, split.validation, validation_absent(split))
-    column = {name: number for number, name in enumerate(fitted)}
-
-    def quality(score: Score) -> float:
-        return hits(*apart(score, validation), len(split.test_absent))
-
-    picks = {method: max(grid, key=lambda name: quality(_taking(column[name]))) for method, grid in settings.items()}
-    learnt = held_out_rows(scores, folds_of(graph, ABSENT))
-    best = max(BLENDS, key=lambda each: quality(Blend.fit(learnt, each).predict))
-    methods: dict[str, Score] = {method: _taking(column[name]) for method, name in picks.items()}
-    methods["blend"] = Blend.fit(PairRows.joined([learnt, validation]), best).predict
+    scores, graph = scores_for(split.graph, encoder), split.graph
+    single = every_score(scores)
+    learnt = held_out_rows(single, SETTINGS.folds(graph, SETTINGS.absent))
+    fitted = fit_pair_blend(split, scores, fit_scores(single, graph), learnt, SETTINGS, len(split.test_absent))
+    test = PairRows.of(fitted.fitted, graph, split.test, split.test_absent)
+    column = {name: number for number, name in enumerate(fitted.fitted)}
+    methods: dict[str, Score] = {method: taking(column[name]) for method, name in fitted.picks.items()}
+    methods["blend"] = fitted.blend.predict
     figures = {method: judged(*apart(score, test)) for method, score in methods.items()}
     if direction:
         matched = DirectionPairs.of(split.test, graph, split.known)
@@ -168,29 +105,14 @@ def existence(split: LinkSplit, encoder: LinkScore, *, direction: bool) -> Figur
 
 def digae(split: LinkSplit) -> dict[str, float]:
     """DiGAE with the setting that validation picks."""
-    nodes, asked = split.graph.nodes, (split.validation, validation_absent(split), split.test, split.test_absent)
+    nodes, absent = split.graph.nodes, more_absent(split, SETTINGS.judged_absent)
+    asked = (split.validation, absent, split.test, split.test_absent)
     found = []
     for setting in DIGAE:
         method = setting.fit(split.graph)
         found.append([score_pairs(method, pairs[:, 0], pairs[:, 1], nodes) for pairs in asked])
     best = max(found, key=lambda scores: hits(scores[0], scores[1], len(split.test_absent)))
     return judged(best[2], best[3])
-
-
-def apart(score: Score, rows: PairRows) -> tuple[Floats, Floats]:
-    """Scores of the edges and of the others."""
-    values = score(rows.features)
-    return values[rows.label], values[~rows.label]
-
-
-def _taking(column: int) -> Score:
-    return lambda rows: rows[:, column].astype(np.float64)
-
-
-def folds_of(graph: DirectedGraph, absent: int) -> Iterator[Fold]:
-    """As many held-out rounds as give the blend `LEARNT_EDGES` edges to learn from, and at least `LEAST_ROUNDS`."""
-    rounds = max(LEAST_ROUNDS, math.ceil(LEARNT_EDGES / (HELD_OUT * len(graph.edges))))
-    return cross_fit(graph, rounds, HELD_OUT, absent, seed=7)
 
 
 def judged(edges: Floats, absent: Floats) -> dict[str, float]:
@@ -204,31 +126,11 @@ def which_way(matched: DirectionPairs, forward: Floats, reverse: Floats) -> dict
     return {f"direction AUC, {matching}": interval.value for matching, interval in found.items()}
 
 
-def question_of(graph: DirectedGraph, fitted: Mapping[str, Method], proposers: Sequence[str]) -> Question:
-    """What the ranker may see of a graph: scores, `node_facts`, and no edge that is there already."""
-    facts = node_facts(graph)
-    return Question(fitted, proposers, rivals_of(graph), facts, facts)
-
-
-def examples_of(fold: Fold, scores: Mapping[str, LinkScore], proposers: Sequence[str], share: float) -> Examples:
-    """Short lists of the fold's graph, answered by its held-out edges."""
-    answers = fold.graph.with_edges(fold.held_out).adjacency
-    return Examples.of(question_of(fold.graph, fit_scores(scores, fold.graph), proposers), answers, share, seed=0)
-
-
 def catalogue(split: LinkSplit, encoder: LinkScore) -> Figures:
     """Rank all nodes after every source: baselines, encoder and the blend as a ranker of short lists."""
-    quality, settings = validation_rank(split), every_setting(encoder)
-    scores = {name: each for grid in settings.values() for name, each in grid.items()}
-    fitted = fit_scores(scores, split.graph)
-    picks = {method: max(grid, key=lambda name: quality(fitted[name])) for method, grid in settings.items()}
-    figures = {method: ranked(fitted[name], split) for method, name in picks.items()}
-    # Each method proposes with the setting that validation picked.
-    proposers = list(picks.values())
-    parts = [examples_of(fold, scores, proposers, RANKERS[0].negative_share) for fold in folds_of(split.graph, 1)]
-    learnt, question = Examples.joined(parts), question_of(split.graph, fitted, proposers)
-    found = [Ranker.fit(learnt, each).method(question) for each in RANKERS]
-    return figures | {"blend": ranked(max(found, key=quality), split)}
+    fitted, lists = fit_lists(split, scores_for(split.graph, encoder), SETTINGS)
+    figures = {method: ranked(fitted[name], split) for method, name in lists.picks.items()}
+    return figures | {"blend": ranked(lists.method, split)}
 
 
 def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
@@ -243,8 +145,7 @@ def ranked(method: Method, split: LinkSplit) -> dict[str, float]:
 
 def key(split: str) -> str:
     """A split under the settings of this file: a trial of other settings is another trial."""
-    learnt = (HELD_OUT, LEARNT_EDGES, LEAST_ROUNDS, ABSENT, JUDGED_ABSENT)
-    return f"{split}, {settings_key(GRIDS, NODE_FACTS, DIGAE, ENCODERS, BLENDS, RANKERS, learnt)}"
+    return f"{split}, {settings_key(GRIDS, NODE_FACTS, DIGAE, SETTINGS)}"
 
 
 def claims(table: Table) -> dict[str, float]:
@@ -279,7 +180,7 @@ def main() -> None:
     def encoder(data: str, split: LinkSplit) -> Kept:
         """What the validation edges of the data set's first split pick."""
         picked = trials.run(key(f"{data}, encoder"), partial(pick_encoder, split))["picked"]
-        return encoder_of(picked, split.graph.nodes)
+        return encoders_of(split.graph)[picked]
 
     if "cora" in asked.part:
         graph = cora_ml(asked.data)

@@ -23,18 +23,6 @@ import scipy.sparse as sp
 from rich.console import Console
 
 from benchmarks.direction_data import data_folder
-from benchmarks.direction_sequences import (
-    ASKED,
-    COUNTED,
-    GRIDS,
-    RANKERS,
-    Chains,
-    Moment,
-    Work,
-    fit_all,
-    fit_blend,
-    pick,
-)
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, SHOPS, Shop
 from benchmarks.trials import Trial, Trials, settings_key
@@ -45,7 +33,9 @@ from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import PurchaseLog
+from onward.ranking.sequence_blend import GRIDS, RANKERS, Lesson, fit_all, fit_next, pick
 from onward.ranking.sequence_counts import count_visits
+from onward.ranking.sequence_moments import ASKED, COUNTED, Chains, Moment
 from onward.ranking.shortlist import RankerSettings
 
 SEED = 11
@@ -196,13 +186,13 @@ def retail(shop: Shop) -> Trial:
     console = Console(stderr=True)
     told = f"{learning.moment.queries} and {test.moment.queries} queries, {shop.log.products} products"
     console.print(f"{shop.name}: {told}", highlight=False)
-    work = Work.of(learning.moment, test.moment, fit(learning), fit(test), judges(learning.customer))
-    picked, found = pick(QUERY, work), {}
+    lesson, now = Lesson.of(learning.moment, fit(learning), judges(learning.customer)), fit(test)
+    picked, found = pick(QUERY, lesson), {}
     for name, number in picked.items():
-        found[name] = _ranks(ASKED[QUERY](work.now[name][number], test.moment), test)
+        found[name] = _ranks(ASKED[QUERY](now[name][number], test.moment), test)
         console.print(f"{shop.name}: {name}: {found[name].metrics()['hr@10'].mean():.4f}", highlight=False)
-    covered, blend = fit_blend(QUERY, work, picked, PER_PROPOSER, SHOP_RANKERS)
-    found["blend"] = _ranks(blend, test)
+    blend = fit_next(QUERY, lesson, picked, PER_PROPOSER, SHOP_RANKERS)
+    found["blend"] = _ranks(blend.method(test.moment, now), test)
     best = max(picked, key=lambda name: float(found[name].metrics()["hr@10"].mean()))
     gain = found["blend"].gain(found[best], "hr@10", SAMPLES, SEED)
     source = np.array([history[-1] for history in test.moment.history])[test.moment.pairs[:, 0]]
@@ -215,7 +205,7 @@ def retail(shop: Shop) -> Trial:
     ]
     console.print(f"{shop.name}: blend - {best}: {gain.value:.4f} ({gain.low:.4f}, {gain.high:.4f})", highlight=False)
     return {
-        "rows": [*rows, *buckets], "covered": covered, "best": best,
+        "rows": [*rows, *buckets], "covered": blend.covered, "best": best,
         "gain": {"value": gain.value, "low": gain.low, "high": gain.high},
     }  # fmt: skip
 

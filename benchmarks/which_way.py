@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from scipy.stats import binom
 
-from benchmarks.direction_data import LinkSplit, photo, random_split
+from benchmarks.direction_data import photo
 from benchmarks.form import Cell
 from benchmarks.retail_data import SHOPS, Shop
 from benchmarks.trials import Trial, settings_key
@@ -18,6 +18,7 @@ from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.direction_blend import DirectionBlend
 from onward.ranking.link_folds import cross_fit
 from onward.ranking.link_scores import GRIDS, LinkScore
+from onward.ranking.link_split import LinkSplit, random_split
 from onward.ranking.node_facts import NODE_FACTS
 
 SAMPLES = 500

@@ -54,17 +54,18 @@ FAMILIES: dict[str, tuple[Setting, ...]] = {
     "counts": RELATED_GRID["counts"],
     "co-occurrence": RELATED_GRID["cooccurrence"],
     "cosine": POWERS,
-    "EASE": tuple(Ease(penalty) for penalty in (100.0, 500.0, 2_000.0)),
+    "EASE": tuple(Ease(penalty) for penalty in (100.0, 500.0, 2_000.0, 10_000.0)),
 }
 PEERS: dict[str, tuple[Setting, ...]] = {
     "BM25 (implicit)": (
-        *(peers.NearestItems("bm25", "order", k1, b) for k1, b in ((1.2, 0.0), (1.2, 0.75), (100.0, 0.8))),
+        *(peers.NearestItems("bm25", "order", 1.2, b) for b in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)),
+        peers.NearestItems("bm25", "order", 100.0, 0.8),
         *(peers.NearestItems("bm25", "customer", k1, b) for k1, b in ((1.2, 0.75), (100.0, 0.8))),
     ),
     "cosine (implicit)": (peers.NearestItems("cosine", "order"), peers.NearestItems("cosine", "customer")),
     "ALS (implicit)": tuple(
         peers.LeastSquares(ask, factors, regularization, alpha)
-        for factors, regularization, alpha in ((64, 0.01, 1.0), (64, 10.0, 10.0), (128, 0.01, 1.0))
+        for factors, regularization, alpha in ((64, 0.01, 1.0), (64, 10.0, 10.0), (64, 10.0, 40.0), (128, 0.01, 1.0))
         for ask in ("similar", "continue")
     ),
 }  # fmt: skip
@@ -139,6 +140,16 @@ def onward_entries(data: ClockData, judge: Asked, seed: int, threads: int) -> di
         lists = Lists(*(_by_query(each, judge) for each in (*orders, complements_of)))
         found[weight] = Entry(lists.outcomes(judge), {}, lists.variety(judge))
     return found
+
+
+def curve(name: str, setting: Setting) -> str:
+    """Which settings of a method lie on one curve: those that turn one knob, and not those that ask it another way."""
+    match setting:
+        case peers.NearestItems():
+            return f"{name} of {setting.of}s, k1 {setting.k1}"
+        case peers.LeastSquares():
+            return f"{name}, {setting.ask}"
+    return name
 
 
 def shown(setting: Setting) -> str:

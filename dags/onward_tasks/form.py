@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-SOURCES = ["complete_journey", "simulator", "online_retail", "parquet"]
+SOURCES = ["complete_journey", "simulator", "online_retail", "parquet", "edge_list", "sequences"]
 ESTIMATORS = [
     "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait",
 ]  # fmt: skip
@@ -51,6 +51,12 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             None, type=["string", "null"], enum=[None, *SEARCHES], title="Threshold search",
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
             description="How score cuts are found; auto takes one cut for all uncertainty levels unless levels pay.",
+        ),
+        "popularity_weight": Param(
+            None, **{"not": {"type": "number", "exclusiveMinimum": 1}}, type=["number", "null"], minimum=0, maximum=1,
+            title="Weight on popularity",
+            description="0 lists what is most related first, 1 what is most probable. Empty: as in params.yaml, "
+            f"{params['ranking']['popularity_weight']}.",
         ),
         "run_from": Param(
             None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",

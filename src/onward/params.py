@@ -18,8 +18,10 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
-Source = Literal["complete_journey", "simulator", "online_retail", "parquet"]
+Source = Literal["complete_journey", "simulator", "online_retail", "parquet", "edge_list", "sequences"]
 Search = Literal["auto", "single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
+GRAPH_SOURCES: tuple[Source, ...] = ("edge_list", "sequences")
+"""Sources without impressions: no label is late, and there is no probability to calibrate or to decide by."""
 Estimator = Literal["auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"]
 
 
@@ -132,6 +134,33 @@ class ParquetFolder(_Section):
     folder: Path = Field(strict=False)
 
 
+class EdgeListFile(_Section):
+    """Where a plain directed graph lies, and what of it is held out; see data/sources/edge_list.py."""
+
+    edges: Path = Field(strict=False)
+    attributes: Path | None = Field(strict=False)
+    split: Path | None = Field(strict=False)
+    validation: OpenShare
+    test: OpenShare
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.validation + self.test > 0.5:
+            raise ValueError(
+                f"validation + test = {self.validation + self.test:g} must be at most 0.5, or little is left to learn"
+            )
+        return self
+
+
+class SequenceFile(_Section):
+    """Where sequences lie, and how many customers teach the blend; see data/sources/sequence_list.py."""
+
+    file: Path = Field(strict=False)
+    attributes: Path | None = Field(strict=False)
+    learners: Annotated[int, Field(ge=3)]
+    per_proposer: Count
+
+
 class Sources(_Section):
     """Settings of every source; only the one that `run.source` names is used."""
 
@@ -139,6 +168,8 @@ class Sources(_Section):
     simulator: Simulator
     online_retail: OnlineRetail
     parquet: ParquetFolder
+    edge_list: EdgeListFile
+    sequences: SequenceFile
 
 
 class Validation(_Section):

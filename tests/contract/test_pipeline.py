@@ -32,11 +32,42 @@ def test_every_imported_module_is_a_dependency_and_nothing_else_is():
     assert listed_deps(PIPELINE) == expected_deps(PIPELINE)
 
 
+def tree_of(module: str) -> ast.Module:
+    return ast.parse((ROOT / "src" / "onward" / "stages" / f"{module}.py").read_text())
+
+
+def of_the_stages(module: str) -> dict[str, str]:
+    """By the name it is called by, the module of stages/ that a stage's function comes from, imported or left a run."""
+    imports = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.ImportFrom) and node.module]
+    parts = {
+        alias.name: node.module.removeprefix("onward.stages.")
+        for node in imports
+        if node.module.startswith("onward.stages.")
+        for alias in node.names
+    }
+    whole = {
+        f"{alias.name}.run": alias.name for node in imports if node.module == "onward.stages" for alias in node.names
+    }
+    return parts | whole
+
+
+def handed_over(stage: str) -> set[str]:
+    """Modules of stages/ whose functions a stage, or one of them in turn, gives its params to."""
+    named = of_the_stages(stage)
+    given = {
+        named[ast.unparse(call.func)]
+        for call in (node for node in ast.walk(tree_of(stage)) if isinstance(node, ast.Call))
+        if ast.unparse(call.func) in named
+        and any(isinstance(each, ast.Name) and each.id == "params" for each in call.args)
+    }
+    return given.union(*(handed_over(module) for module in given))
+
+
 def sections_read(stage: str) -> set[str]:
-    tree = ast.parse((ROOT / "src" / "onward" / "stages" / f"{stage}.py").read_text())
     return {
         node.attr
-        for node in ast.walk(tree)
+        for module in {stage, *handed_over(stage)}
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
     }
 
@@ -51,8 +82,9 @@ def test_every_params_section_a_stage_reads_is_listed_and_no_other(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_passes_no_section_inward(stage):
     # Config is unwrapped at the door: `params.delay` may be read, never handed to domain code.
-    tree = ast.parse((ROOT / "src" / "onward" / "stages" / f"{stage}.py").read_text())
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    # What other modules of stages/ do for a stage is this side of the door too.
+    calls = (node for node in ast.walk(tree_of(stage)) if isinstance(node, ast.Call))
+    for call in (each for each in calls if ast.unparse(each.func) not in of_the_stages(stage)):
         for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
             assert not (isinstance(argument, ast.Name) and argument.id == "params"), ast.unparse(call)
             is_section = (
@@ -80,4 +112,7 @@ def test_only_evaluate_may_read_the_backtest():
     touching = {
         path.stem for path in (ROOT / "src" / "onward" / "stages").glob("*.py") if "layout.backtest" in path.read_text()
     }
-    assert touching == {"ingest", "evaluate"}
+    assert touching == {"ingest", "graph_ingest", "evaluate", "graph_evaluate", "related"}
+    assert handed_over("evaluate") == {"graph_evaluate"}
+    importers = {stage for stage in STAGES if handed_over(stage) & {"graph_ingest", "graph_evaluate"}}
+    assert importers == {"ingest", "evaluate"}

@@ -154,7 +154,16 @@ def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_
 
 def test_the_form_offers_what_params_yaml_allows(parsed):
     params = parsed["dags"]["retrain"]["params"]
-    assert set(params) == {"source", "as_of", "precision_target", "estimator", "search", "run_from", "dry_run"}
+    assert set(params) == {
+        "source",
+        "as_of",
+        "precision_target",
+        "estimator",
+        "search",
+        "popularity_weight",
+        "run_from",
+        "dry_run",
+    }
     assert params["source"][0]["enum"] == list(get_args(Run.model_fields["source"].annotation))
     assert params["estimator"][0]["enum"] == [None, *get_args(Delay.model_fields["estimator"].annotation)]
     assert params["search"][0]["enum"] == [None, *get_args(Thresholds.model_fields["search"].annotation)]

@@ -37,6 +37,10 @@ def retrain_cases(canary: str) -> list[tuple[str, dict[str, Any]]]:
             f"single; {touch}", f"$({touch})", "single\n", "AUTO", "best", "", 1, False, ["single"], {"auto": None},
             "s" * MEGABYTE,
         ],
+        "popularity_weight": [
+            -0.1, 1.5, 1e308, float("nan"), float("inf"), "0.1", f"0.1; {touch}", "", True, [0.1], {"$gt": 0},
+            "9" * MEGABYTE,
+        ],
         "run_from": [
             f"deploy; {touch}", f"$({touch})", f"ingest\n{touch}", "ingest\n", "../ingest", "--force", "-f",
             "ingest --no-commit", "ingest\u2029", "nosuchstage", "", 0, True, ["ingest"], "i" * MEGABYTE,

@@ -2,10 +2,12 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from test_evaluation_report import texts
 from test_monitoring_positivity import FACTS, judge, make_rows
 from tiny_bundle import make_bundle
@@ -13,11 +15,14 @@ from typer.testing import CliRunner
 
 from onward import cli
 from onward.artifacts import write_json, write_table, write_text
+from onward.deployment import recommend_command
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import events
+from onward.deployment.recommend import Recommendation
+from onward.deployment.recommend_command import print_list
 from onward.deployment.registry import Registry
 from onward.deployment.services import Service
-from onward.errors import RegistryError
+from onward.errors import DataError, RegistryError
 from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES
 from onward.monitoring.verdict import summarise_verdict
 
@@ -59,7 +64,8 @@ def deployment(root, version):
 def run(project, monkeypatch):
     monkeypatch.chdir(project)
     # Rich folds to the width it finds, and tests ask for whole lines.
-    monkeypatch.setattr(cli._out, "width", 200)
+    for out in (cli._out, recommend_command._out):
+        monkeypatch.setattr(out, "width", 200)
     return lambda *words: CliRunner().invoke(cli.app, list(words), catch_exceptions=False)
 
 
@@ -78,13 +84,68 @@ def test_help_answers_at_once_because_nothing_heavy_is_imported():
     assert done.stdout.strip() == "[]"
 
 
-def test_recommend_says_what_comes_after_and_before(run):
+def test_recommend_says_the_four_lists_and_why(run):
     shown = run("recommend", "bread", "-n", "3").stdout
-    assert "Bought after Bread" in shown
-    assert "Butter" in shown
-    assert "Bought before Bread" in shown
-    assert "Whole Milk" in shown
+    titles = ("Goes with Bread", "Bought after Bread", "Bought before Bread", "Instead of Bread")
+    places = [shown.index(title) for title in titles]
+    assert places == sorted(places)
+    assert "Butter" in shown[places[0] : places[1]]
+    assert "in 214 baskets together, 9.2 times chance" in shown[places[0] : places[1]]
+    assert "Whole Milk" in shown[places[2] : places[3]]
     assert "within 28 days" in shown
+
+
+def test_recommend_says_whose_lists_a_thin_product_is_given_and_that_of_some_nothing_is_known(run):
+    shown = run("recommend", "strawberry").stdout
+    assert "Too few customers have bought it: what follows is of its type." in shown
+    assert "Butter" in shown
+    nothing = run("recommend", "candles").stdout
+    assert "of its type" not in nothing
+    assert nothing.count("nothing known") == 4
+
+
+def test_recommend_says_where_a_log_has_no_order(run, project):
+    bundle = make_bundle()
+    assert "no order beyond frequency and season" not in run("recommend", "bread").stdout
+    folder, registry = project / "undirected", Registry(project / "mlruns")
+    write_bundle(folder, replace(bundle, lists=replace(bundle.lists, directed=False)))
+    registry.register(folder, bundle_hash(folder), TAGS, {})
+    registry.promote(3)
+    shown = run("recommend", "bread").stdout
+    registry.promote(1)
+    assert "no order beyond frequency and season" in shown
+
+
+def test_recommend_answers_many_ids_as_one_json_object_a_line(run, tmp_path):
+    (tmp_path / "ids.txt").write_text("p4\n\np2 \n")
+    lines = run("recommend", "--ids", str(tmp_path / "ids.txt"), "--count", "2", "--json").stdout.splitlines()
+    jam, bread = (json.loads(line) for line in lines)
+    assert (jam["product_id"], bread["product_id"]) == ("p4", "p2")
+    assert {"product_id", "name", "goes_with", "after", "before", "instead"} <= set(bread)
+    assert [each["product_id"] for each in bread["goes_with"]] == ["p3", "p0"]
+    fields = {"product_id", "name", "score", "probability", "low", "high", "level", "doubt", "decision", "why"}
+    assert set(bread["goes_with"][0]) == fields
+    (alone,) = run("recommend", "bread", "--count", "2", "--json").stdout.splitlines()
+    assert json.loads(alone) == bread
+
+
+def test_recommend_refuses_what_it_cannot_answer_in_one_line(run, tmp_path):
+    ids = tmp_path / "ids.txt"
+    ids.write_text("p1\nnew\nnewer\n")
+    with pytest.raises(DataError, match="2 of 3 ids are not in the catalogue, first 'new'"):
+        run("recommend", "--ids", str(ids))
+    ids.write_text("\n")
+    with pytest.raises(DataError, match="0 of 0 ids"):
+        run("recommend", "--ids", str(ids))
+    ids.write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="cannot read"):
+        run("recommend", "--ids", str(ids))
+    with pytest.raises(DataError, match="cannot read"):
+        run("recommend", "--ids", str(tmp_path / "none.txt"))
+    ids.write_text("p1\n")
+    for words in ([], ["milk", "--ids", str(ids)]):
+        with pytest.raises(DataError, match="give a product's name, or --ids"):
+            run("recommend", *words)
 
 
 def test_recommend_picks_the_popular_product_and_names_the_others(run):
@@ -219,14 +280,13 @@ def test_both_commands_start_what_they_name(run, monkeypatch, command):
     assert ("password" in lines[-1]) == (command == "airflow")
 
 
-def test_names_with_brackets_are_printed_not_interpreted(capsys, monkeypatch):
-    from onward.deployment.recommend import Recommendation
-
-    monkeypatch.setattr(cli._out, "width", 200)
-    odd = Recommendation("p[1]", "Tea [bold]", 0.1, 0.05, 0.2, 0, "sure", "show")
-    cli._print_recommendations("after", (odd,))
+def test_names_with_brackets_are_printed_not_interpreted(capsys):
+    console = Console(width=200)
+    odd = Recommendation("p[1]", "Tea [bold]", 0.5, 0.1, 0.05, 0.2, 0, "sure", "show", "in 3 [red] baskets")
+    print_list(console, "after", (odd,))
     shown = capsys.readouterr().out
     assert "Tea [bold]" in shown
     assert "p[1]" in shown
-    cli._print_recommendations("Bought before Candles", ())
+    assert "in 3 [red] baskets" in shown
+    print_list(console, "Bought before Candles", ())
     assert "Bought before Candles: nothing known" in capsys.readouterr().out

@@ -1,16 +1,18 @@
 """The decision log as `onward score` writes it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from daily_files import params_of
+from small_graphs import params_with
 from tiny_bundle import make_bundle
 
 from onward.daily import score as scoring
+from onward.daily.places import read_log
 from onward.data.contract import RawLog
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
@@ -101,3 +103,10 @@ def test_a_day_that_the_model_has_seen_is_refused(shop):
         scoring.score_days(params, bundle, 2, root / "log", before, before)
     with pytest.raises(MonitoringError, match="lies before"):
         scoring.score_days(params, bundle, 2, root / "log", before, before - timedelta(days=1))
+
+
+@pytest.mark.parametrize("source", ["edge_list", "sequences"])
+def test_a_source_without_impressions_has_no_days(source):
+    params = params_with(source, {})
+    with pytest.raises(MonitoringError, match="no impressions"):
+        read_log(params, date(2017, 11, 20), date(2017, 11, 21))

@@ -34,7 +34,7 @@ def test_parquet_and_text_agree_and_weights_add_up(tmp_path):
 
 def test_numbers_are_ids_too(tmp_path):
     pd.DataFrame({"u": [7, 12], "v": [12, 3]}).to_parquet(tmp_path / "graph.parquet")
-    assert read_edge_list(tmp_path / "graph.parquet").ids.tolist() == ["12", "3", "7"]
+    assert read_edge_list(tmp_path / "graph.parquet").ids.tolist() == ["3", "7", "12"]
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import asdict
 
 import httpx
 import pytest
 from tiny_bundle import make_bundle
 
 from onward.deployment import serving
-from onward.deployment.bundle_files import bundle_hash, write_bundle
+from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.deployment.local_services import free_port
+from onward.deployment.recommend import recommend
 from onward.deployment.registry import Registry
 from onward.deployment.serving import Champion, make_app
 from onward.errors import RegistryError
@@ -68,14 +70,21 @@ def test_health_says_which_version_answers(client, registry):
     assert reply.json() == {**expected, "source": "simulator", "as_of": "2017-11-20", "attribution_days": 28}
 
 
-def test_recommend_says_what_comes_after_and_before_and_who_says_it(client):
+def test_recommend_answers_the_four_lists_with_reasons_and_says_who_says_it(client, registry):
     reply = client.get("/recommend", params={"product": "bread", "count": 2}).json()
-    assert reply["answer"]["name"] == "Bread"
-    assert len(reply["answer"]["after"]) == 2
-    assert {"Butter"} <= {each["name"] for each in reply["answer"]["after"]}
-    for each in reply["answer"]["after"] + reply["answer"]["before"]:
+    answer = reply["answer"]
+    assert (answer["product_id"], answer["name"]) == ("p2", "Bread")
+    names = {name: [each["name"] for each in answer[name]] for name in ("goes_with", "after", "before", "instead")}
+    assert names == {
+        "goes_with": ["Butter", "Whole Milk"], "after": ["Butter", "Jam, Strawberry"],
+        "before": ["Whole Milk", "Oat Milk"], "instead": ["Jam, Strawberry"],
+    }  # fmt: skip
+    for each in (entry for name in names for entry in answer[name]):
         assert 0 <= each["low"] <= each["probability"] <= each["high"] <= 1
         assert each["decision"] in ("show", "don't show", "abstain")
+        assert each["why"]
+    said = asdict(recommend(read_bundle(registry.folder(registry.version(1))), 2, 2))
+    assert answer == json.loads(json.dumps(said))
     assert (reply["version"], reply["as_of"]) == (1, "2017-11-20")
     assert client.get("/recommend", params={"product": "milk"}).json()["also_named_like_that"] == [
         {"product_id": "p0", "name": "Whole Milk"}

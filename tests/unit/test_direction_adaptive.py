@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks import direction_adaptive as benchmark
 from benchmarks import trials
-from benchmarks.direction_data import random_split
 from benchmarks.retail_data import UCI
 from onward.graph.budgets import neighbours_allowed
 from onward.ranking.directed_graph import attribute_vectors
+from onward.ranking.link_split import random_split
 
 PHONE, CASE, BAG, RARE = "10001", "10002A", "10003", "10004"
 CUSTOMERS = 14

@@ -7,9 +7,13 @@ import pytest
 import scipy.sparse as sp
 
 from benchmarks import direction_dirlink, direction_sequences, trials
-from benchmarks.direction_data import Sequences, random_split
+from onward.ranking import sequence_blend
 from onward.ranking.blend import BlendSettings
 from onward.ranking.directed_graph import attribute_vectors
+from onward.ranking.link_settings import LinkSettings
+from onward.ranking.link_split import random_split
+from onward.ranking.sequence_blend import Lesson
+from onward.ranking.sequence_moments import Moment
 from onward.ranking.shortlist import RankerSettings
 from onward.ranking.whole_graph import WholeGraphEncoder
 
@@ -29,18 +33,16 @@ def made_graph():
 def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(direction_dirlink, "Kept", partial(trials.Kept, store=tmp_path))
     encoder = WholeGraphEncoder(dimension=8, coordinates=16, hops=2, rows=30, candidates=30)
-    monkeypatch.setattr(direction_dirlink, "ENCODERS", ((9.0, encoder),))
-    monkeypatch.setattr(direction_dirlink, "BLENDS", (BlendSettings(iterations=20, bags=1),))
-    monkeypatch.setattr(direction_dirlink, "LEARNT_EDGES", 100)
     rankers = (RankerSettings(iterations=20, min_rows_in_leaf=5), RankerSettings(iterations=20, objective="lambdarank"))
-    monkeypatch.setattr(direction_dirlink, "RANKERS", rankers)
-    monkeypatch.setattr(direction_sequences, "RANKERS", rankers)
+    settings = LinkSettings(((9.0, encoder),), (BlendSettings(iterations=20, bags=1),), rankers, learnt_edges=100)
+    monkeypatch.setattr(direction_dirlink, "SETTINGS", settings)
+    monkeypatch.setattr(sequence_blend, "RANKERS", rankers)
 
 
 def test_graph_parts_fill_the_claims(quick):
     split = random_split(made_graph(), "made", 0, 0.1, 0.2)
     table = direction_dirlink.Table()
-    encoder = direction_dirlink.encoder_of(direction_dirlink.pick_encoder(split)["picked"], NODES)
+    encoder = direction_dirlink.encoders_of(split.graph)[direction_dirlink.pick_encoder(split)["picked"]]
     table.add("Photo", direction_dirlink.existence(split, encoder, direction=True))
     table.add("Photo catalogue", direction_dirlink.catalogue(split, encoder))
     found = direction_dirlink.claims(table)
@@ -53,16 +55,15 @@ def test_graph_parts_fill_the_claims(quick):
 def test_sequences_are_ranked_and_no_statistic_sees_the_last_two(quick, tmp_path, query):
     generator = np.random.default_rng(1)
     users = tuple((generator.integers(0, 30) + np.arange(generator.integers(5, 9))) % 30 for _ in range(120))
-    sequences = Sequences(users, 30, sp.csr_matrix(generator.random((30, 9)) < 0.4))
-    vectors = attribute_vectors(sequences.attributes, 4)
+    vectors = attribute_vectors(sp.csr_matrix(generator.random((30, 9)) < 0.4), 4)
     everyone = np.arange(len(users))
-    learning, test = (direction_sequences.Moment.of(sequences, everyone, vectors, back) for back in (2, 1))
+    learning, test = (Moment.of(users, 30, everyone, vectors, back) for back in (2, 1))
     assert test.graphs["near"].baskets.sum() == sum(len(user) - 2 for user in users)
     assert learning.graphs["near"].baskets.sum() == sum(len(user) - 3 for user in users)
     assert all((history == user[:-1]).all() for history, user in zip(test.history, users, strict=True))
     store = partial(trials.Trials, "sequences", store=tmp_path)
-    chains = [direction_sequences.fit_all(moment) for moment in (learning, test)]
-    work = partial(direction_sequences.Work.of, learning, test, *chains)
+    before, now = (sequence_blend.fit_all(moment) for moment in (learning, test))
+    work = partial(direction_sequences.Work, Lesson.of(learning, before), test, now)
     rows = {row["method"]: row for row in direction_sequences.compare(query, store(), "made", work, 10)}
     assert list(rows.values()) == direction_sequences.compare(query, store(), "made", None, 10)  # nothing is left to do
     # Each item leads to the next: whoever counts direction finds it, whoever does not cannot.

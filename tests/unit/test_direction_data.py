@@ -15,9 +15,9 @@ from benchmarks.direction_data import (
     cora_ml,
     cora_ml_split,
     photo,
-    random_split,
 )
 from onward.errors import DataError
+from onward.ranking.link_split import random_split
 
 # 0 -> 1 -> 2 -> 0 with a loop at 1; 3 and 4 are a smaller component.
 ADJACENCY = sp.csr_matrix(np.array([

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks import direction_retail, which_way
-from benchmarks.direction_data import random_split
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, Shop
 from onward.ranking.blend import BlendSettings
+from onward.ranking.link_split import random_split
 from onward.ranking.purchase_log import PurchaseLog
 from onward.ranking.shortlist import RankerSettings
 

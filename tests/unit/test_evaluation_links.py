@@ -7,13 +7,12 @@ from onward.evaluation.links import (
     DirectionPairs,
     by_degree,
     existence_auc,
-    hits_at,
     matched_weights,
     one_way,
     rank_links,
-    rivals_of,
 )
 from onward.ranking.directed_graph import DirectedGraph
+from onward.ranking.link_ranks import hits_at, rivals_of
 
 KNOWN = DirectedGraph.from_edges(np.array([[0, 1], [0, 2], [0, 3], [4, 0], [1, 0]]), 6)
 RIVALS = rivals_of(KNOWN)

@@ -27,6 +27,7 @@ def small(params):
         "graph": {"min_customers": 3, "min_support": 2, "neighbours_per_product": 5},
         "encoder": {"dimension": 8, "epochs": 2, "batch_edges": 32, "uniform_negatives": 16, "held_out_edges": 0.1},
         "scorer": {"heads": 2, "iterations": 12, "leaves": 4, "min_rows_in_leaf": 20},
+        "ranking": {"iterations": 4, "leaves": 4, "min_rows_in_leaf": 10},
     }
     changed = {name: getattr(params, name).model_copy(update=values) for name, values in sections.items()}
     run = params.run.model_copy(update={"threads": 1})
@@ -38,8 +39,12 @@ def params(request):
     return small(read_params(request.config.rootpath / "params.yaml"))
 
 
-def write_shop(root, params, *, later_purchases):
-    """Product p + 1 follows product p within days; what is shown is bought when it follows."""
+def write_shop(root, params, *, more_from=None):
+    """Product p + 1 follows product p within days; what is shown is bought when it follows.
+
+    Within the training window both come in one basket, from which the ranking learns. More purchases, of other pairs,
+    may be made from a day on.
+    """
     layout, rng = Layout(root), np.random.default_rng(8)
     start = params.run.training_start
     rows = []
@@ -47,11 +52,21 @@ def write_shop(root, params, *, later_purchases):
         for first in rng.choice(PRODUCTS - 1, 6, replace=False):
             day = start - timedelta(days=float(rng.uniform(40, 150)))
             rows += [(customer, first, day), (customer, first + 1, day + timedelta(days=3))]
+        for day in (4, 9):
+            first = rng.integers(0, PRODUCTS - 1)
+            rows += [(customer, product, start + timedelta(days=day)) for product in (first, first + 1)]
     rows += [(0, 0, start - timedelta(days=300))]
-    if later_purchases:
-        rows += [(c, PRODUCTS - 1 - p, start + timedelta(days=p)) for c in range(CUSTOMERS) for p in range(9)]
-    purchases = pd.DataFrame(rows, columns=["customer", "product", "purchased_at"]).sort_values("purchased_at")
-    purchases = purchases.assign(order=range(len(rows)), quantity=1.0, amount=2.0)
+    if more_from is not None:
+        rows += [
+            (c, (c * p) % PRODUCTS, more_from + timedelta(days=p // 2)) for c in range(CUSTOMERS) for p in range(9)
+        ]
+    purchases = pd.DataFrame(rows, columns=["customer", "product", "purchased_at"]).sort_values(
+        "purchased_at", kind="stable"
+    )
+    order = purchases.groupby(["customer", "purchased_at"], sort=False).ngroup()
+    purchases = purchases.assign(order=order, quantity=1.0, amount=2.0)
+    split = np.where(np.arange(CUSTOMERS) % 3 > 0, "train", "selection")
+    write_table(layout.serving / "customers.parquet", pd.DataFrame({"customer": range(CUSTOMERS), "split": split}))
     write_table(layout.serving / "purchases.parquet", purchases.astype({"customer": "int32", "product": "int32"}))
     categories = [f"food > shelf {p % 3}" for p in range(PRODUCTS + 2)]
     products = pd.DataFrame({"product": range(PRODUCTS + 2), "category": categories})
@@ -76,12 +91,18 @@ def write_shop(root, params, *, later_purchases):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, params):
-    layout = write_shop(tmp_path_factory.mktemp("shop"), params, later_purchases=False)
+    layout = write_shop(tmp_path_factory.mktemp("shop"), params)
     return layout, train_gnn.run(layout, params)
 
 
 def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def without_direction(layout):
+    model, metrics = contents(layout.model), json.loads((layout.metrics / "train.json").read_text())
+    del model["direction.json"], metrics["direction"]
+    return model, metrics
 
 
 def test_model_folder_holds_what_scoring_needs(trained):
@@ -101,7 +122,7 @@ def test_model_folder_holds_what_scoring_needs(trained):
 def test_metrics_set_the_model_beside_what_is_simpler(trained):
     layout, _ = trained
     metrics = json.loads((layout.metrics / "train.json").read_text())
-    assert set(metrics) == {"graph", "encoder", "scorer"}
+    assert set(metrics) == {"graph", "encoder", "scorer", "ranking", "direction"}
     assert metrics["encoder"]["held_out"]["mrr"] > 0
     assert {"by_in_degree", "by_fresh_customers"} <= set(metrics["encoder"])
     fit = metrics["scorer"]["selection"]
@@ -111,13 +132,33 @@ def test_metrics_set_the_model_beside_what_is_simpler(trained):
     assert list(history.columns) == ["epoch", "loss", "mrr", "hit_rate_10"]
 
 
-def test_same_input_gives_same_bytes_and_later_purchases_change_none(trained, params, tmp_path):
+def without_ranking(files):
+    return {name: content for name, content in files.items() if not name.startswith("ranking")}
+
+
+def test_same_input_gives_same_bytes_and_purchases_from_the_clock_on_change_none(trained, params, tmp_path):
+    """As-of guard of all: nothing knows a purchase at or after the clock."""
+    layout, line = trained
+    again = write_shop(tmp_path, params, more_from=params.run.clock)
+    assert train_gnn.run(again, params) == line
+    # Whether the log has direction is asked of all that is known at the clock: it says how lists are made, not scores.
+    assert without_direction(again) == without_direction(layout)
+    third = write_shop(tmp_path / "third", params, later_purchases=False)
+    train_gnn.run(third, params)
+    assert contents(third.model) == contents(layout.model)
+    assert contents(third.metrics) == contents(layout.metrics)
+
+
+def test_purchases_of_the_training_window_teach_the_ranking_and_nothing_else(trained, params, tmp_path):
     """As-of guard: the graph, the embeddings and the heads know no purchase of the training window."""
     layout, line = trained
-    again = write_shop(tmp_path, params, later_purchases=True)
+    again = write_shop(tmp_path, params, more_from=params.run.training_start)
     assert train_gnn.run(again, params) == line
-    assert contents(again.model) == contents(layout.model)
-    assert contents(again.metrics) == contents(layout.metrics)
+    one, other = contents(again.model), contents(layout.model)
+    assert without_ranking(one) == without_ranking(other)
+    assert one["ranking/lift_together.txt"] != other["ranking/lift_together.txt"]
+    metrics, known = (json.loads((each.metrics / "train.json").read_text()) for each in (again, layout))
+    assert without_ranking(metrics) == without_ranking(known)
 
 
 def test_a_missing_table_is_one_clear_line(params, tmp_path):

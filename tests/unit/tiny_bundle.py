@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 
 from onward.deployment.bundle import Bundle
+from onward.deployment.served_lists import ServedLists, categories_seen
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
+from onward.ranking.related_lists import COLUMNS
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
 from onward.uncertainty.levels import UncertaintyLevels
@@ -17,6 +19,18 @@ NAMES = ["Whole Milk", "Oat Milk", "Bread", "Butter", "Jam, Strawberry", "Candle
 FEATURES = ("customer_visits_28d", "target_sales_7d", "cat_target_category", "count_support", "gnn_forward")
 CATEGORIES = {"cat_target_category": ["dairy", "bakery", "home"], "cat_context_place": ["front", "back"]}
 EDGES = [(0, 2, 9), (0, 3, 7), (1, 2, 4), (2, 3, 12), (3, 4, 6)]
+CATEGORY = ["dairy", "dairy", "bakery", "dairy", "bakery", "home"]
+LISTS = [  # product, list, other, times chance, how often together, how often their types
+    (0, "after", 2, 3.0, 9, 60), (0, "after", 5, 1.5, 0, 0), (0, "goes_with", 2, 4.0, 20, 90),
+    (0, "goes_with", 5, 2.0, 1, 2), (0, "goes_with", 4, 1.4, 2, 30), (0, "instead", 1, 0.5, 1, 40),
+    (1, "after", 2, 2.0, 4, 60), (1, "goes_with", 2, 3.5, 15, 90), (1, "instead", 0, 0.5, 1, 40),
+    (2, "after", 3, 5.0, 12, 60), (2, "after", 4, 3.0, 6, 20), (2, "before", 0, 3.0, 9, 60),
+    (2, "before", 1, 2.0, 4, 60), (2, "goes_with", 3, 9.2, 214, 900), (2, "goes_with", 0, 4.0, 20, 90),
+    (2, "goes_with", 4, 3.0, 8, 30), (2, "instead", 4, 2.0, 8, 30), (3, "before", 2, 5.0, 12, 60),
+    (3, "goes_with", 2, 9.2, 214, 900),
+]  # fmt: skip
+STANDS_FOR = [0, 1, 2, 3, 2, -1]
+"""Jam sells too little for lists of its own and is given Bread's; of Candles nothing is known."""
 
 
 def make_features(rows: int, seed: int) -> pd.DataFrame:
@@ -37,6 +51,17 @@ def make_graph() -> ProductGraph:
     return ProductGraph.from_tables(6, edges, nodes)
 
 
+def make_lists() -> ServedLists:
+    table = pd.DataFrame(LISTS, columns=["product", "list", "other", "times", "count", "type_count"])
+    table["rank"] = table.groupby(["product", "list"]).cumcount() + 1
+    table["score"] = np.log(table["times"])
+    integers = dict.fromkeys(("product", "other", "count", "type_count"), np.int32)
+    table = table.astype({**integers, "rank": np.int16, "score": np.float32, "times": np.float32})[list(COLUMNS)]
+    shown = np.array(EDGES)
+    seen = categories_seen(pd.Series(CATEGORY), shown[:, 0], shown[:, 1])
+    return ServedLists(table, np.array(STANDS_FOR), seen, directed=True, follow_days=30, weight=0.25)
+
+
 def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
     rng = np.random.default_rng(seed)
     sides = rng.normal(size=(2, 6, 4)).astype(np.float32)
@@ -53,7 +78,7 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         data = lgb.Dataset(frame[list(FEATURES)].to_numpy()[drawn], label[drawn], feature_name=list(FEATURES))
         settings = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True, "num_leaves": 4}
         heads.append(lgb.train({**settings, "min_data_in_leaf": 10}, data, num_boost_round=5).model_to_string())
-    category = pd.Series(["dairy", "dairy", "bakery", "dairy", "bakery", "home"])
+    category = pd.Series(CATEGORY)
     state = pd.DataFrame({
         "target_sales_7d": np.linspace(5, 30, 6), "source_price_90d": 1.0, "target_price_90d": 2.0,
         "cat_target_category": category.map({"dairy": 0, "bakery": 1, "home": 2}),
@@ -67,5 +92,5 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         calibrator=IsotonicCalibrator((0.0, 0.5, 1.0), (0.01, 0.4, 0.9)), levels=UncertaintyLevels((0.05,)),
         policy=Policy("ew_dpmt", 0.3, cuts), categories=CATEGORIES,
         state=state, contexts=features.loc[:15, ["customer_visits_28d"]],
-        facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
+        facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28}, lists=make_lists(),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from onward.data.contract import RawLog
 from onward.data.sources import read_source
 from onward.errors import MonitoringError
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
 
 Events = Mapping[str, str | pa.Table]
 ReadEvents = Callable[[Path, Params, date, date], Events]
@@ -45,6 +45,10 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
         DataError: the source cannot be read.
     """
     run = params.run
+    if run.source in GRAPH_SOURCES:
+        raise MonitoringError(
+            f"source {run.source} has no impressions, so there is nothing to score or to watch by day"
+        )
     ends: Mapping[str, datetime] = {
         "complete_journey": midnight(end) + run.window, "simulator": run.horizon, "parquet": midnight(end),
     }  # fmt: skip

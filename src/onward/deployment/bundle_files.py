@@ -16,7 +16,9 @@ from onward.artifacts import (
     write_text,
 )
 from onward.deployment.bundle import Bundle
+from onward.deployment.graph_lists import holds_graph_lists
 from onward.deployment.served_lists import ServedLists, no_lists
+from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
@@ -64,7 +66,10 @@ def read_bundle(folder: Path) -> Bundle:
 
     Raises:
         ArtifactError: a file is missing or unreadable.
+        DataError: the folder holds the lists of a graph, which are no bundle.
     """
+    if holds_graph_lists(folder):
+        raise DataError(f"{folder}: holds the lists of a graph, which score nothing; `onward recommend NODE` asks them")
     products = read_table(folder / "products.parquet")
     edges, nodes = read_table(folder / "edges.parquet"), read_table(folder / "nodes.parquet")
     return Bundle(

@@ -129,7 +129,7 @@ def _answers(bundle: Bundle, products: Sequence[int], count: int, threads: int) 
         about = bundle.products.iloc[product]
         yield Answer(
             str(about["product_id"]), str(about["name"]), named[GOES_WITH], named[AFTER], named[BEFORE],
-            named[INSTEAD], bundle.lists.directed, int(stands_for[product]) != product,
+            named[INSTEAD], bundle.lists.directed, int(stands_for[product]) not in {product, -1},
         )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from onward.deployment.bundle import Bundle
+    from onward.deployment.graph_lists import GraphLists
     from onward.deployment.recommend import Answer, Recommendation
 
 COLOURS = {"show": "green", "abstain": "yellow", "don't show": "dim"}
@@ -38,6 +39,7 @@ def recommend(
     """Say what goes with a product, what is bought after and before it, and what could stand in for it, and why."""
     from onward.artifacts import Layout
     from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
     from onward.deployment.product_search import find_products
     from onward.deployment.recommend import recommend_all
     from onward.deployment.registry import Registry
@@ -49,7 +51,11 @@ def recommend(
     champion = registry.champion()
     if champion is None:
         raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
-    bundle = read_bundle(registry.folder(champion))
+    folder = registry.folder(champion)
+    if holds_graph_lists(folder):
+        _tell_of_graph(read_graph_lists(folder), [" ".join(name)] if name else _lines(ids), count, as_json=as_json)
+        return
+    bundle = read_bundle(folder)
     names, known = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
     if ids is not None:
         found = _known(bundle, ids)
@@ -68,23 +74,44 @@ def recommend(
         _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
 
 
+def _tell_of_graph(lists: "GraphLists", nodes: list[str], count: int, *, as_json: bool) -> None:
+    for node in nodes:
+        if as_json:
+            found, ways = lists.answer(node, count)
+            typer.echo(json.dumps({"product_id": found, **{way: dict(others) for way, others in ways.items()}}))
+        else:
+            _out.print(escape(lists.told(node, count)), soft_wrap=True)
+
+
+def _lines(path: Path | None) -> list[str]:
+    """The lines of a file that hold anything.
+
+    Raises:
+        DataError: the file cannot be read, or holds nothing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"recommend: cannot read {path} ({error}); give a text file, one product id a line") from error
+    wanted = [line.strip() for line in text.splitlines() if line.strip()]
+    if not wanted:
+        raise DataError(f"recommend: {path} holds no id; give one product id a line")
+    return wanted
+
+
 def _known(bundle: "Bundle", path: Path) -> list[int]:
-    """Inside numbers of the ids of a file, empty lines apart.
+    """Inside numbers of the ids of a file.
 
     Raises:
         DataError: the file cannot be read, or holds an id that the model does not know.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"recommend: cannot read {path} ({error}); give a text file, one product id a line") from error
-    wanted = [line.strip() for line in text.splitlines() if line.strip()]
+    wanted = _lines(path)
     inside = bundle.inside(wanted)
     unknown = [identity for identity, number in zip(wanted, inside, strict=True) if number < 0]
-    if unknown or not wanted:
+    if unknown:
         raise DataError(
-            f"recommend: {path}: {len(unknown)} of {len(wanted)} ids are not in the catalogue"
-            f"{f', first {unknown[0]!r}' if unknown else ''}; give ids as in the log's product_id"
+            f"recommend: {path}: {len(unknown)} of {len(wanted)} ids are not in the catalogue, first {unknown[0]!r}; "
+            "give ids as in the log's product_id"
         )
     return [int(number) for number in inside]
 

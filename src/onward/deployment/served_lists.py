@@ -39,7 +39,7 @@ class ServedLists:
     def _starts(self) -> dict[int, tuple[int, int]]:
         product = self.table["product"].to_numpy(np.int64)
         first = np.flatnonzero(np.r_[True, product[1:] != product[:-1]][: len(product)])
-        ends = np.r_[first[1:], len(product)]
+        ends = np.r_[first[1:], len(product)][: len(first)]
         return {int(product[start]): (int(start), int(end)) for start, end in zip(first, ends, strict=True)}
 
     def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:

@@ -1,8 +1,6 @@
 """How well scores of ordered pairs tell edges from non-edges, rank whole catalogues and know the direction.
 
-Ranking is filtered unless said: every known target of a source other than the asked one is left out, whichever split it
-is in. Ties take their mean rank. A pair is the unit of a hit; sources are the unit of the bootstrap, since pairs of one
-source move together.
+A pair is the unit of a hit; sources are the unit of the bootstrap, since pairs of one source move together.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +15,10 @@ from onward.errors import DataError
 from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval
 from onward.evaluation.ranking import direction_share
 from onward.ranking.directed_graph import Bools, DirectedGraph, Ints
+from onward.ranking.link_ranks import target_ranks
 from onward.ranking.method import Method
 
 TOP_K = (5, 10, 20, 50)
-
-_BLOCK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -62,52 +59,8 @@ class PairRanks:
 
 
 def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filtered: bool = True) -> PairRanks:
-    """Rank the target of each of [r, 2] pairs (query, target) among all candidates that its query does not exclude.
-
-    Args:
-        method: scores of all candidates for query numbers.
-        pairs: what is to be found; a pair is never its own rival, excluded or not.
-        excluded: [Q, N] candidates that do not compete for a query: see `rivals_of`.
-        filtered: leave out the other targets among a query's own `pairs` too; without, they compete with each other.
-    """
-    order = np.argsort(pairs[:, 0], kind="stable")
-    distinct, first = np.unique(pairs[order, 0], return_index=True)
-    last = np.r_[first[1:], len(pairs)]
-    rank = np.empty(len(pairs))
-    step = max(1, _BLOCK_CELLS // excluded.shape[1])
-    for start in range(0, len(distinct), step):
-        block = distinct[start : start + step]
-        scores = method(block)
-        for row, query in enumerate(block):
-            mine = order[first[start + row] : last[start + row]]
-            wanted = scores[row, pairs[mine, 1]]
-            scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
-            scores[row, pairs[mine, 1]] = -np.inf if filtered else wanted
-            rivals = np.sort(scores[row])
-            low, high = (np.searchsorted(rivals, wanted, side=side) for side in ("left", "right"))
-            # Better ones, and half of the ties, of which the pair itself is none.
-            rank[mine] = 1.0 + (len(rivals) - high) + (high - low - (not filtered)) / 2.0
-    return PairRanks(pairs[:, 0], rank)
-
-
-def rivals_of(known: DirectedGraph) -> sp.csr_matrix:
-    """[N, N] what does not compete after a node: itself, and every target it is known to have in any split."""
-    return sp.csr_matrix(known.adjacency + sp.eye_array(known.nodes, dtype=np.float32))
-
-
-def hits_at(positive: Floats, negative: Floats, k: int) -> float:
-    """OGB's Hits@K: the share of positives strictly above the K-th best negative (Hu et al. 2020, arXiv 2005.00687).
-
-    >>> hits_at(np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0]), 1)
-    0.3333333333333333
-
-    Raises:
-        DataError: there are fewer than K negatives.
-    """
-    if len(negative) < k:
-        raise DataError(f"Hits@{k}: only {len(negative)} negative pairs; draw at least {k}")
-    bar = np.partition(negative, len(negative) - k)[len(negative) - k]
-    return float((positive > bar).mean())
+    """Rank the target of each of [r, 2] pairs (query, target); see `target_ranks`."""
+    return PairRanks(pairs[:, 0], target_ranks(method, pairs, excluded, filtered=filtered))
 
 
 def existence_auc(positive: Floats, negative: Floats) -> float:

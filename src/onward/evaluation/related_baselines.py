@@ -78,7 +78,7 @@ RELATED_GRID: dict[str, tuple[RelatedBaseline, ...]] = {
     "counts": (Counts(7, 1_000.0), *(Counts(30, backoff) for backoff in (100.0, 1_000.0, 10_000.0))),
     "cooccurrence": (
         *(Cooccurrence(56, backoff) for backoff in (100.0, 1_000.0)),
-        *(Cooccurrence(_WHOLE_LOG, backoff) for backoff in (0.0, 100.0, 1_000.0)),
+        *(Cooccurrence(_WHOLE_LOG, backoff) for backoff in (100.0, 1_000.0, 10_000.0)),
     ),
 }
 """Every setting that tuning may pick, by method."""

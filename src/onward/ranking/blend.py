@@ -24,6 +24,8 @@ from onward.ranking.node_facts import NODE_FACTS, node_facts
 
 Features = npt.NDArray[np.float32]
 
+_LINEAR = ("linear_mean", "linear_scale", "linear_weights", "linear_start")
+
 _LEAST = 1e-4  # what the logarithm of a score adds to it, so that zero is finite
 
 
@@ -82,10 +84,13 @@ def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Int
     source, target = pairs[:, 0], pairs[:, 1]
     # Both ways at once: a method then computes the scores after each node only once.
     asked, wanted = np.concatenate([source, target]), np.concatenate([target, source])
-    both = [score_pairs(method, asked, wanted, graph.nodes).reshape(2, -1) for method in scores.values()]
-    columns = [each[way] for way in (0, 1) for each in both]
+    features = np.empty((len(pairs), 2 * (len(scores) + len(NODE_FACTS))), dtype=np.float32)
+    for number, method in enumerate(scores.values()):
+        there, back = score_pairs(method, asked, wanted, graph.nodes).reshape(2, -1)
+        features[:, number], features[:, len(scores) + number] = there, back
     facts = node_facts(graph)
-    return np.concatenate([np.stack(columns, axis=1), facts[source], facts[target]], axis=1).astype(np.float32)
+    features[:, 2 * len(scores) : -len(NODE_FACTS)], features[:, -len(NODE_FACTS) :] = facts[source], facts[target]
+    return features
 
 
 def turned_round(features: Features) -> Features:
@@ -141,6 +146,29 @@ class Blend:
         if self.linear is not None:
             log_odds = log_odds + self.linear.decision_function(_with_logarithms(features))
         return np.asarray(log_odds, dtype=np.float64)
+
+    def linear_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The linear part as arrays; nothing where there is none."""
+        if self.linear is None:
+            return {}
+        scaler, regression = (step for _, step in self.linear.steps)
+        parts = (scaler.mean_, scaler.scale_, regression.coef_, regression.intercept_)
+        return dict(zip(_LINEAR, parts, strict=True))
+
+    @classmethod
+    def restore(
+        cls, trees: Sequence[str], arrays: Mapping[str, npt.NDArray[Any]], *, both_ways: bool, threads: int
+    ) -> "Blend":
+        """Read back what `linear_arrays` and the trees' own text say."""
+        linear = None
+        if _LINEAR[0] in arrays:
+            mean, scale, weights, start = (arrays[name] for name in _LINEAR)
+            scaler, regression = StandardScaler(), LogisticRegression()
+            scaler.mean_, scaler.scale_, scaler.n_features_in_ = mean, scale, len(mean)
+            regression.coef_, regression.intercept_, regression.classes_ = weights, start, np.array([False, True])
+            regression.n_features_in_ = len(mean)
+            linear = Pipeline([("standardscaler", scaler), ("logisticregression", regression)])
+        return cls(linear, tuple(lgb.Booster(model_str=text) for text in trees), threads, both_ways)
 
 
 def booster_parameters(settings: BlendSettings, seed: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ score, and what is known of query and candidate; they are fitted on answers that
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import lightgbm as lgb
 import numpy as np
@@ -193,6 +194,16 @@ class Ranker:
         )  # fmt: skip
         return cls(lgb.train(parameters, data, num_boost_round=settings.iterations), settings.threads)
 
+    @property
+    def text(self) -> str:
+        """The trees, as LightGBM writes them."""
+        return str(self.trees.model_to_string())
+
+    @classmethod
+    def restore(cls, trees: str, threads: int) -> "Ranker":
+        """Read back trees from their text."""
+        return cls(lgb.Booster(model_str=trees), threads)
+
     def method(self, question: Question) -> Method:
         """Score all candidates of query numbers; what is not on the short list has `OFF_THE_LIST`."""
 
@@ -209,10 +220,11 @@ class Ranker:
 
 def _places(row: Ints, values: Features) -> Features:
     """[n, s] log of the place of each value within its row's list, best first; rows ascend."""
-    first = np.r_[0, np.flatnonzero(np.diff(row)) + 1]
-    start = np.repeat(first, np.diff(np.r_[first, len(row)]))
+    bounds = np.r_[0, np.flatnonzero(np.diff(row)) + 1, len(row)]
     places = np.empty(values.shape, dtype=np.float32)
-    for column in range(values.shape[1]):
-        order = np.lexsort((-values[:, column], row))
-        places[order, column] = np.log1p(np.arange(len(row)) - start)
+    for first, last in pairwise(bounds.tolist()):
+        order = np.argsort(-values[first:last].T, axis=1, kind="stable")
+        mine = np.empty(order.shape, dtype=np.float32)
+        np.put_along_axis(mine, order, np.log1p(np.arange(last - first)).astype(np.float32)[None], axis=1)
+        places[first:last] = mine.T
     return places

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from onward.errors import RunError
-from onward.params import Day, Estimator, OpenShare, Search, Source
+from onward.params import Day, Estimator, OpenShare, Search, Share, Source
 
 MOST_BYTES = 65_536
 _DAY = re.compile(r"(19[7-9]|20[0-9]|21[0-9])[0-9]-[0-9]{2}-[0-9]{2}")
@@ -40,6 +40,7 @@ class Asked(BaseModel):
         precision_target: see params.yaml.
         estimator: see params.yaml, `delay.estimator`.
         search: see params.yaml, `thresholds.search`.
+        popularity_weight: see params.yaml, `ranking.popularity_weight`.
         threads: see params.yaml; sums of floating-point numbers may come in another order.
         run_from: the stage from which on everything runs, changed or not; None runs only what changed.
         dry_run: only say what would run.
@@ -55,6 +56,7 @@ class Asked(BaseModel):
     precision_target: OpenShare | None = None
     estimator: Estimator | None = None
     search: Search | None = None
+    popularity_weight: Share | None = None
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     run_from: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\z")] | None = None
     dry_run: bool = False
@@ -77,6 +79,7 @@ class Asked(BaseModel):
             "run": {"source": self.source, "as_of": self.clock(otherwise).isoformat(), "threads": self.threads},
             "delay": {"estimator": self.estimator},
             "thresholds": {"precision_target": self.precision_target, "search": self.search},
+            "ranking": {"popularity_weight": self.popularity_weight},
         }
         return {
             section: {key: value for key, value in values.items() if value is not None}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from onward.deployment.registry import Registry
@@ -20,6 +21,7 @@ from onward.runs.workspace import Say, Workspace, alone, open_workspace, require
 
 DEPLOYMENT = "artifacts/deployment/deployment.json"
 _VERDICT = "artifacts/monitoring/verdict.json"
+_PASSED_THROUGH = "artifacts/monitoring/passed_through.json"
 _POSITIVITY = "artifacts/monitoring/positivity.parquet"
 _PAGES = ("reports/index.html", "reports/positivity.html")
 _ATTEMPTS = 20
@@ -76,15 +78,15 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pag
         )
     deployment = json.loads((space.root / DEPLOYMENT).read_bytes())
     registry = Registry.of(space.places.for_stages(), space.places.project / "mlruns")
+    files = files_about(space.root, pages=pages)
     # Both the pages and the registry take seconds to start, so they start together.
-    with _rendering(space, say) if pages else nullcontext():
+    with _rendering(space, say) if _PAGES[0] in files else nullcontext():
         version = registry.find(deployment["bundle_sha256"])
     if version is None:
         raise RunError(
             f"version {deployment['version']} of run {space.run} is not in registry {_without_secrets(space.places)}; "
             "start a run with run_from `deploy`"
         )
-    files = (*(_PAGES if pages else ()), _VERDICT, FILE)
     registry.attach(version, [space.root / name for name in files], f"runs/{space.run}")
     if "run" not in version.tags:
         # The run that made a version stays its origin, however many later runs come to the same bundle.
@@ -93,6 +95,13 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pag
     champion = registry.champion()
     verdict = {"promoted": deployment["promoted"], "reasons": deployment["reasons"]}
     return {"version": version.number, "champion": champion and champion.number, **verdict}
+
+
+def files_about(root: Path, *, pages: bool) -> tuple[str, ...]:
+    """What is attached to a run's version; of a source without impressions nothing is drawn and nothing monitored."""
+    if (root / _PASSED_THROUGH).is_file():
+        return (_PASSED_THROUGH, FILE)
+    return (*(_PAGES if pages else ()), _VERDICT, FILE)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import numpy as np
 from onward.artifacts import Layout, read_table, write_json, write_table, write_text
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer_training import heads_that_saw
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import pass_through
 from onward.stages.door import main
 from onward.stages.trained_model import read_trained_model, write_doubt
 from onward.uncertainty.doubt import Calibrating, Doubt, look_at
@@ -18,6 +19,8 @@ from onward.uncertainty.reliability import calibration_by_level, summarise_calib
 
 def run(layout: Layout, params: Params) -> str:
     """Score customers that heads did not see; fit on some of them, report on others."""
+    if params.run.source in GRAPH_SOURCES:
+        return pass_through.run(layout, "calibrate_uncertainty", params.run.source)
     asked, model = params.uncertainty, read_trained_model(layout.model)
     rows = read_table(layout.serving / "impressions.parquet")
     splits = ["calibrate", "threshold", "test", *(["train"] if asked.out_of_bag else [])]

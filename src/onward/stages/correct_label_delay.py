@@ -9,12 +9,15 @@ from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import count_positives, plan_correction
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
 from onward.diagnosis.delay import Labels, ask_delay
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import pass_through
 from onward.stages.door import main
 
 
 def run(layout: Layout, params: Params) -> str:
     """Read what was known at as_of, write states, training rows, z and the delay curve."""
+    if params.run.source in GRAPH_SOURCES:
+        return pass_through.run(layout, "correct_label_delay", params.run.source)
     clock, delay = params.run, params.delay
     impressions = read_table(layout.serving / "impressions.parquet", ["impression", "customer", "split", "shown_at"])
     conversions = read_table(layout.serving / "conversions.parquet")

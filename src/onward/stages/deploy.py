@@ -11,7 +11,8 @@ from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry
 from onward.deployment.release import compare, require_agreement, require_same_lists, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import graph_deploy
 from onward.stages.door import main
 from onward.stages.gate_inputs import limits_of, read_compared
 from onward.stages.served_lists import served_lists
@@ -21,6 +22,8 @@ from onward.thresholds.policy import Policy
 
 def run(layout: Layout, params: Params) -> str:
     """Build, judge, register, promote; see `settle`."""
+    if params.run.source in GRAPH_SOURCES:
+        return graph_deploy.run(layout, params)
     clock, serving = params.run, layout.serving
     model, doubt = read_trained_model(layout.model), read_doubt(layout.uncertainty)
     policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))

@@ -4,7 +4,8 @@ import pandas as pd
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_table, write_text
 from onward.evaluation import backtest as judged
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import graph_evaluate
 from onward.stages.door import main
 from onward.stages.related import judge_related
 from onward.stages.trained_model import read_doubt, read_trained_model
@@ -12,6 +13,8 @@ from onward.stages.trained_model import read_doubt, read_trained_model
 
 def run(layout: Layout, params: Params) -> str:
     """Score the matured test impressions, rank the test queries, write rows, results and the headline."""
+    if params.run.source in GRAPH_SOURCES:
+        return graph_evaluate.run(layout, params)
     clock, asked, model = params.run, params.evaluation, read_trained_model(layout.model)
     conversions = read_table(layout.backtest / "conversions.parquet")
     impressions = read_table(layout.backtest / "impressions.parquet")

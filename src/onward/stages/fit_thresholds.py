@@ -4,7 +4,8 @@ import numpy as np
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_text
 from onward.diagnosis.doubt import ask_doubt, taken_search
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import pass_through
 from onward.stages.door import main
 from onward.thresholds.comparison import boundary_table
 from onward.thresholds.fitting import fit_policy
@@ -16,6 +17,8 @@ from onward.uncertainty.levels import UncertaintyLevels
 
 def run(layout: Layout, params: Params) -> str:
     """Ask whether doubt pays, run every search on the threshold split and keep the boundary of the taken one."""
+    if params.run.source in GRAPH_SOURCES:
+        return pass_through.run(layout, "fit_thresholds", params.run.source)
     scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
     outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
     score, level = scores["score"].to_numpy(np.float64), scores["level"].to_numpy(np.int64)

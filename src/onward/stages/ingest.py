@@ -6,12 +6,15 @@ from onward.data.identifiers import Clocks, encode
 from onward.data.sources import read_source
 from onward.data.splits import SPLITS, assign_splits
 from onward.data.validation import refuse_excess, validate
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import graph_ingest
 from onward.stages.door import main
 
 
 def run(layout: Layout, params: Params) -> str:
     """Write serving/, backtest/, quarantine/ and metrics/ingest.json."""
+    if params.run.source in GRAPH_SOURCES:
+        return graph_ingest.run(layout, params)
     clock, threads = params.run, params.run.threads
     settings = params.sources.model_dump()
     start, end = clock.history_start, clock.horizon

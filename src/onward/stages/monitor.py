@@ -3,7 +3,8 @@
 from onward.artifacts import Layout, read_json, read_table, write_json, write_table
 from onward.monitoring.positivity import level_verdicts, overall, positivity_table
 from onward.monitoring.verdict import summarise_verdict
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import pass_through
 from onward.stages.door import main
 from onward.thresholds.policy import Policy
 from onward.uncertainty.levels import UncertaintyLevels
@@ -11,6 +12,8 @@ from onward.uncertainty.levels import UncertaintyLevels
 
 def run(layout: Layout, params: Params) -> str:
     """Join the scores of test customers with what became of them, and judge every level."""
+    if params.run.source in GRAPH_SOURCES:
+        return pass_through.run(layout, "monitor", params.run.source)
     asked = params.monitoring
     policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))
     levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count

@@ -9,7 +9,8 @@ from onward.model.product_inputs import product_inputs
 from onward.model.scorer_training import ScorerSettings, labelled_pairs, train_scorer
 from onward.model.training import EncoderSettings, train_encoder
 from onward.model.training_report import encoder_history, training_metrics
-from onward.params import Params
+from onward.params import GRAPH_SOURCES, Params
+from onward.stages import graph_train
 from onward.stages.door import main
 from onward.stages.ranking import learn
 from onward.stages.ranking_files import write_ranking
@@ -18,6 +19,8 @@ from onward.stages.trained_model import TrainedModel, write_trained_model
 
 def run(layout: Layout, params: Params) -> str:
     """Count and embed what lies before the training window, then fit heads and ranking to what happened within it."""
+    if params.run.source in GRAPH_SOURCES:
+        return graph_train.run(layout, params)
     seed, threads, before = params.run.seed, params.run.threads, params.run.training_start
     products = read_table(layout.serving / "products.parquet")
     purchases = read_arrow(layout.serving / "purchases.parquet")

@@ -21,7 +21,7 @@ def read_source(
     """Read a raw log.
 
     Args:
-        name: complete_journey, simulator, online_retail or parquet.
+        name: complete_journey, simulator, online_retail or parquet; edge_list and sequences hold no log.
         settings: each source's own settings, by the source's name.
         window: the attribution window.
         start: first moment of the impressions that are needed; purchases come from the beginning.
@@ -51,6 +51,9 @@ def read_source(
             from onward.data.sources import parquet_folder
 
             return parquet_folder.read_log(**settings[name], end=end)
+        case "edge_list" | "sequences":
+            raise DataError(f"run.source = {name!r} is no log of impressions; only `dvc repro` reads it, see examples/")
     raise DataError(
-        f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail or parquet"
+        f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail, parquet, edge_list "
+        "or sequences"
     )

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from onward.data.sources.ids import Names, in_order, numbers_of
 from onward.errors import DataError
 
 _COMMENTS = ("#", "%")
@@ -24,7 +25,7 @@ class EdgeList:
     """Distinct edges without loops.
 
     Attributes:
-        ids: [N] outside ids by inside number, in ascending order.
+        ids: [N] outside ids by inside number, in the order of `in_order`.
         edges: [m, 2] inside numbers, by source and then target.
         weight: [m] sum of the weights of equal lines; each line weighs 1 where the file has no weights.
         loops: how many lines led from a node to itself and were left out.
@@ -61,14 +62,36 @@ def read_edge_list(path: Path) -> EdgeList:
             f"edge list: {path}: {int(bad.sum())} of {len(table)} edges lack an end or a weight above 0, first edge "
             f"number {first}; repair or drop them"
         )
-    names = np.unique(np.concatenate([end.to_numpy(str) for end in ends]))
-    source, target = (np.searchsorted(names, end.to_numpy(str)) for end in ends)
+    names = in_order(np.concatenate([end.to_numpy(str) for end in ends]))
+    source, target = (numbers_of(names, end.to_numpy(str)) for end in ends)
     loop = source == target
     keys, place = np.unique((source * len(names) + target)[~loop], return_inverse=True)
     total = np.zeros(len(keys))
     np.add.at(total, place, weight.to_numpy(np.float64)[~loop])
     edges = np.stack([keys // len(names), keys % len(names)], axis=1).astype(np.int64)
     return EdgeList(names, edges, total, int(loop.sum()))
+
+
+def read_pairs(path: Path, ids: Names) -> npt.NDArray[np.int64]:
+    """[m, 2] inside numbers of a file's pairs as they stand: an official split's edges, or pairs that are none.
+
+    Raises:
+        DataError: the file is missing, is no list of pairs, or names a node that the graph has not.
+    """
+    if not path.is_file():
+        raise DataError(f"edge list: no file {path}; a split has train.txt, validation.txt and test.txt")
+    table = _parquet(path) if path.suffix == ".parquet" else _text(path)
+    if table.shape[1] != 2:
+        raise DataError(f"edge list: {path} has {table.shape[1]} columns; give source and target")
+    ends = [numbers_of(ids, table.iloc[:, column].astype("string").str.strip().to_numpy(str)) for column in (0, 1)]
+    pairs = np.stack(ends, axis=1)
+    if (unknown := (pairs < 0).any(axis=1)).any():
+        first = int(np.flatnonzero(unknown)[0]) + 1
+        raise DataError(
+            f"edge list: {path}: {int(unknown.sum())} of {len(pairs)} pairs name nodes that are not in the graph, "
+            f"first pair number {first}; take split and edges from one place"
+        )
+    return pairs
 
 
 def _parquet(path: Path) -> pd.DataFrame:

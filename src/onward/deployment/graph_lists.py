@@ -1,0 +1,95 @@
+"""What is served of a graph: the list of what comes after and of what comes before every node.
+
+It is registered as a version like a bundle is, and answers `onward recommend NODE`. It holds no probabilities and no
+decisions: without impressions there are no labels to make either from, and no gate to judge by.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from onward.artifacts import read_json, read_table, write_json, write_table
+from onward.deployment.gate import Verdict, refusal
+from onward.deployment.product_search import find_products
+
+FILE = "graph_lists.parquet"
+AFTER, BEFORE = "after", "before"
+
+
+@dataclass(frozen=True)
+class GraphLists:
+    """Served lists.
+
+    Attributes:
+        nodes: [N] outside ids by inside number.
+        lists: node, way (after or before), place, other, strength.
+        facts: source and as_of of the run that made them.
+    """
+
+    nodes: tuple[str, ...]
+    lists: pd.DataFrame
+    facts: Mapping[str, Any]
+
+    def answer(self, words: str, count: int) -> tuple[str, dict[str, list[tuple[str, float]]]]:
+        """The node that is meant, and by way its best others with their strength.
+
+        Raises:
+            DataError: no node is named like that.
+        """
+        node = find_products(words, self.nodes, self.nodes, np.zeros(len(self.nodes)))[0]
+        mine = self.lists[(self.lists["node"] == node) & (self.lists["place"] <= count)]
+        ways = {way: mine[mine["way"] == way].sort_values("place") for way in (AFTER, BEFORE)}
+        return self.nodes[node], {
+            way: [
+                (self.nodes[int(other)], float(score))
+                for other, score in zip(each["other"], each["strength"], strict=True)
+            ]
+            for way, each in ways.items()
+        }
+
+    def told(self, words: str, count: int) -> str:
+        """The answer for people: one line a way."""
+        name, ways = self.answer(words, count)
+        others = {way: ", ".join(other for other, _ in found) for way, found in ways.items()}
+        about = (
+            f"Lists of {self.facts['source']} as of {self.facts['as_of']}: without impressions no chance, no decision."
+        )
+        return "\n".join([*(f"{way} {name}: {found or 'nothing known'}" for way, found in others.items()), about])
+
+
+def write_graph_lists(folder: Path, lists: GraphLists) -> None:
+    """Write every part; the same lists give the same bytes."""
+    write_table(folder / "nodes.parquet", pd.DataFrame({"node_id": list(lists.nodes)}))
+    write_table(folder / FILE, lists.lists)
+    write_json(folder / "facts.json", lists.facts)
+
+
+def holds_graph_lists(folder: Path) -> bool:
+    """Whether a version's folder holds the lists of a graph."""
+    return (folder / FILE).is_file()
+
+
+def read_graph_lists(folder: Path) -> GraphLists:
+    """Read what `write_graph_lists` wrote."""
+    nodes = tuple(str(each) for each in read_table(folder / "nodes.parquet")["node_id"].tolist())
+    return GraphLists(nodes, read_table(folder / FILE), read_json(folder / "facts.json"))
+
+
+def no_gate(source: str, in_use: Path | None, figures: Mapping[str, dict[str, float | None]]) -> Verdict:
+    """Promote without a gate, unless what is in use comes from another source: that only a person may replace.
+
+    Args:
+        source: of the new lists.
+        in_use: folder of the version in use; None if there is none.
+        figures: what evaluation said, kept with the version.
+    """
+    if in_use is not None and (other := read_json(in_use / "facts.json")["source"]) != source:
+        return refusal(
+            f"in use is a model of {other}, and these are lists of {source}; only `onward promote` replaces it"
+        )
+    why = f"no gate applies: {source} has no impressions, so no labels; metrics/evaluation.json says how the lists do"
+    return Verdict(promote=True, reasons=(why,), figures=figures)

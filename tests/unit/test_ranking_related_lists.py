@@ -1,0 +1,172 @@
+"""The four lists: what may stand in each, in which order, and what is said beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_ranking_evidence import embeddings_of
+
+from onward.ranking import relations
+from onward.ranking.catalogue import UNKNOWN, Catalogue
+from onward.ranking.related_lists import COLUMNS, LISTS, ListSettings, related_lists, sources_with_lists, substitutes
+from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TYPE, fit, make_products, make_purchases, model_of
+
+COUNT = 5
+EVERYONE = np.arange(PRODUCTS)
+
+
+@pytest.fixture(scope="module")
+def model():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_FITTED_PAIRS", 3000)
+        return model_of(fit(make_purchases(0)))
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["directed", "undirected"])
+def table(request, model):
+    return related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, request.param))
+
+
+def lists_of(table):
+    return dict(iter(table.groupby(["product", "list"])))
+
+
+def test_the_table_is_in_order_and_no_list_holds_the_product_or_anything_twice(table, model):
+    assert tuple(table.columns) == COLUMNS
+    pd.testing.assert_frame_equal(table, table.sort_values(["product", "list", "rank"], ignore_index=True))
+    assert set(table["other"]) <= set(model.evidence.candidates)
+    assert set(table["list"]) == set(LISTS)
+    for (product, _), rows in lists_of(table).items():
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert rows["score"].is_monotonic_decreasing
+        assert rows["other"].is_unique
+        assert product not in rows["other"].tolist()
+        assert len(rows) <= COUNT
+
+
+def test_substitutes_stand_in_instead_and_nowhere_else(table):
+    alike = TYPE[table["product"]] == TYPE[table["other"]]
+    np.testing.assert_array_equal(alike, table["list"] == "instead")
+
+
+def test_at_most_two_of_a_type_in_a_list(table):
+    others = table[table["list"] != "instead"]
+    assert others.groupby(["product", "list", TYPE[others["other"]]]).size().max() == 2
+
+
+def test_every_product_gets_full_lists_of_others_and_all_its_substitutes(table, model):
+    size = {
+        name: table[table["list"] == name]["product"].value_counts().reindex(EVERYONE, fill_value=0) for name in LISTS
+    }
+    for name in ("goes_with", "after", "before"):
+        assert (size[name] == COUNT).all()
+    of_type = np.bincount(TYPE[model.evidence.candidates], minlength=TYPE.max() + 1)[TYPE]
+    own = np.isin(EVERYONE, model.evidence.candidates)
+    assert size["instead"].tolist() == (of_type - own).tolist()
+
+
+def test_planted_complements_lead_what_goes_with(table):
+    first = table[(table["list"] == "goes_with") & (table["rank"] <= 2)]
+    for left, right in COMPLEMENTS:
+        for product in np.flatnonzero(left == TYPE):
+            assert (TYPE[first[first["product"] == product]["other"]] == right).all()
+
+
+def test_goes_with_is_ordered_by_f_and_weighted_popularity(table, model):
+    (rows,) = model.scored(EVERYONE, backwards=False)
+    lift = pd.Series(rows.together, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
+    said = table[table["list"] == "goes_with"]
+    f = lift.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
+    np.testing.assert_allclose(said["score"], f + 0.25 * model.log_popularity("together")[said["other"]], rtol=1e-5)
+    np.testing.assert_allclose(said["times"], np.exp(f), rtol=1e-5)
+
+
+def test_counts_are_the_products_own_and_their_types_read_in_the_lists_direction(table, model):
+    evidence = model.evidence
+    for name, relation in (("goes_with", evidence.together), ("after", evidence.after), ("before", evidence.after)):
+        said = table[table["list"] == name]
+        u, v = said["product"].to_numpy(), said["other"].to_numpy()
+        if name == "before":
+            u, v = v, u
+        for column, level in (("count", -1), ("type_count", -2)):
+            codes = relation.codes[level]
+            np.testing.assert_array_equal(said[column], relation.counts[level].of(codes[u], codes[v])[0])
+
+
+def test_with_direction_a_chain_is_told_in_its_order(model):
+    table = related_lists(model, np.array(CHAIN[1:2]), ListSettings(COUNT, 0.25, True))
+    first, second, third = CHAIN
+    best = table[table["rank"] == 1].set_index("list")["other"]
+    assert (best["after"], best["before"]) == (third, first)
+    assert set(table["product"]) == {second}
+
+
+def test_without_direction_after_and_before_lean_on_what_goes_together(model):
+    table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, False))
+    (rows,) = model.scored(EVERYONE, backwards=False)
+    both = pd.Series(rows.together + rows.after, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
+    for name, popularity in (("after", "after"), ("before", "together")):
+        said = table[table["list"] == name]
+        lift = both.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
+        expected = lift + 0.25 * model.log_popularity(popularity)[said["other"]]
+        np.testing.assert_allclose(said["score"], expected, rtol=1e-5)
+
+
+def test_a_shorter_list_is_the_beginning_of_a_longer_one_without_direction(model):
+    long, short = (related_lists(model, EVERYONE, ListSettings(count, 0.25, False)) for count in (6, 3))
+    pd.testing.assert_frame_equal(long[long["rank"] <= 3].reset_index(drop=True), short)
+
+
+@pytest.mark.parametrize("directed", [True, False])
+def test_lists_of_some_are_those_of_all(model, directed):
+    some, settings = np.array([3, 12, 27]), ListSettings(COUNT, 0.25, directed)
+    few, many = (related_lists(model, sources, settings) for sources in (some, EVERYONE))
+    pd.testing.assert_frame_equal(few, many[many["product"].isin(some)].reset_index(drop=True))
+
+
+def test_every_product_is_given_lists_of_its_own_or_of_a_product_of_its_type(model):
+    candidates = np.array([0, 1, 4, 6])
+    evidence = replace(model.evidence, candidates=candidates)
+    customers = np.where(np.isin(EVERYONE, candidates), 50, EVERYONE % 3)
+    sources, stands_for = sources_with_lists(evidence, customers)
+    assert stands_for[candidates].tolist() == candidates.tolist()
+    for thin in np.setdiff1d(EVERYONE, candidates):
+        other = stands_for[thin]
+        assert other not in candidates
+        assert TYPE[other] == TYPE[thin]
+        assert customers[other] == customers[(TYPE[thin] == TYPE) & ~np.isin(EVERYONE, candidates)].max()
+    assert sources.tolist() == sorted(set(stands_for.tolist()))
+
+
+def test_a_thin_product_without_a_type_has_no_lists(model):
+    nothing = np.full(PRODUCTS, UNKNOWN)
+    known = model.evidence.catalogue
+    bare = Catalogue(nothing, nothing, nothing, {}, known.log_price)
+    evidence = replace(model.evidence, catalogue=bare, candidates=np.array([2, 5]))
+    sources, stands_for = sources_with_lists(evidence, np.ones(PRODUCTS, np.int64))
+    assert sources.tolist() == [2, 5]
+    assert np.flatnonzero(stands_for >= 0).tolist() == [2, 5]
+
+
+def test_where_products_have_no_types_those_alike_and_not_bought_together_are_substitutes(model):
+    nothing = np.full(PRODUCTS, UNKNOWN)
+    bare = replace(model.evidence, catalogue=replace(model.evidence.catalogue, kind=nothing))
+    u, v = np.array([0, 0, 0]), np.array([0, 0, 1])
+    assert not substitutes(bare, u, v, np.array([-1.0, 1.0, -1.0])).any()
+    encoded = embeddings_of()
+    source = np.zeros_like(encoded.source)
+    source[0, 0] = source[1, 1] = 1.0
+    bare = replace(bare, embeddings=replace(encoded, source=source))
+    assert substitutes(bare, u, v, np.array([-1.0, 1.0, -1.0])).tolist() == [True, False, False]
+
+
+def test_a_shop_without_types_has_lists_too():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_FITTED_PAIRS", 3000)
+        bare = make_products().assign(category=None)[["product", "category"]]
+        patch.setattr("small_shop.make_products", lambda: bare)
+        model = model_of(fit(make_purchases(0, 60), iterations=10))
+    table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, True))
+    assert set(table["list"]) == {"goes_with", "after", "before"}
+    assert (table.groupby(["product", "list"]).size() == COUNT).all()
