@@ -162,7 +162,11 @@ def cuts(searches: Mapping[str, Mapping[str, Any]]) -> Markup:
             axes.plot(levels[shown], height[shown], color=SERIES[i], marker=_MARKS[i], linestyle="", label=name)
             axes.plot(levels[~shown], height[~shown], color=SERIES[i], marker="x", linestyle="")
         axes.set_xticks(np.arange(len(values)), [str(level) for level in range(len(values))])
-        axes.set(xlabel="uncertainty level (0 is surest)", ylabel="shown from score", ylim=(0, None))
+        axes.set(
+            xlabel="uncertainty level (0 is surest)",
+            ylabel="shown from score",
+            ylim=(0, 1.25 * max(finite, default=1.0)),
+        )
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=len(searches), handlelength=1, columnspacing=1)
 
     return svg_figure("cuts", "Lowest score that is shown, by uncertainty level and search; a cross means never.", draw)
