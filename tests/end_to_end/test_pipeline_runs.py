@@ -108,8 +108,8 @@ def test_the_backtest_shows_a_model_that_knows_something(finished):
 def test_people_get_answers(finished):
     name = read_table(Layout(finished.root).serving / "products.parquet")["name"].iloc[0]
     answer = finished.run("onward", "recommend", name)
-    assert "after" in answer.stdout.lower()
-    assert "before" in answer.stdout.lower()
+    for title in ("Goes with", "Bought after", "Bought before", "Instead of"):
+        assert title in answer.stdout
     status = finished.run("onward", "status").stdout
     assert "2017-11-20" in status
     assert "simulator" in status

@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from onward.ranking import fitting, relations
 from onward.ranking.evidence import pair_features
 from onward.ranking.fitting import Learners, fit_ranking
+from onward.ranking.list_names import LISTS
 from onward.ranking.ranking_model import RankingModel
-from onward.ranking.related_lists import LISTS, ListSettings, related_lists
+from onward.ranking.related_lists import ListSettings, related_lists
 from small_shop import (
     CHAIN,
     CLOCK,

@@ -10,7 +10,7 @@ from tiny_bundle import make_bundle, make_lists
 
 from onward.deployment.bundle_files import read_bundle, write_bundle
 from onward.deployment.served_lists import categories_seen, category_above, no_lists
-from onward.ranking.related_lists import LISTS
+from onward.ranking.list_names import LISTS
 
 
 @pytest.mark.parametrize("count", [1, 2, 10])

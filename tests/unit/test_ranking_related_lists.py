@@ -9,7 +9,8 @@ from test_ranking_evidence import embeddings_of
 
 from onward.ranking import relations
 from onward.ranking.catalogue import UNKNOWN, Catalogue
-from onward.ranking.related_lists import COLUMNS, LISTS, ListSettings, related_lists, substitutes, whose_lists
+from onward.ranking.list_names import COLUMNS, LISTS
+from onward.ranking.related_lists import ListSettings, related_lists, substitutes, whose_lists
 from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TYPE, fit, make_products, make_purchases, model_of
 
 COUNT = 5

@@ -10,7 +10,7 @@ from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
-from onward.ranking.related_lists import COLUMNS
+from onward.ranking.list_names import COLUMNS
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import IsotonicCalibrator
 from onward.uncertainty.levels import UncertaintyLevels

@@ -17,7 +17,7 @@ from onward.deployment.bundle import Bundle
 from onward.deployment.served_lists import category_above
 from onward.deployment.typical_features import pair_state
 from onward.errors import DataError
-from onward.ranking.related_lists import AFTER, BEFORE, GOES_WITH, INSTEAD, LISTS
+from onward.ranking.list_names import AFTER, BEFORE, GOES_WITH, INSTEAD, LISTS
 from onward.uncertainty.doubt import Judged
 
 Ints = npt.NDArray[np.int64]

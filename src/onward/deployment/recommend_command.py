@@ -117,7 +117,7 @@ def _known(bundle: "Bundle", path: Path) -> list[int]:
 
 
 def _show(answer: "Answer", bundle: "Bundle") -> None:
-    from onward.ranking.related_lists import LISTS
+    from onward.ranking.list_names import LISTS
 
     _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
     if answer.of_its_type:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.data.contract import CATEGORY_SEPARATOR
-from onward.ranking.related_lists import COLUMNS, LISTS
+from onward.ranking.list_names import COLUMNS, LISTS
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -17,13 +17,11 @@ from onward.model.embeddings import paired_dots
 from onward.ranking.catalogue import UNKNOWN, same
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
+from onward.ranking.list_names import AFTER, BEFORE, COLUMNS, GOES_WITH, INSTEAD
 from onward.ranking.ranking_model import RankingModel, ScoredPairs, place_in_run
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-
-GOES_WITH, AFTER, BEFORE, INSTEAD = LISTS = ("goes_with", "after", "before", "instead")
-COLUMNS = ("product", "list", "rank", "other", "score", "times", "count", "type_count")
 
 _MOST_OF_A_TYPE = 2
 # Direction orders the best of what is related, so many times as long as the list.
