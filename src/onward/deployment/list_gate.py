@@ -15,7 +15,7 @@ from onward.deployment.gate import Check, Verdict, said
 from onward.evaluation.intervals import CustomerBootstrap
 from onward.evaluation.related_quality import Outcome, gains_of, intervals_of, judge_lists
 from onward.evaluation.related_queries import Answers
-from onward.ranking.related_lists import AFTER, GOES_WITH
+from onward.ranking.list_names import AFTER, GOES_WITH
 
 JUDGED = {"basket": GOES_WITH, "later": AFTER}
 """The list that each relation's answers are held against."""

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from onward.ranking.directed_graph import Ints
+from onward.ranking.list_names import COLUMNS, GOES_WITH
 from onward.ranking.ranking_model import RankingModel, ScoredPairs
-from onward.ranking.related_lists import COLUMNS, GOES_WITH, ListSettings, lists_of
+from onward.ranking.related_lists import ListSettings, lists_of
 
 DEEPEST = 50
 """Most entries of a list that a judge looks at."""
