@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onward.deployment.gate import Limits, Rows, Scored, judge
+from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
 
 LIMITS = Limits(max_nll_increase=0.0005, max_recall_loss=0.02, pcoc_low=0.8, pcoc_high=1.25)
 RNG = np.random.default_rng(8)
@@ -85,3 +85,18 @@ def test_recall_is_compared_at_the_volume_of_the_challengers_policy():
 def test_a_policy_that_shows_nothing_is_refused_for_that_alone_beside_a_champion():
     silent = replace(GOOD, shown=np.zeros(6000, dtype=bool))
     assert ["policy shows" in reason for reason in refusals(verdict(silent, GOOD))] == [True]
+
+
+def test_two_verdicts_promote_together_only_if_both_would_and_what_failed_comes_first():
+    good = Verdict.of([(True, "a"), (True, "b")], {"auc": {"value": 0.7}})
+    bad = Verdict.of([(True, "c"), (False, "d")], {"hr": {"value": 0.1}})
+    both = good.together_with(bad)
+    assert both == Verdict(
+        False,
+        ("refused: d", "passed: a", "passed: b", "passed: c"),
+        {"auc": {"value": 0.7}, "hr": {"value": 0.1}},
+    )
+    assert not bad.together_with(good).promote
+    assert bad.together_with(refusal("e")).reasons == ("refused: d", "refused: e", "passed: c")
+    assert good.together_with(Verdict.of([(True, "c")], {})).promote
+    assert good.together_with(Verdict.of([], {})) == good

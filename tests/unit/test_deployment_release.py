@@ -1,18 +1,34 @@
 import hashlib
 import subprocess
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from tiny_bundle import make_bundle, make_features
 
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
+from onward.deployment.list_gate import ListLimits
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry, Version
-from onward.deployment.release import compare, flat_figures, objection, opponent, require_agreement, settle
+from onward.deployment.release import (
+    Compared,
+    compare,
+    flat_figures,
+    objection,
+    opponent,
+    require_agreement,
+    require_same_lists,
+    settle,
+)
+from onward.deployment.served_lists import no_lists
 from onward.errors import ArtifactError
 
 LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0)
+STRICT = ListLimits(max_hit_rate_loss=0.0, max_lift_loss=0.0)
+OF_LISTS = {f"{name}_{metric}10" for name in ("goes_with", "after") for metric in ("hr", "lift")}
+GAINS = {f"{name}_gain" for name in OF_LISTS}
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +41,89 @@ def rows():
     )
 
 
+def judged_on(rows):
+    """Thirty customers who took p2 with p0, and new after it: both lists of the tiny bundle name it."""
+    answers = pd.DataFrame({
+        "query": np.tile(np.arange(30), 2), "customer": np.tile(np.arange(30), 2), "source_product_id": "p0",
+        "relation": np.repeat(["basket", "later"], 30), "product_id": "p2",
+    })  # fmt: skip
+    ids = [f"p{number}" for number in range(6)]
+    return Compared(rows, answers, pd.DataFrame({"product_id": ids, "basket": 1 / 6, "later": 1 / 6}))
+
+
+def compared(bundle, rows, champion):
+    return compare(bundle, judged_on(rows), champion, LOOSE, STRICT, seed=1, threads=1)
+
+
 def test_a_bundle_is_compared_with_the_champion_on_the_same_rows(rows, tmp_path):
     write_bundle(tmp_path, make_bundle(seed=1))
-    verdict, _ = compare(make_bundle(), rows, tmp_path, LOOSE, seed=1, threads=1)
+    verdict, _ = compared(make_bundle(), rows, tmp_path)
     assert verdict.promote
-    assert {"auc", "pcoc", "nll_increase", "recall_gain"} == set(verdict.figures)
-    again, scored = compare(make_bundle(), rows, None, LOOSE, seed=1, threads=1)
-    assert set(again.figures) == {"auc", "pcoc"}
+    assert {"auc", "pcoc", "nll_increase", "recall_gain"} | OF_LISTS | GAINS == set(verdict.figures)
+    assert all(verdict.figures[name] == {"value": 0.0, "low": 0.0, "high": 0.0} for name in GAINS)
+    again, scored = compared(make_bundle(), rows, None)
+    assert set(again.figures) == {"auc", "pcoc"} | OF_LISTS
     assert len(scored.probability) == len(rows)
+
+
+def test_better_scores_do_not_make_up_for_worse_lists(rows, tmp_path):
+    write_bundle(tmp_path, make_bundle(seed=1))
+    bundle = make_bundle()
+    table = bundle.lists.table
+    worse = replace(bundle, lists=replace(bundle.lists, table=table[(table["other"] != 2).to_numpy()]))
+    verdict, _ = compared(worse, rows, tmp_path)
+    assert not verdict.promote
+    assert verdict.reasons[0].startswith("refused: goes_with: lift at ten")
+    assert any(reason.startswith("passed: AUC") for reason in verdict.reasons)
+    alone, _ = compared(worse, rows, None)
+    assert not alone.promote
+
+
+def test_a_champion_without_lists_is_no_obstacle(rows, tmp_path):
+    write_bundle(tmp_path, replace(make_bundle(seed=1), lists=no_lists(6)))
+    for name in ("lists.json", "lists.parquet", "categories_shown.parquet", "stands_for.parquet"):
+        (tmp_path / name).unlink()
+    verdict, _ = compared(make_bundle(), rows, tmp_path)
+    assert verdict.promote
+    assert set(verdict.figures) == {"auc", "pcoc", "nll_increase", "recall_gain"} | OF_LISTS
+
+
+def test_a_bundle_without_lists_is_refused(rows, tmp_path):
+    write_bundle(tmp_path, make_bundle(seed=1))
+    for champion in (tmp_path, None):
+        verdict, _ = compared(replace(make_bundle(), lists=no_lists(6)), rows, champion)
+        assert not verdict.promote
+        assert verdict.reasons[0] == "refused: the bundle holds no lists; run `dvc repro`"
+        assert len(verdict.reasons) > 1
+
+
+def swap(table):
+    """The first two entries change places."""
+    others = table["other"].tolist()
+    return table.assign(other=[others[1], others[0], *others[2:]])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        swap,
+        lambda table: table.assign(other=[1, *table["other"].tolist()[1:]]),
+        lambda table: table[1:],
+        lambda table: table[:-1],
+        lambda table: pd.concat([table, table.tail(1).assign(rank=99)]),
+        lambda table: pd.concat([table, table.head(1).assign(product=5)]),
+    ],
+    ids=["order", "entry", "first", "last", "more", "product"],
+)
+def test_a_bundle_that_lists_otherwise_than_was_judged_is_not_deployed(change):
+    bundle = make_bundle()
+    table = bundle.lists.table
+    judged = table[table["product"].isin([0, 2])]
+    require_same_lists(bundle, judged)
+    # As files give it back: other types, rows numbered anew.
+    require_same_lists(bundle, judged.astype({"product": "int64", "rank": "int64", "list": "str"}).reset_index())
+    with pytest.raises(ArtifactError, match=r"judged products are not those .* run `dvc repro --force evaluate`"):
+        require_same_lists(bundle, change(judged))
 
 
 def test_a_champion_that_cannot_score_the_rows_keeps_its_place(rows, tmp_path):
@@ -40,7 +131,7 @@ def test_a_champion_that_cannot_score_the_rows_keeps_its_place(rows, tmp_path):
     write_bundle(tmp_path, champion)
     text = (tmp_path / "scorer.json").read_text()
     (tmp_path / "scorer.json").write_text(text.replace("customer_visits_28d", "customer_mood"))
-    verdict, _ = compare(make_bundle(), rows, tmp_path, LOOSE, seed=1, threads=1)
+    verdict, _ = compared(make_bundle(), rows, tmp_path)
     assert not verdict.promote
     assert "customer_mood" in verdict.reasons[0]
     assert "onward promote" in verdict.reasons[0]
@@ -50,13 +141,13 @@ def test_a_champion_that_lacks_a_product_keeps_its_place(rows, tmp_path):
     champion = make_bundle(seed=1)
     champion.products.loc[2, "product_id"] = "gone"
     write_bundle(tmp_path, champion)
-    verdict, _ = compare(make_bundle(), rows, tmp_path, LOOSE, seed=1, threads=1)
+    verdict, _ = compared(make_bundle(), rows, tmp_path)
     assert not verdict.promote
     assert "1500 of 1500" in verdict.reasons[0]
 
 
 def test_a_bundle_that_disagrees_with_the_backtest_is_not_deployed(rows):
-    _, scored = compare(make_bundle(), rows, None, LOOSE, seed=1, threads=1)
+    _, scored = compared(make_bundle(), rows, None)
     predictions = rows.assign(probability=scored.probability, shown=scored.shown)
     require_agreement(scored, predictions)
     for column, value in (("probability", scored.probability[7] + 0.01), ("shown", not scored.shown[7])):

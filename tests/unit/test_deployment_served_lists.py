@@ -35,6 +35,29 @@ def test_a_product_that_nobody_stands_for_has_none():
     assert all(rows.empty for rows in no_lists(6).of(0, 9).values())
 
 
+@pytest.mark.parametrize("count", [1, 2, 10])
+@pytest.mark.parametrize("name", LISTS)
+def test_the_matrix_holds_the_beginning_of_one_list_of_every_product(name, count):
+    lists = make_lists()
+    matrix = lists.matrix(name, count)
+    assert matrix.shape == (6, count)
+    for product in range(4):
+        wanted = lists.of(product, count)[name]["other"].tolist()
+        assert matrix[product].tolist() == wanted + [-1] * (count - len(wanted))
+    assert (matrix[5] == -1).all()
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_matrix_gives_a_product_the_lists_of_the_one_that_stands_for_it(name):
+    lists = make_lists()
+    listed = [other for other in lists.matrix(name, 10)[4].tolist() if other not in {-1, 4}]
+    assert listed == lists.of(4, 10)[name]["other"].tolist()
+
+
+def test_the_matrix_of_no_lists_is_empty():
+    assert no_lists(6).matrix("goes_with", 3).tolist() == [[-1] * 3] * 6
+
+
 def test_lists_are_the_same_after_a_trip_through_files(tmp_path):
     bundle = make_bundle()
     write_bundle(tmp_path, bundle)

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,15 +11,26 @@ import pytest
 from onward.artifacts import Layout, write_arrays, write_json, write_table, write_text
 from onward.errors import DataError
 from onward.evaluation.backtest import decide_all, describe, end_of_log, label_matured, refuse_empty
+from onward.evaluation.related_comparison import SERVED
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import PAIR_FEATURES
 from onward.params import parse_params
+from onward.ranking import relations
+from onward.ranking.evidence import CountingRules
+from onward.ranking.fitting import Learners, fit_ranking
+from onward.ranking.learned_lift import LiftSettings
+from onward.ranking.related_lists import related_lists
 from onward.stages.evaluate import run
+from onward.stages.ranking import list_settings, trained_ranking
+from onward.stages.ranking_files import write_ranking
 from onward.thresholds.comparison import CONTROL
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 AS_OF = datetime(2017, 11, 20)
+PRODUCTS, CUSTOMERS = 30, 80
+IDS = np.array([f"p{number:02d}" for number in range(PRODUCTS)])
+SPLITS = ("train", "selection")
 
 
 def test_a_label_is_a_conversion_after_the_impression_and_within_the_window():
@@ -65,41 +77,73 @@ def test_the_control_decides_by_levels_that_mean_nothing():
 
 def test_the_line_about_a_backtest_without_conversions_claims_no_figure():
     nothing = {"value": None}
-    line = describe({"classification": {"n": 3, "auc": nothing, "pcoc": nothing}, "ranking": {"winner": "popularity"}})
-    assert line == "3 test impressions: none converted; best ranking: popularity"
+    overall = {"n": 3, "auc": nothing, "pcoc": nothing}
+    line = describe({"classification": overall, "related": {"goes_with": []}})
+    assert line == "3 test impressions: none converted, no lists could be judged"
+    row = {"method": SERVED, "basket": {"hr@10": nothing, "lift@10": nothing}}
+    assert describe({"classification": overall, "related": {"goes_with": [row]}}) == line
+    row["basket"] = {"hr@10": {"value": 0.25}, "lift@10": {"value": 3.04}}
+    line = describe({"classification": overall, "related": {"goes_with": [row]}})
+    assert line.endswith("goes with: hit rate 0.250 at ten, 3.0 times chance")
+
+
+def make_shop():
+    """Products of ten types, customers, and their purchases from 200 days before the clock to 40 after it."""
+    rng = np.random.default_rng(7)
+    products = pd.DataFrame({
+        "product": np.arange(PRODUCTS), "product_id": IDS,
+        "category": [f"FOOD > TYPE {number // 3}" for number in range(PRODUCTS)],
+    })  # fmt: skip
+    split = np.where(np.arange(CUSTOMERS) % 2, "test", np.where(np.arange(CUSTOMERS) % 4, "selection", "train"))
+    # Who comes does so every fourth day, so that there are baskets of several products.
+    customer, day = rng.integers(0, CUSTOMERS, 6000), rng.integers(-50, 11, 6000) * 4
+    purchases = pd.DataFrame({
+        "customer": customer, "order": customer * 1000 + day + 500, "product": rng.integers(0, PRODUCTS, 6000),
+        "purchased_at": (pd.Timestamp(AS_OF) + pd.to_timedelta(day, unit="D")).astype("datetime64[us]"),
+        "quantity": 1.0, "amount": 2.0,
+    })  # fmt: skip
+    purchases = purchases.drop_duplicates(["order", "product"], ignore_index=True)
+    customers = pd.DataFrame({"customer": np.arange(CUSTOMERS), "customer_id": IDS[0], "split": split})
+    return products, customers, purchases
+
+
+@pytest.fixture(scope="module")
+def ranking():
+    """What train_gnn would have learnt of that shop."""
+    products, customers, purchases = make_shop()
+    learners = Learners(*(customers.loc[customers["split"] == each, "customer"].to_numpy() for each in SPLITS))
+    trees = LiftSettings(
+        pairs=2000, rivals=2, iterations=8, learning_rate=0.15, leaves=4, min_rows_in_leaf=20, l2=1.0, feature_share=0.8
+    )
+    rules = CountingRules(
+        min_customers=20, min_support=1, follow_days=30, follow_visits=6, recent_days=28, popularity_prior=100.0
+    )
+    known = purchases[purchases["purchased_at"] < AS_OF]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_FITTED_PAIRS", 3000)
+        return fit_ranking(products, known, learners, AS_OF - 56 * DAY, AS_OF, 60, rules, trees, None, 0, 1)
 
 
 @pytest.fixture
-def layout(tmp_path):
+def layout(tmp_path, ranking):
     """A small shop as the earlier stages would have left it."""
     rng = np.random.default_rng(0)
     layout = Layout(tmp_path)
-    products, customers, n = 30, 80, 6000
-    ids = np.array([f"p{i:02d}" for i in range(products)])
-    write_table(
-        layout.serving / "products.parquet",
-        pd.DataFrame({"product": np.arange(products), "product_id": ids, "category": "FOOD > BREAD"}),
-    )
-    split = np.where(np.arange(customers) % 2, "test", "selection")
-    write_table(
-        layout.serving / "customers.parquet",
-        pd.DataFrame({"customer": np.arange(customers), "customer_id": ids[0], "split": split}),
-    )
-    day = rng.integers(-200, 42, n)
-    purchases = pd.DataFrame({
-        "customer": rng.integers(0, customers, n),
-        "product": rng.integers(0, products, n),
-        "purchased_at": [AS_OF + int(d) * DAY for d in day],
-    })  # fmt: skip
-    write_table(layout.serving / "purchases.parquet", purchases[day < 0])
-    write_table(layout.backtest / "purchases.parquet", purchases[(day >= 0) & (purchases["customer"] % 2 == 1)])
+    products, customers, purchases = make_shop()
+    write_table(layout.serving / "products.parquet", products)
+    write_table(layout.serving / "customers.parquet", customers)
+    known, of_test = purchases["purchased_at"] < AS_OF, purchases["customer"] % 2 == 1
+    write_table(layout.serving / "purchases.parquet", purchases[known])
+    write_table(layout.backtest / "purchases.parquet", purchases[~known & of_test])
+    write_ranking(layout.model / "ranking", ranking)
+    write_json(layout.model / "direction.json", {"yes": True})
 
     shown = 900
     impressions = pd.DataFrame({
         "impression": np.arange(5000, 5000 + shown),
-        "customer": rng.integers(0, customers // 2, shown) * 2 + 1,
-        "source": rng.integers(0, products, shown),
-        "target": rng.integers(0, products, shown),
+        "customer": rng.integers(0, CUSTOMERS // 2, shown) * 2 + 1,
+        "source": rng.integers(0, PRODUCTS, shown),
+        "target": rng.integers(0, PRODUCTS, shown),
         "shown_at": [AS_OF + int(d) * DAY for d in rng.integers(0, 14, shown)],
     })  # fmt: skip
     signal = rng.random(shown)
@@ -115,12 +159,12 @@ def layout(tmp_path):
     features = pd.DataFrame({"impression": impressions["impression"], "signal": signal.astype("f4")})
     write_table(layout.backtest / "features.parquet", features)
 
-    flat = rng.normal(size=(products, 4)).astype("f4")
-    embeddings = Embeddings(flat, flat, np.zeros(products, "f4"), 0.1)
+    flat = rng.normal(size=(PRODUCTS, 4)).astype("f4")
+    embeddings = Embeddings(flat, flat, np.zeros(PRODUCTS, "f4"), 0.1)
     write_arrays(layout.model / "embeddings.npz", embeddings.to_arrays())
     edges = pd.DataFrame({"source": [0, 1], "target": [1, 2], "support": 4.0, "reverse_support": 1.0, "expected": 1.0,
                           "score": 2.0})  # fmt: skip
-    nodes = pd.DataFrame({"product": np.arange(products), "customers": 40.0, "fresh_customers": 30.0})
+    nodes = pd.DataFrame({"product": np.arange(PRODUCTS), "customers": 40.0, "fresh_customers": 30.0})
     write_table(layout.model / "edges.parquet", edges)
     write_table(layout.model / "nodes.parquet", nodes)
     names = ["signal", *PAIR_FEATURES]
@@ -161,14 +205,18 @@ def files(layout):
 def test_the_stage_writes_rows_results_and_headline_and_the_same_bytes_again(layout, params):
     line = run(layout, params)
     assert line.startswith("900 test impressions: AUC 0.")
+    assert "goes with: hit rate 0." in line
     written = files(layout)
     assert set(written) == {
+        "artifacts/evaluation/gate_answers.parquet",
+        "artifacts/evaluation/gate_chance.parquet",
         "artifacts/evaluation/gate_rows.parquet",
+        "artifacts/evaluation/lists.parquet",
         "artifacts/evaluation/predictions.parquet",
         "artifacts/evaluation/results.json",
         "metrics/evaluation.json",
         "plots/heatmap.csv",
-        "plots/ranking.csv",
+        "plots/related.csv",
         "plots/reliability_backtest.csv",
         "plots/slices.csv",
     }
@@ -188,7 +236,33 @@ def test_predictions_speak_outside_ids_and_gate_rows_can_be_scored_again(layout,
     assert (gate.set_index("impression")["signal"] == features["signal"]).all()
 
 
-def test_the_headline_names_policies_methods_and_the_winner(layout, params):
+def test_queries_for_the_gate_are_test_customers_own_and_lists_those_that_are_served(layout, params):
+    run(layout, params)
+    answers, chance, lists = (
+        pd.read_parquet(layout.evaluation / f"{name}.parquet") for name in ("gate_answers", "gate_chance", "lists")
+    )
+    products, _, purchases = make_shop()
+    asked = set(answers["source_product_id"])
+    assert asked | set(answers["product_id"]) <= set(products["product_id"])
+    assert (answers["customer"] % 2 == 1).all()
+    assert set(answers["relation"]) == {"basket", "later"}
+    assert (answers["source_product_id"] != answers["product_id"]).all()
+    later = purchases[purchases["purchased_at"] >= AS_OF]
+    bought = set(zip(later["customer"], IDS[later["product"]], strict=True))
+    for name in ("source_product_id", "product_id"):
+        assert set(zip(answers["customer"], answers[name], strict=True)) <= bought
+    kind = products.set_index("product_id")["category"]
+    basket = answers[answers["relation"] == "basket"]
+    assert (kind[basket["source_product_id"]].to_numpy() != kind[basket["product_id"]].to_numpy()).all()
+    assert chance[["basket", "later"]].sum().tolist() == pytest.approx([1.0, 1.0])
+    assert asked <= set(IDS[lists["product"].unique()])
+    served = related_lists(
+        trained_ranking(layout, params, None), np.unique(lists["product"]), list_settings(layout, params)
+    )
+    pd.testing.assert_frame_equal(lists, served, check_dtype=False)
+
+
+def test_the_headline_names_policies_methods_and_the_best_baseline(layout, params):
     run(layout, params)
     headline = json.loads((layout.metrics / "evaluation.json").read_text())
     results = json.loads((layout.evaluation / "results.json").read_text())
@@ -196,8 +270,12 @@ def test_the_headline_names_policies_methods_and_the_winner(layout, params):
     assert headline["n"] == results["rows"]["matured"] == 900
     assert headline["deployed_policy"] == "ew_dpmt"
     assert set(headline["policies"]) == {"single", "mist", "ew_dpmt", CONTROL}
-    assert headline["ranking_winner"] in headline["ranking"]
-    assert {"graph", "encoder", "popularity", "markov", "window_counts"} < set(headline["ranking"])
+    related, orders = results["related"], headline["related"]["orders"]
+    assert set(related["best_baseline"]) == {"basket", "later"}
+    assert set(related["best_baseline"].values()) <= set(related["tuning"]) < set(orders)
+    assert f"served at weight {params.ranking.popularity_weight:g}" in orders
+    assert set(headline["related"]["goes_with"]) == {SERVED, *related["tuning"]}
+    assert all(row["breaches"] == 0 for row in related["goes_with"])
     assert sum(row["n"] for row in results["by_level"]) == 900
 
 
@@ -211,8 +289,11 @@ def test_a_log_that_ends_too_soon_is_refused_with_the_remedy(layout, params):
 
 
 def test_evaluate_alone_reads_what_came_after_as_of():
-    stages = (ROOT / "src" / "onward" / "stages").glob("*.py")
-    readers = {path.stem for path in stages if "layout.backtest" in path.read_text()}
-    assert readers - {"ingest"} == {"evaluate"}  # ingest writes it
+    stages = {path.stem: path.read_text() for path in (ROOT / "src" / "onward" / "stages").glob("*.py")}
+    readers = {name for name, text in stages.items() if "layout.backtest" in text}
+    assert readers - {"ingest", "graph_ingest"} == {"evaluate", "related", "graph_evaluate"}  # both ingests write it
+    for part in ("related", "graph_evaluate"):
+        named = re.compile(rf"onward\.stages(\.| import .*\b){part}\b")
+        assert {name for name, text in stages.items() if named.search(text)} == {"evaluate"}
     rest = [path for path in (ROOT / "src" / "onward").rglob("*.py") if path.parent.name != "stages"]
     assert [path.name for path in rest if ".backtest /" in path.read_text()] == []

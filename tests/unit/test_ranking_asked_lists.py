@@ -1,0 +1,68 @@
+"""What a judge is told is what is served: the same lists as those that are made for the bundle."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from onward.ranking import relations
+from onward.ranking.asked_lists import DEEPEST, AskedLists
+from onward.ranking.list_names import COLUMNS, GOES_WITH
+from onward.ranking.ranking_model import RankingModel
+from onward.ranking.related_lists import ListSettings, related_lists
+from small_shop import PRODUCTS, fit, make_purchases, model_of
+
+SOURCES = np.array([0, 3, 12, 27])
+EVERYONE = np.arange(PRODUCTS)
+
+
+@pytest.fixture(scope="module")
+def model():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relations, "_FITTED_PAIRS", 3000)
+        return model_of(fit(make_purchases(0, 60), iterations=10))
+
+
+@pytest.fixture(params=[True, False], ids=["directed", "undirected"])
+def settings(request):
+    return ListSettings(5, 0.25, request.param)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize(("relation", "name"), [("basket", "together"), ("later", "after")])
+def test_an_order_is_that_of_the_ranking_model(model, settings, relation, name, weight):
+    asked = AskedLists(model, settings)
+    for sources in (SOURCES, EVERYONE, SOURCES):
+        found = asked.order(sources, relation, weight)
+        assert found.shape == (len(sources), DEEPEST)
+        np.testing.assert_array_equal(found, model.order(sources, name, weight, DEEPEST))
+
+
+def test_complements_and_the_table_are_the_lists_that_are_served(model, settings):
+    asked = AskedLists(model, settings)
+    assert tuple(asked.table.columns) == COLUMNS
+    assert asked.table.empty
+    for sources in (EVERYONE, SOURCES):
+        asked.order(sources, "basket", 0.5)  # must leave no trace
+        found, served = asked.goes_with(sources), related_lists(model, sources, settings)
+        pd.testing.assert_frame_equal(asked.table, served)
+        assert found.shape == (len(sources), DEEPEST)
+        mine = served[served["list"] == GOES_WITH].groupby("product")["other"]
+        for source, row in zip(sources, found, strict=True):
+            others = mine.get_group(source).tolist()
+            assert row.tolist() == others + [-1] * (DEEPEST - len(others))
+
+
+def test_sources_are_scored_once_however_often_they_are_asked_about(model, settings, monkeypatch):
+    scored, calls = RankingModel.scored, []
+
+    def counted(self, sources, *, backwards):
+        calls.append((sources.tolist(), backwards))
+        return scored(self, sources, backwards=backwards)
+
+    monkeypatch.setattr(RankingModel, "scored", counted)
+    asked = AskedLists(model, settings)
+    for weight in (0.0, 0.5):
+        for relation in ("basket", "later"):
+            asked.order(SOURCES, relation, weight)
+    asked.goes_with(SOURCES.copy())
+    assert calls == [(SOURCES.tolist(), settings.directed)]
