@@ -1,7 +1,7 @@
-"""Write the README's measured table from benchmarks/results/complete_journey.json, or check that it is that.
+"""Write the README's measured table, and that of docs/related.md, from benchmarks/results/related.json.
 
 Usage:
-    python -m tools.readme           # rewrite the table between its two markers
+    python -m tools.readme           # rewrite both tables between their markers
 """
 
 import json
@@ -9,15 +9,46 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN, END = "<!-- table: benchmarks/results/complete_journey.json -->", "<!-- end of table -->"
+BEGIN, END = "<!-- table: benchmarks/results/related.json -->", "<!-- end of table -->"
+SERVED = "Onward"
+SHOWN = ("popularity", "popularity among new", "co-occurrence", "cosine", "BM25 (implicit)", "ALS (implicit)")
+ORDERS = {"w = 0": "Onward, most related", "w = 0.5": "Onward, in between", "w = 1": "Onward, most probable"}
+
+_BOTH = ("same basket", "newly later")
+
+
+def means(result: dict[str, Any], relevant: str) -> list[dict[str, Any]]:
+    """Rows of one relation that are means over the clocks and were measured."""
+    rows = [row for row in result["rows"] if row["relevant"] == relevant and row["clock"] == "mean"]
+    return [row for row in rows if row["hr@10"] is not None]
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the Markdown table of a benchmark's rows with intervals."""
-    lines = ["| backtest on held-out households | value | 95 % interval |", "|---|--:|--:|"]
-    lines += [
-        f"| {row['what']} | {row['value']:.3f} | {row['low']:.3f} to {row['high']:.3f} |" for row in result["rows"]
+    """Return the README's table: served orders first, then the best known baselines as tuned."""
+    found = {relation: means(result, relation) for relation in _BOTH}
+    lines = [
+        "| ten products after one that was bought | same basket: hit rate | lift | bought new later: hit rate | lift |",
+        "|---|--:|--:|--:|--:|",
     ]
+    for setting, name in ORDERS.items():
+        rows = [_only(found[relation], SERVED, setting) for relation in _BOTH]
+        lines.append(f"| **{name}** | {' | '.join(_cells(row) for row in rows)} |")
+    for name in SHOWN:
+        rows = [next((row for row in found[relation] if row["method"] == name), None) for relation in _BOTH]
+        if all(rows):
+            lines.append(f"| {name} | {' | '.join(_cells(row) for row in rows if row)} |")
+    return "\n".join(lines)
+
+
+def whole_table(result: dict[str, Any]) -> str:
+    """Return every row that is a mean over the clocks, with intervals, for docs/related.md."""
+    lines = ["| relevant | method | setting | hit rate at 10 | lift at 10 | coverage |", "|---|---|---|--:|--:|--:|"]
+    for relevant in (*_BOTH, "complements, same basket"):
+        lines += [
+            f"| {relevant} | {row['method']} | {row['setting']} | {_ranged(row, 'hr@10', 3)} | "
+            f"{_ranged(row, 'lift@10', 2)} | {row['coverage']:.2f} |"
+            for row in means(result, relevant)
+        ]
     return "\n".join(lines)
 
 
@@ -33,11 +64,26 @@ def with_table(readme: str, result: dict[str, Any]) -> str:
     return between_markers(readme, BEGIN, table(result))
 
 
+def _only(rows: list[dict[str, Any]], method: str, setting: str) -> dict[str, Any]:
+    return next(row for row in rows if (row["method"], row["setting"]) == (method, setting))
+
+
+def _cells(row: dict[str, Any]) -> str:
+    return f"{row['hr@10']:.3f} | {row['lift@10']:.2f}"
+
+
+def _ranged(row: dict[str, Any], name: str, digits: int) -> str:
+    value, low, high = (f"{row[key]:.{digits}f}" for key in (name, f"{name} low", f"{name} high"))
+    return f"{value} ({low} to {high})"
+
+
 def main() -> None:
-    """Rewrite README.md."""
-    path = ROOT / "README.md"
-    result = json.loads((ROOT / "benchmarks/results/complete_journey.json").read_text(encoding="utf-8"))
-    path.write_text(with_table(path.read_text(encoding="utf-8"), result), encoding="utf-8")
+    """Rewrite README.md and docs/related.md."""
+    result = json.loads((ROOT / "benchmarks/results/related.json").read_text(encoding="utf-8"))
+    readme, page = ROOT / "README.md", ROOT / "docs" / "related.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8"), result), encoding="utf-8")
+    text = between_markers(page.read_text(encoding="utf-8"), BEGIN, whole_table(result))
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

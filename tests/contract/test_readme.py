@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from onward.ranking.link_scores import GRIDS
-from tools.readme import with_table
+from tools.readme import BEGIN, between_markers, whole_table, with_table
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -14,9 +14,28 @@ RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 
 
 def test_the_table_is_the_one_the_benchmark_wrote():
-    # Mend with: python -m benchmarks.complete_journey && python -m tools.readme
-    result = json.loads((ROOT / "benchmarks" / "results" / "complete_journey.json").read_text())
+    # Mend with: python -m benchmarks.related && python -m tools.readme
+    result = json.loads((ROOT / "benchmarks" / "results" / "related.json").read_text())
     assert with_table(README, result) == README
+    page = (ROOT / "docs" / "related.md").read_text()
+    assert between_markers(page, BEGIN, whole_table(result)) == page
+
+
+def test_what_is_said_of_complements_is_what_the_benchmark_found():
+    rows = json.loads((ROOT / "benchmarks" / "results" / "related.json").read_text())["rows"]
+    mean = [row for row in rows if row["relevant"] == "complements, same basket" and row["clock"] == "mean"]
+    served = next(row for row in mean if row["method"] == "Onward")
+    assert f"hit in {served['hr@10']:.3f} of cases at {served['lift@10']:.2f} times chance" in README
+    ahead = [row for row in mean if row["hr@10"] > served["hr@10"] and row["lift@10"] > served["lift@10"]]
+    for row in ahead:
+        assert f"{row['method'].split()[0]} with another setting has {row['hr@10']:.3f} and {row['lift@10']:.2f}" in README
+    assert ("with another setting has" in README) == bool(ahead)
+
+
+def test_the_three_questions_are_answered_as_the_benchmark_says():
+    claims = json.loads((ROOT / "benchmarks" / "results" / "diagnosis.json").read_text())["claims"]
+    right = f"{claims['diagnosis_right']:.3f}"[1:]
+    assert f"The answers are right in\n{right} of 160 simulated shops" in README
 
 
 def test_figures_in_the_text_are_claims_of_the_benchmark():
@@ -24,7 +43,6 @@ def test_figures_in_the_text_are_claims_of_the_benchmark():
     assert f"{claims['impressions']:,.0f} of them, with {claims['conversions']:.0f} conversions" in README
     assert f"of {claims['customers']:.0f} households" in README
     cost = json.loads((ROOT / "benchmarks" / "results" / "reproducibility.json").read_text())["claims"]
-    assert f"takes {cost['pipeline_seconds']:.0f} s after installation and {cost['peak_memory_gb']:.1f} GB" in README
     assert cost["hash_mismatches"] == 0
 
 
@@ -88,8 +106,8 @@ def test_the_first_screen_has_the_two_commands_and_the_figure():
     first_screen = README[: README.index("<!-- end of table -->")]
     assert "make run" in first_screen
     assert "make test" in first_screen
-    assert "](docs/images/positives_per_day.svg)" in first_screen
-    assert (ROOT / "docs" / "images" / "positives_per_day.svg").is_file()
+    assert "](docs/images/related_frontier.svg)" in first_screen
+    assert (ROOT / "docs" / "images" / "related_frontier.svg").is_file()
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
