@@ -28,7 +28,9 @@ def test_what_is_said_of_complements_is_what_the_benchmark_found():
     assert f"hit in {served['hr@10']:.3f} of cases at {served['lift@10']:.2f} times chance" in README
     ahead = [row for row in mean if row["hr@10"] > served["hr@10"] and row["lift@10"] > served["lift@10"]]
     for row in ahead:
-        assert f"{row['method'].split()[0]} with another setting has {row['hr@10']:.3f} and {row['lift@10']:.2f}" in README
+        assert (
+            f"{row['method'].split()[0]} with another setting has {row['hr@10']:.3f} and {row['lift@10']:.2f}" in README
+        )
     assert ("with another setting has" in README) == bool(ahead)
 
 

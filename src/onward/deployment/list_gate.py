@@ -105,7 +105,8 @@ def judge_served_lists(
             ))  # fmt: skip
             moved = f"{name}: lift at ten moves by {said(gain['lift'], 2, '+')} against the champion's {before:.2f}"
             checks.append((
-                gain["lift"].value >= -limits.max_lift_loss * before,
+                # A champion that lists nothing for these sources has no lift to lose.
+                not np.isfinite(before) or gain["lift"].value >= -limits.max_lift_loss * before,
                 f"{moved} and may fall by a share of {limits.max_lift_loss:g}",
             ))  # fmt: skip
     return Verdict.of(checks, figures)

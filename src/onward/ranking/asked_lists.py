@@ -38,7 +38,7 @@ class AskedLists:
     def goes_with(self, sources: Ints) -> Ints:
         """[m, DEEPEST] complements exactly as they are served, -1 after the last."""
         self.table = lists_of(self.model, sources, self._rows(sources), self.settings)
-        mine = self.table[(self.table["list"] == GOES_WITH).to_numpy(bool)]
+        mine = self.table[((self.table["list"] == GOES_WITH) & (self.table["rank"] <= DEEPEST)).to_numpy(bool)]
         found = np.full((len(sources), DEEPEST), -1, dtype=np.int64)
         row = np.searchsorted(sources, mine["product"].to_numpy(np.int64))
         found[row, mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy(np.int64)
