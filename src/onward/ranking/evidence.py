@@ -9,7 +9,7 @@ from onward.model.embeddings import Embeddings, paired_dots
 from onward.ranking.catalogue import Catalogue, same
 from onward.ranking.directed_graph import Ints
 from onward.ranking.popularity import Popularity, recent_popularity
-from onward.ranking.relations import Relation, count_baskets, count_following, pairs_of_visits, share_baskets
+from onward.ranking.relations import Relation, count_baskets, count_following, pairs_of_visits
 from onward.ranking.shared_customers import SharedCustomers
 from onward.ranking.shopping import Shopping
 
@@ -48,7 +48,6 @@ class Evidence:
         catalogue: levels, attributes, prices.
         candidates: [C] products that may be recommended, ascending.
         together: bought in one basket; the same both ways.
-        shared_baskets: the same, a pair of a large basket weighing less.
         next_visit: v on the visit after u.
         after: v bought new within so many days after u.
         shared: customers of both.
@@ -59,7 +58,6 @@ class Evidence:
     catalogue: Catalogue
     candidates: Ints
     together: Relation
-    shared_baskets: Relation
     next_visit: Relation
     after: Relation
     shared: SharedCustomers
@@ -88,16 +86,15 @@ def gather(
     next_earlier, next_later = pairs_of_visits(shopping.visit_customer, shopping.visit_day, 1, rules.follow_days)
     before, new = shopping.visits[earlier], shopping.fresh[later]
     here, there = shopping.visits[next_earlier], shopping.visits[next_later]
-    together, shared_baskets = (
-        Relation.of(levels, [count(shopping.baskets, *level) for level in zip(levels, least, strict=True)], seed)
-        for count in (count_baskets, share_baskets)
+    together = Relation.of(
+        levels, [count_baskets(shopping.baskets, *level) for level in zip(levels, least, strict=True)], seed
     )
     after, next_visit = (
         Relation.of(levels, [count_following(*visits, *level) for level in zip(levels, least, strict=True)], seed)
         for visits in ((before, new), (here, there))
     )
     return Evidence(
-        catalogue, candidates, together, shared_baskets, next_visit, after, SharedCustomers.of(shopping, seed),
+        catalogue, candidates, together, next_visit, after, SharedCustomers.of(shopping, seed),
         recent_popularity(shopping, candidates, rules.recent_days, rules.popularity_prior), embeddings,
     )  # fmt: skip
 
@@ -112,7 +109,7 @@ def level_codes(catalogue: Catalogue, candidates: Ints) -> tuple[Ints, ...]:
 def feature_names(evidence: Evidence) -> tuple[str, ...]:
     """Names of the columns of `pair_features`."""
     levels = _LEVELS[-len(evidence.together.codes) :]
-    ways = ("together", "shared_baskets", "after", "before", "next_visit", "visit_before")
+    ways = ("together", "after", "before", "next_visit", "visit_before")
     counted = tuple(f"{way}_{level}" for way in ways for level in levels)
     attributes = tuple(f"same_{name}" for name in evidence.catalogue.attributes)
     encoded = _ENCODED if evidence.embeddings is not None else ()
@@ -141,7 +138,7 @@ def pair_features(evidence: Evidence, u: Ints, v: Ints) -> Features:
     """
     catalogue, popularity = evidence.catalogue, evidence.popularity
     columns = [
-        *(np.log(each) for relation in (evidence.together, evidence.shared_baskets) for each in relation.lifts(u, v)),
+        *(np.log(each) for each in evidence.together.lifts(u, v)),
         *(np.log(each) for relation in (evidence.after, evidence.next_visit) for pair in ((u, v), (v, u))
           for each in relation.lifts(*pair)),
         *_own_evidence(evidence, u, v),

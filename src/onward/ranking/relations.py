@@ -119,34 +119,6 @@ def count_baskets(baskets: sp.csr_matrix, codes: Ints, least: float) -> PairCoun
     return PairCounts(_pruned(both, least), margin, margin, float(held.shape[0]))
 
 
-def share_baskets(baskets: sp.csr_matrix, codes: Ints, least: float) -> PairCounts:
-    """Like `count_baskets`, each pair of a basket of n products weighing 1 / (n - 1).
-
-    A basket then says one thing of each of its products, however large it is: which other product is drawn from it. Two
-    of a few products say more of each other than two of a hundred.
-
-    Args:
-        baskets: [B, P] which products each basket holds.
-        codes: [P] code of every product at the level; negative ones are left out.
-        least: pairs seen in fewer baskets are taken for never seen.
-    """
-    size = np.diff(baskets.indptr)
-    weight = np.where(size > 1, 1.0 / np.maximum(size - 1, 1), 0.0).astype(np.float32)
-    items = _coded(baskets, codes)
-    held = _present(items)
-    weighed = sp.csr_matrix(sp.diags_array(weight) @ held)
-    back = held.T.tocsr()
-    counts, shares = sp.csr_matrix(back @ held), sp.csr_matrix(back @ weighed)
-    repeated = _present(sp.csr_matrix(items.multiply(items > 1.5)))
-    counts.setdiag(np.asarray(repeated.sum(axis=0)).ravel())
-    shares.setdiag(np.asarray(repeated.T @ weight).ravel())
-    for each in (counts, shares):
-        each.sort_indices()
-    shares.data[counts.data < least] = 0.0
-    margin = np.asarray(held[size > 1].sum(axis=0), dtype=np.float64).ravel()
-    return PairCounts(_pruned(shares, 0.0), margin, margin, float((size > 1).sum()))
-
-
 def count_following(first: sp.csr_matrix, second: sp.csr_matrix, codes: Ints, least: float) -> PairCounts:
     """What is bought on the second of two visits, by code, after what was bought on the first.
 

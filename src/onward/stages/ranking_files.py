@@ -26,7 +26,7 @@ from onward.ranking.ranking_model import RankingModel
 from onward.ranking.relations import PairCounts, Relation
 from onward.ranking.shared_customers import SharedCustomers
 
-_COUNTED = ("together", "shared_baskets", "next_visit", "after")
+_COUNTED = ("together", "next_visit", "after")
 _ATTRIBUTE = "attribute_"
 
 
@@ -85,8 +85,7 @@ def read_ranking(folder: Path, embeddings: Embeddings, short_list: int, threads:
         relations[name] = Relation(levels, tuple(counts), tuple(manifest[name]["strengths"]))
     shared = read_table(folder / "customers.parquet")
     evidence = Evidence(
-        catalogue, arrays["candidates"], relations["together"], relations["shared_baskets"], relations["next_visit"],
-        relations["after"],
+        catalogue, arrays["candidates"], relations["together"], relations["next_visit"], relations["after"],
         SharedCustomers.from_pairs(
             shared["customer"].to_numpy(np.int64), shared["product"].to_numpy(np.int64),
             manifest["customers"], catalogue.products,
