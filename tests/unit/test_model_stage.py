@@ -99,12 +99,6 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def without_direction(layout):
-    model, metrics = contents(layout.model), json.loads((layout.metrics / "train.json").read_text())
-    del model["direction.json"], metrics["direction"]
-    return model, metrics
-
-
 def test_model_folder_holds_what_scoring_needs(trained):
     layout, line = trained
     model = read_trained_model(layout.model)
@@ -132,33 +126,33 @@ def test_metrics_set_the_model_beside_what_is_simpler(trained):
     assert list(history.columns) == ["epoch", "loss", "mrr", "hit_rate_10"]
 
 
-def without_ranking(files):
-    return {name: content for name, content in files.items() if not name.startswith("ranking")}
+def beside(files):
+    """What ranking and direction leave: they alone may know the training window."""
+    return {name: content for name, content in files.items() if not name.startswith(("ranking", "direction"))}
 
 
 def test_same_input_gives_same_bytes_and_purchases_from_the_clock_on_change_none(trained, params, tmp_path):
     """As-of guard of all: nothing knows a purchase at or after the clock."""
     layout, line = trained
-    again = write_shop(tmp_path, params, more_from=params.run.clock)
-    assert train_gnn.run(again, params) == line
-    # Whether the log has direction is asked of all that is known at the clock: it says how lists are made, not scores.
-    assert without_direction(again) == without_direction(layout)
-    third = write_shop(tmp_path / "third", params, later_purchases=False)
-    train_gnn.run(third, params)
-    assert contents(third.model) == contents(layout.model)
-    assert contents(third.metrics) == contents(layout.metrics)
+    for name, more_from in (("same", None), ("later", params.run.clock)):
+        again = write_shop(tmp_path / name, params, more_from=more_from)
+        assert train_gnn.run(again, params) == line
+        assert contents(again.model) == contents(layout.model)
+        assert contents(again.metrics) == contents(layout.metrics)
 
 
-def test_purchases_of_the_training_window_teach_the_ranking_and_nothing_else(trained, params, tmp_path):
+def test_purchases_of_the_training_window_teach_ranking_and_direction_and_nothing_else(trained, params, tmp_path):
     """As-of guard: the graph, the embeddings and the heads know no purchase of the training window."""
     layout, line = trained
     again = write_shop(tmp_path, params, more_from=params.run.training_start)
     assert train_gnn.run(again, params) == line
     one, other = contents(again.model), contents(layout.model)
-    assert without_ranking(one) == without_ranking(other)
+    assert beside(one) == beside(other)
+    # How lists are made is asked of all that is known at the clock; scores are not.
+    assert one["direction.json"] != other["direction.json"]
     assert one["ranking/lift_together.txt"] != other["ranking/lift_together.txt"]
     metrics, known = (json.loads((each.metrics / "train.json").read_text()) for each in (again, layout))
-    assert without_ranking(metrics) == without_ranking(known)
+    assert beside(metrics) == beside(known)
 
 
 def test_a_missing_table_is_one_clear_line(params, tmp_path):

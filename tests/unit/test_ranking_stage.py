@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_ranking_evidence import embeddings_of
 
-from onward.artifacts import Layout, write_table
+from onward.artifacts import Layout, write_json, write_table
 from onward.errors import ArtifactError
 from onward.params import read_params
 from onward.ranking import relations
@@ -73,6 +73,7 @@ def layout(tmp_path):
     layout = Layout(tmp_path)
     split = np.where(np.arange(60) < 45, "train", "selection")
     write_table(layout.serving / "customers.parquet", pd.DataFrame({"customer": range(60), "split": split}))
+    write_json(layout.model / "direction.json", {"yes": True})
     return layout
 
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from onward.artifacts import Layout
     from onward.deployment.recommend import Recommendation
     from onward.evaluation.related_cards import Entry, RelatedCard
 
@@ -33,6 +34,7 @@ def report() -> None:
     from onward.monitoring.evidently_report import publish
 
     layout = Layout(Path.cwd())
+    _require_impressions(layout)
     made_by = provenance(layout.root)
     texts = {name: read_text(layout.root / path) for name, path in REPORT_FILES.items()}
     names = read_table(layout.root / PRODUCTS, ["name"])["name"].tolist()
@@ -47,6 +49,17 @@ def report() -> None:
     publish(positivity, verdict, layout.reports / "positivity.html", dashboards_folder(os.environ, layout.root))
     _out.print(_tiles(tiles_of(content), content.deployment))
     _out.print("Pages: [bold]reports/index.html[/], [bold]reports/positivity.html[/]")
+
+
+def _require_impressions(layout: "Layout") -> None:
+    """Refuse a run without impressions, which leaves no page, by the reason that its stages wrote."""
+    from onward.artifacts import read_json
+    from onward.errors import ArtifactError
+
+    note = layout.monitoring / "passed_through.json"
+    if note.is_file():
+        why = read_json(note)["passed_through"]
+        raise ArtifactError(f"report: {why}; metrics/evaluation.json says how its lists do")
 
 
 def _related(folder: Path) -> "tuple[RelatedCard, ...]":

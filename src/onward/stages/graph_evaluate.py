@@ -17,7 +17,7 @@ _NEXT = ("hr@10", "hr@50", "mrr@10")
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Judge what was fitted; write results.json, metrics/evaluation.json and the ranking's plot."""
+    """Judge what was fitted; write results.json, metrics/evaluation.json and the plot of the lists."""
     if params.run.source == "edge_list":
         found = _links(layout, params)
         hits = next(iter(found[PAIRS][judged.BLEND]))
@@ -29,7 +29,7 @@ def run(layout: Layout, params: Params) -> str:
     write_json(layout.evaluation / "results.json", judged.to_results(found))
     write_json(layout.evaluation / "headline.json", told)
     write_json(layout.metrics / "evaluation.json", told)
-    write_text(layout.plots / "ranking.csv", judged.to_table(found).to_csv(index=False, lineterminator="\n"))
+    write_text(layout.plots / "related.csv", judged.to_table(found).to_csv(index=False, lineterminator="\n"))
     write_empty_plots(layout, "evaluate")
     return judged.describe(told)
 

@@ -39,7 +39,7 @@ def run(layout: Layout, params: Params) -> str:
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
     ranking = learn(layout, params, products, bought, encoder.embeddings)
-    direction = ask_direction(bought, products, seed).to_dict()
+    direction = ask_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
         write_json(folder / "direction.json", direction)
         write_ranking(folder / "ranking", ranking)
