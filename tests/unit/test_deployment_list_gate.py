@@ -162,18 +162,28 @@ def test_without_a_champions_lists_only_chance_has_to_be_beaten():
     assert set(result.figures) == {f"{name}_{metric}10" for name in (GOES_WITH, AFTER) for metric in ("hr", "lift")}
 
 
-@pytest.mark.parametrize(
-    "lists",
-    [{source: [number for number in range(6) if number != source] for source in GOOD}, {3: [2]}, {0: [1], 1: [0]}],
-    ids=["everything", "nothing", "what nobody takes"],
-)
-def test_lists_that_do_not_beat_chance_beyond_doubt_are_refused_with_a_champion_or_without(lists):
+EVERYTHING = {source: [number for number in range(6) if number != source] for source in GOOD}
+
+
+def judged_at_even_chance(lists, champion=None):
     chance = CHANCE.assign(basket=0.2, later=0.2)  # so that a list of everything is worth just what chance is
-    new, old = (judge_bundle_lists(listing(each, GOOD), ANSWERS, chance) for each in (lists, GOOD))
-    for champion in (None, old):
-        result = judge_served_lists(ANSWERS, new, champion, LIMITS, samples=100, seed=1)
+    new, old = (
+        None if each is None else judge_bundle_lists(listing(each, GOOD), ANSWERS, chance) for each in (lists, champion)
+    )
+    return judge_served_lists(ANSWERS, new, old, LIMITS, samples=100, seed=1)
+
+
+@pytest.mark.parametrize("lists", [{3: [2]}, {0: [1], 1: [0]}], ids=["nothing", "what nobody takes"])
+def test_lists_below_chance_beyond_doubt_are_refused_with_a_champion_or_without(lists):
+    for champion in (None, GOOD):
+        result = judged_at_even_chance(lists, champion)
         assert not result.promote
-        assert any("must be above chance beyond doubt" in reason for reason in refusals(result))
+        assert any("may not be below chance beyond doubt" in reason for reason in refusals(result))
+
+
+def test_lists_as_good_as_chance_keep_nobody_from_a_first_model_but_take_no_champions_place():
+    assert judged_at_even_chance(EVERYTHING).promote
+    assert not judged_at_even_chance(EVERYTHING, GOOD).promote
 
 
 def test_a_relation_without_answers_is_not_judged():
