@@ -22,13 +22,14 @@ import numpy as np
 import scipy.sparse as sp
 from rich.console import Console
 
+from benchmarks.counted_baselines import Baseline, Markov, Popularity
 from benchmarks.direction_data import data_folder
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.retail_data import FOLLOW_DAYS, FRESH_DAYS, SHOPS, Shop
 from benchmarks.trials import Trial, Trials, settings_key
 from benchmarks.which_way import DIRECTION_KEY, photo_direction, uci_direction
-from onward.evaluation.baselines import Baseline, Markov, Popularity, WindowCounts
 from onward.evaluation.links import PairRanks, by_degree, rank_links
+from onward.evaluation.window_counts import WindowCounts
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method

@@ -9,8 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
+from benchmarks import counted_baselines
 from onward.errors import DataError
-from onward.evaluation import baselines
 from onward.evaluation.intervals import Floats
 from onward.evaluation.related_baselines import cooccurrence
 from onward.evaluation.related_log import RelatedLog
@@ -27,7 +27,7 @@ class Markov:
 
     def fit(self, log: RelatedLog) -> Method:
         """Count; see `Method`."""
-        return baselines.Markov(self.fresh_only, self.backoff).fit(log.purchases)
+        return counted_baselines.Markov(self.fresh_only, self.backoff).fit(log.purchases)
 
 
 @dataclass(frozen=True)

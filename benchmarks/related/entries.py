@@ -14,12 +14,13 @@ from typing import Literal, Protocol
 import numpy as np
 from rich.console import Console
 
+from benchmarks import counted_baselines
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
 from benchmarks.related.clocks import STORE, Asked, ClockData
 from benchmarks.related.counted import Cosine, Ease, Markov
 from onward.artifacts import read_arrays, write_arrays
-from onward.evaluation import baselines, listing
+from onward.evaluation import listing, window_counts
 from onward.evaluation.listing import best_first, complements
 from onward.evaluation.related_baselines import RELATED_GRID
 from onward.evaluation.related_log import RelatedLog
@@ -177,7 +178,7 @@ def _by_query(lists: Ints, asked: Asked) -> Ints:
 def _digest(setting: Setting, asked: Asked) -> str:
     """A name that changes with the setting, its code and everything that it counts."""
     digest = hashlib.blake2b(repr((setting, COUNT)).encode(), digest_size=12)
-    code = (inspect.getfile(type(setting)), baselines.__file__, listing.__file__)
+    code = (inspect.getfile(type(setting)), window_counts.__file__, counted_baselines.__file__, listing.__file__)
     for file in code:
         digest.update(Path(file).read_bytes())
     past = asked.past

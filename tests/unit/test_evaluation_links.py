@@ -6,6 +6,7 @@ from onward.errors import DataError
 from onward.evaluation.links import (
     DirectionPairs,
     by_degree,
+    direction_share,
     existence_auc,
     matched_weights,
     one_way,
@@ -132,3 +133,7 @@ def test_degree_buckets_hold_about_as_many_pairs_each():
     ranks = rank_links(fixed(KNOWN.adjacency.toarray()), KNOWN.edges, RIVALS)
     found = by_degree(ranks, np.array([1, 2, 3, 4, 5]), "hr@10", 2)
     assert found == [(1, 2, 1.0), (3, 5, 1.0)]
+
+
+def test_direction_is_right_half_or_wrong():
+    assert direction_share(np.array([2.0, 1.0, 0.0]), np.array([1.0, 1.0, 1.0])).tolist() == [1.0, 0.5, 0.0]

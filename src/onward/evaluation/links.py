@@ -13,7 +13,6 @@ from sklearn.metrics import roc_auc_score
 
 from onward.errors import DataError
 from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval
-from onward.evaluation.ranking import direction_share
 from onward.ranking.directed_graph import Bools, DirectedGraph, Ints
 from onward.ranking.link_ranks import target_ranks
 from onward.ranking.method import Method
@@ -137,3 +136,9 @@ def by_degree(ranks: PairRanks, degrees: Ints, metric: str, buckets: int = 3) ->
         for number in range(buckets)
         if (inside := bucket == number).any()
     ]
+
+
+def direction_share(forward: Floats, reverse: Floats) -> Floats:
+    """[r] 1 where the observed order scores higher than its reverse, ½ where they tie."""
+    share: Floats = (forward > reverse) + 0.5 * (forward == reverse)
+    return share

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from onward.evaluation.baselines import WindowCounts
 from onward.evaluation.intervals import Floats
 from onward.evaluation.related_log import RelatedLog, share_of
+from onward.evaluation.window_counts import WindowCounts
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 

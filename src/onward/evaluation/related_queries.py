@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from onward.evaluation.queries import newly_bought_after, spread
+from onward.evaluation.newly_bought import newly_bought_after, spread
 from onward.evaluation.related_log import RelatedLog
 from onward.ranking.purchase_log import Bools, Ints
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from onward.evaluation.baselines import GRID, Markov, Popularity, WindowCounts, describe
+from benchmarks.counted_baselines import Markov, Popularity
+from onward.evaluation.window_counts import WindowCounts
 from onward.ranking.purchase_log import PurchaseLog
 
 A, B, C, D = range(4)
@@ -68,10 +69,9 @@ def test_backoff_breaks_ties_by_popularity_and_a_large_one_is_popularity():
     assert heavy.argmax() == C
 
 
-@pytest.mark.parametrize("name", GRID)
-def test_every_setting_of_the_grid_is_plain_and_ranks_an_empty_past(name):
+@pytest.mark.parametrize(
+    "setting", [Popularity(28, fresh_only=True), Markov(fresh_only=False, backoff=100.0), WindowCounts(30, 7.0, 100.0)]
+)
+def test_every_method_ranks_an_empty_past(setting):
     empty = PurchaseLog.of(*(np.zeros(0, dtype=np.int64),) * 3, 4, 60)
-    assert len(set(GRID[name])) == len(GRID[name])
-    for setting in GRID[name]:
-        assert describe(setting)
-        assert (setting.fit(empty)(ALL) == 0).all()
+    assert (setting.fit(empty)(ALL) == 0).all()

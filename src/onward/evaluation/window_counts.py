@@ -1,10 +1,6 @@
-"""Count-based rankings that a trained model has to beat: popularity, Markov and directed window counts.
+"""Directed counts: what is newly bought within a window of days after each product."""
 
-They are given the purchases that the product graph was given, no more and no less, and their few settings are tuned
-(see `comparison`), so that the model does not win against a straw man.
-"""
-
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
@@ -12,35 +8,6 @@ from numba import njit
 from onward.evaluation.intervals import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
-
-_BACKOFFS = (100.0, 1_000.0, 10_000.0)
-
-
-@dataclass(frozen=True)
-class Popularity:
-    """Purchases of V in the last `recency_days` days known; the same list after every U."""
-
-    recency_days: int
-    fresh_only: bool
-
-    def fit(self, log: PurchaseLog) -> Method:
-        """Count; see `Method`."""
-        share = _share(log, self.recency_days, fresh_only=self.fresh_only)
-        return lambda sources: np.tile(share, (len(sources), 1))
-
-
-@dataclass(frozen=True)
-class Markov:
-    """Purchases of V on the customer's next shopping day after U, backed off to popularity."""
-
-    fresh_only: bool
-    backoff: float
-
-    def fit(self, log: PurchaseLog) -> Method:
-        """Count; see `Method`."""
-        prior = self.backoff * _share(log, None, fresh_only=self.fresh_only)
-        counts = _following(log, log.visit(), np.array([0.0, 1.0]), fresh_only=self.fresh_only)
-        return lambda sources: counts(sources) + prior
 
 
 @dataclass(frozen=True)
@@ -59,31 +26,13 @@ class WindowCounts:
         """Count; see `Method`."""
         gap = np.arange(self.window_days + 1)
         decay = np.ones(len(gap)) if self.half_life_days is None else 0.5 ** (gap / self.half_life_days)
-        prior = self.backoff * _share(log, None, fresh_only=True)
-        counts = _following(log, log.day, decay, fresh_only=True)
+        prior = self.backoff * share_of_purchases(log, None, fresh_only=True)
+        counts = counts_following(log, log.day, decay, fresh_only=True)
         return lambda sources: counts(sources) + prior
 
 
-Baseline = Popularity | Markov | WindowCounts
-
-GRID: dict[str, tuple[Baseline, ...]] = {
-    "popularity": tuple(Popularity(days, fresh) for days in (14, 28, 56, 3650) for fresh in (True, False)),
-    "markov": tuple(Markov(fresh, backoff) for fresh in (True, False) for backoff in _BACKOFFS),
-    "window_counts": tuple(
-        WindowCounts(days, half_life, backoff)
-        for days, half_life in ((7, None), (30, None), (30, 7.0))
-        for backoff in _BACKOFFS
-    ),
-}
-"""Every setting that tuning may pick, by method."""
-
-
-def describe(setting: Baseline) -> dict[str, bool | float | int | None]:
-    """A setting as plain values."""
-    return asdict(setting)
-
-
-def _share(log: PurchaseLog, recency_days: int | None, *, fresh_only: bool) -> Floats:
+def share_of_purchases(log: PurchaseLog, recency_days: int | None, *, fresh_only: bool) -> Floats:
+    """[P] share of each product among the purchases of the last `recency_days` days known, or of all."""
     counted = log.fresh if fresh_only else np.ones(len(log.day), dtype=np.bool_)
     if recency_days is not None and len(log.day):
         counted = counted & (log.day > log.day.max() - recency_days)
@@ -91,7 +40,15 @@ def _share(log: PurchaseLog, recency_days: int | None, *, fresh_only: bool) -> F
     return np.asarray(count / max(1, count.sum()), dtype=np.float64)
 
 
-def _following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_only: bool) -> Method:
+def counts_following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_only: bool) -> Method:
+    """Purchases of each product after each source, a later one weighing less.
+
+    Args:
+        log: what may be counted.
+        position: [n] where each purchase stands: its day, or its customer's visit.
+        decay: [k] weight of a purchase so many positions later; none counts from k on.
+        fresh_only: whether only what was new to the customer counts.
+    """
     by_product = np.argsort(log.product, kind="stable")
     starts = np.r_[0, np.cumsum(np.bincount(log.product, minlength=log.products))]
     counted = log.fresh if fresh_only else np.ones(len(log.day), dtype=np.bool_)
