@@ -1,28 +1,18 @@
 """The one place where Onward's model enters the benchmark: trained and listed by the product's own code."""
 
-from dataclasses import dataclass, fields
-from datetime import datetime, time, timedelta
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pyarrow as pa
 
 from benchmarks.form import ROOT
 from benchmarks.related.clocks import ClockData
-from onward.graph.counting import count_in_process
-from onward.graph.counts import CountRules
-from onward.graph.product_graph import ProductGraph
-from onward.model.embeddings import Embeddings
-from onward.model.product_inputs import product_inputs
-from onward.model.training import EncoderSettings, train_encoder
-from onward.params import Params, read_params
+from onward.params import read_params
 from onward.ranking.asked_lists import AskedLists
-from onward.ranking.evidence import CountingRules
-from onward.ranking.fitting import Learners, fit_ranking
-from onward.ranking.learned_lift import LiftSettings
 from onward.ranking.purchase_log import Ints
 from onward.ranking.ranking_model import RankingModel
 from onward.ranking.related_lists import ListSettings
+from onward.stages.ranking_training import encoder_of, learn, ranking_lesson
 
 Together = Literal["together", "after"]
 
@@ -62,30 +52,13 @@ def onward(data: ClockData, seed: int, threads: int, *, encoded: bool = True) ->
         encoded: whether the graph encoder is trained and its scores are read.
     """
     params = read_params(ROOT / "params.yaml")
-    clock = datetime.combine(data.day, time.min)
-    start = clock - timedelta(days=params.run.training_days)
-    split = data.customers["split"].to_numpy()
-    customer = data.customers["customer"].to_numpy(np.int64)
-    learners = Learners(customer[split == "train"], customer[split == "selection"])
-    ranking, graph = params.ranking, params.graph
-    rules = CountingRules(
-        graph.min_customers, ranking.min_support, graph.follow_days, ranking.follow_visits, ranking.recent_days,
-        ranking.popularity_prior,
-    )  # fmt: skip
-    trees = LiftSettings(**{field.name: getattr(ranking, field.name) for field in fields(LiftSettings)})
-    embeddings = _embeddings(data, params, start, seed, threads) if encoded else None
-    fitted = fit_ranking(
-        data.products, data.known, learners, start, clock, graph.fresh_days, rules, trees, embeddings, seed, threads
-    )
+    run = params.run.model_copy(update={"as_of": data.day, "seed": seed, "threads": threads})
+    params = params.model_copy(update={"run": run})
+    lesson = ranking_lesson(params, data.products, data.known, data.customers)
+    if encoded:
+        lesson = lesson.encoded(encoder_of(lesson, params, data.products, data.known).embeddings)
+    fitted = learn(lesson, params)
+    ranking = params.ranking
     model = RankingModel(fitted.evidence, fitted.lifts, ranking.short_list, threads)
     settings = ListSettings(ranking.list_length, ranking.popularity_weight, directed=False)
     return Onward(AskedLists(model, settings), fitted.evidence.candidates)
-
-
-def _embeddings(data: ClockData, params: Params, start: datetime, seed: int, threads: int) -> Embeddings:
-    """What train_gnn would embed at this clock."""
-    rules = CountRules(**params.graph.model_dump())
-    edges, nodes = count_in_process(pa.Table.from_pandas(data.known), start, rules, threads)
-    graph = ProductGraph.from_tables(len(data.products), edges, nodes)
-    inputs = product_inputs(data.products, data.known[data.known["purchased_at"] < start], graph.customers)
-    return train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads).embeddings

@@ -227,11 +227,11 @@ class Encoder(_Section):
     layers: Annotated[int, Field(ge=1, le=8)]
     fan_out: tuple[Count, ...] = Field(strict=False)
     epochs: Annotated[int, Field(ge=1, le=1000)]
-    batch_edges: Count
+    steps: Count
+    batch_pairs: Annotated[int, Field(ge=2)]
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
     temperature: Annotated[float, Field(gt=0.0, le=100.0)]
-    uniform_negatives: Count
-    held_out_edges: OpenShare
+    held_out_pairs: OpenShare
 
     @model_validator(mode="after")
     def _one_fan_out_a_layer(self) -> Self:

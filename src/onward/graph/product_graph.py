@@ -131,6 +131,20 @@ class ProductGraph:
             fresh_customers=per_product("fresh_customers"),
         )
 
+    @classmethod
+    def from_edges(cls, products: int, source: IntArray, target: IntArray, support: FloatArray) -> "ProductGraph":
+        """The graph of edges of which nothing but a support is known; all other counts are 0.
+
+        Args:
+            products: P.
+            source: [E] product ids.
+            target: [E] product ids.
+            support: [E] how often each was seen.
+        """
+        unknown = dict.fromkeys(("reverse_support", "expected", "score"), 0.0)
+        edges = pd.DataFrame({"source": source, "target": target, "support": support, **unknown})
+        return cls.from_tables(products, edges, pd.DataFrame(columns=list(NODE_COLUMNS)))
+
     def edge_table(self) -> pd.DataFrame:
         """The edges as a table with columns EDGE_COLUMNS, ordered by (source, target)."""
         return pd.DataFrame(

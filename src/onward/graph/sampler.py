@@ -77,8 +77,8 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
     ) -> HeteroSamplerOutput:
         """Sample around edges u -> v, which themselves take no part in message passing, in either relation.
 
-        Both ends are wanted in both roles, because a reversed edge is a negative example. Triplet sampling adds
-        products drawn uniformly or by `dst_weight`, wanted as targets; the loss shares them over the batch.
+        A source is wanted as a source, a target as a target. Triplet sampling adds products drawn uniformly or by
+        `dst_weight`, wanted as targets; the loss shares them over the batch.
         """
         sources, targets = index.row.numpy(), index.col.numpy()
         batch_seed = self._batch_seed(np.concatenate([sources, targets]))
@@ -89,14 +89,13 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
             allowed = torch.cumsum(weight.double(), 0).numpy()
             draws = np.random.default_rng(batch_seed).random(amount) * allowed[-1]
             negatives = np.searchsorted(allowed, draws, side="right")
-        ends = np.concatenate([sources, targets])
         edges = self._graph.find_edges(sources, targets)
-        found = self._sampler.sample(ends, np.concatenate([ends, negatives]), edges[edges >= 0], batch_seed)
-        source = torch.from_numpy(found.seed_sources[: len(sources)])
-        target = torch.from_numpy(found.seed_sources[len(sources) :])
+        found = self._sampler.sample(sources, np.concatenate([targets, negatives]), edges[edges >= 0], batch_seed)
+        source = torch.from_numpy(found.seed_sources)
+        target = torch.from_numpy(found.seed_targets[: len(targets)])
         if neg_sampling is None:
             return _output(found, (index.input_id, torch.stack([source, target]), index.label, index.time))
-        negative = torch.from_numpy(found.seed_targets[len(ends) :])
+        negative = torch.from_numpy(found.seed_targets[len(targets) :])
         return _output(found, (index.input_id, source, target, negative, index.time))
 
     def _batch_seed(self, content: IntArray) -> int:

@@ -1,4 +1,4 @@
-"""Two embeddings a product: as the source and as the target of a recommendation.
+"""Two embeddings a product: as the source and as the target of a recommendation, and what either relation reads in them.
 
 Free of torch, so that whoever serves scores needs only numpy.
 """
@@ -9,8 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from onward.errors import DataError
+
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+RELATIONS = ("together", "after")
+"""In the order of `Embeddings.scale`: bought in one basket, and newly bought after."""
 
 _ROWS_AT_ONCE = 65_536
 
@@ -22,51 +27,49 @@ class Embeddings:
     Attributes:
         source: [P, d] role "just bought": s_u.
         target: [P, d] role "recommended next": t_v.
-        bias: [P] how readily a product follows anything.
-        temperature: what the dot product is divided by.
+        scale: [2, d] weight of every coordinate in each of `RELATIONS`: DistMult's diagonal (Yang et al. 2015,
+            arXiv 1412.6575).
     """
 
     source: Float32Array
     target: Float32Array
-    bias: Float32Array
-    temperature: float
+    scale: Float32Array
 
     @property
     def products(self) -> int:
         """Number of products P."""
-        return len(self.bias)
+        return len(self.source)
 
-    def relevance(self, source: IntArray, target: IntArray) -> Float32Array:
-        """rel(u -> v) = s_u . t_v / temperature + b_v for each pair, [n]."""
-        return paired_dots(self.source, self.target, source, target) / np.float32(self.temperature) + self.bias[target]
+    def log_lift(self, relation: str, source: IntArray, target: IntArray) -> Float32Array:
+        """[n] s_u . diag(scale) . t_v of each pair: log P(v | u) / P(v), up to a constant of each u."""
+        return paired_dots(self.source * self._scale(relation), self.target, source, target)
 
-    def relevance_to_all(self, source: IntArray) -> Float32Array:
-        """rel(u -> v) for each given u and every product v, [n, P]."""
-        return self.relevance_matrix(source, np.arange(self.products))
+    def log_lift_matrix(self, relation: str, source: IntArray, target: IntArray) -> Float32Array:
+        """[n, m] the same of every given u with every given v."""
+        found: Float32Array = (self.source[source] * self._scale(relation)) @ self.target[target].T
+        return found
 
-    def relevance_matrix(self, source: IntArray, target: IntArray) -> Float32Array:
-        """rel(u -> v) for every given u and every given v, [n, m]."""
-        directed = self.source[source] @ self.target[target].T / np.float32(self.temperature)
-        return np.asarray(directed + self.bias[target], dtype=np.float32)
+    def alike(self, left: IntArray, right: IntArray) -> Float32Array:
+        """[n] how much two products lead to the same others, on the scale of log lifts of `together`."""
+        return paired_dots(self.source * self._scale("together"), self.source, left, right)
+
+    def _scale(self, relation: str) -> Float32Array:
+        return self.scale[RELATIONS.index(relation)]
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Named arrays for `write_arrays`."""
-        return {
-            "source": self.source,
-            "target": self.target,
-            "bias": self.bias,
-            "temperature": np.array(self.temperature, dtype=np.float64),
-        }
+        return {"source": self.source, "target": self.target, "scale": self.scale}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Embeddings":
-        """The inverse of `to_arrays`."""
-        return cls(
-            source=arrays["source"].astype(np.float32),
-            target=arrays["target"].astype(np.float32),
-            bias=arrays["bias"].astype(np.float32),
-            temperature=float(arrays["temperature"]),
-        )
+        """The inverse of `to_arrays`.
+
+        Raises:
+            DataError: they are of a version before relations had scales.
+        """
+        if "scale" not in arrays:
+            raise DataError("embeddings: written by an earlier version, without `scale`; run `dvc repro` to train anew")
+        return cls(*(arrays[name].astype(np.float32) for name in ("source", "target", "scale")))
 
 
 def paired_dots(left: Float32Array, right: Float32Array, rows: IntArray, others: IntArray) -> Float32Array:

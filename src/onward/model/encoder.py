@@ -4,9 +4,10 @@
     t_v <- norm act(W_t0 t_v + W_t1 mean over u in in(v) of s_u)
 
 after BLADE (Virinchi and Saladi, WSDM 2023), with the self terms kept. The last layer has no activation, so that
-embeddings may point anywhere on the sphere.
+embeddings may point anywhere on the sphere. Each relation reads its lift from them by a scale of its own.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import SimpleConv
 
+from onward.model.embeddings import RELATIONS
 from onward.model.product_inputs import ProductInputs
 
 
@@ -91,26 +93,17 @@ class ProductTower(nn.Module):
 class DualLayer(nn.Module):
     """One exchange of messages between the two roles."""
 
-    def __init__(self, dimension: int, *, together: bool = False) -> None:
-        """Both roles keep `dimension` numbers a product; `together` adds weights for the undirected relation."""
+    def __init__(self, dimension: int) -> None:
+        """Both roles keep `dimension` numbers a product."""
         super().__init__()
         self.mean = SimpleConv(aggr="mean")
         self.source_self = nn.Linear(dimension, dimension)
         self.source_message = nn.Linear(dimension, dimension, bias=False)
         self.target_self = nn.Linear(dimension, dimension)
         self.target_message = nn.Linear(dimension, dimension, bias=False)
-        if together:
-            self.source_together = nn.Linear(dimension, dimension, bias=False)
-            self.target_together = nn.Linear(dimension, dimension, bias=False)
 
     def forward(
-        self,
-        source: Tensor,
-        target: Tensor,
-        leads_to: Tensor,
-        led_from: Tensor,
-        together: Tensor | None = None,
-        wanted: int | None = None,
+        self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor, wanted: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """New (source, target), each [wanted, d], before activation and norm.
 
@@ -119,16 +112,11 @@ class DualLayer(nn.Module):
             target: [n, d].
             leads_to: [2, m] edges u -> v, along which targets are fed by sources.
             led_from: [2, k] reversed edges v -> u, along which sources are fed by targets.
-            together: [2, j] undirected pairs, both ways, along which each role is fed by itself.
-            wanted: so many of the first nodes are embedded, and edges lead to them only; None embeds all n. Pairs know
-                no hops, so beside `together` it has to be None.
+            wanted: so many of the first nodes are embedded, and edges lead to them only; None embeds all n.
         """
         own_source, own_target = source[:wanted], target[:wanted]
         new_source = self.source_self(own_source) + self.source_message(self.mean((target, own_source), led_from))
         new_target = self.target_self(own_target) + self.target_message(self.mean((source, own_target), leads_to))
-        if together is not None:
-            new_source = new_source + self.source_together(self.mean(source, together))
-            new_target = new_target + self.target_together(self.mean(target, together))
         return new_source, new_target
 
 
@@ -142,46 +130,32 @@ class DualEncoder(nn.Module):
         dimension: int,
         layers: int,
         id_dropout: float = 0.1,
-        *,
-        together: bool = False,
+        temperature: float = 0.1,
     ) -> None:
-        """See `ProductTower` for the arguments; `together` prepares for the undirected relation."""
+        """See `ProductTower` for most arguments; `temperature` is what dot products are divided by before training."""
         super().__init__()
         self.tower = ProductTower(inputs, connected, dimension, id_dropout)
         self.as_source = nn.Linear(dimension, dimension)
         self.as_target = nn.Linear(dimension, dimension)
-        self.layers = nn.ModuleList(DualLayer(dimension, together=together) for _ in range(layers))
-        self.bias = nn.Linear(dimension, 1)
-        nn.init.zeros_(self.bias.weight)
-        nn.init.zeros_(self.bias.bias)
+        self.layers = nn.ModuleList(DualLayer(dimension) for _ in range(layers))
+        self.log_scale = nn.Parameter(torch.full((len(RELATIONS), dimension), -math.log(temperature)))
 
     def forward(
-        self,
-        nodes: Tensor,
-        leads_to: Tensor,
-        led_from: Tensor,
-        together: Tensor | None = None,
-        reach: Reach | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Embed the given products: s [n, d], t [n, d] of unit length and the bias b [n].
+        self, nodes: Tensor, leads_to: Tensor, led_from: Tensor, reach: Reach | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Embed the given products: s [n, d], t [n, d] of unit length.
 
         Args:
             nodes: [n] products.
             leads_to: [2, m] edges u -> v by position in `nodes`.
             led_from: [2, k] reversed edges v -> u by position in `nodes`.
-            together: [2, j] undirected pairs, both ways, by position; only for an encoder prepared for them.
-            reach: of a sampled neighbourhood; then only its seeds, which come first, are embedded. Not with `together`.
+            reach: of a sampled neighbourhood; then only its seeds, which come first, are embedded.
         """
-        return self.exchange(self.tower(nodes), leads_to, led_from, together, reach)
+        return self.exchange(self.tower(nodes), leads_to, led_from, reach)
 
     def exchange(
-        self,
-        vectors: Tensor,
-        leads_to: Tensor,
-        led_from: Tensor,
-        together: Tensor | None = None,
-        reach: Reach | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, vectors: Tensor, leads_to: Tensor, led_from: Tensor, reach: Reach | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Like `forward`, from the tower's vectors [n, d]."""
         source, target, wanted = self.as_source(vectors), self.as_target(vectors), None
         forth, back = leads_to, led_from
@@ -191,13 +165,17 @@ class DualEncoder(nn.Module):
             if reach is not None:
                 wanted, forth, back = reach.cut(len(self.layers) - number, leads_to, led_from)
             source, target = layer(
-                functional.normalize(source, dim=1), functional.normalize(target, dim=1), forth, back, together, wanted
+                functional.normalize(source, dim=1), functional.normalize(target, dim=1), forth, back, wanted
             )
-        bias = self.bias(vectors[: len(source)]).squeeze(1)
-        return functional.normalize(source, dim=1), functional.normalize(target, dim=1), bias
+        return functional.normalize(source, dim=1), functional.normalize(target, dim=1)
+
+    def log_lifts(self, relation: int, source: Tensor, target: Tensor) -> Tensor:
+        """[n, m] of embedded sources [n, d] with embedded targets [m, d], in the relation of this number."""
+        lifts: Tensor = (source * torch.exp(self.log_scale[relation])) @ target.T
+        return lifts
 
     @torch.no_grad()
-    def embed_new(self, codes: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def embed_new(self, codes: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Embed products that were not there when the encoder was trained, by their attributes alone.
 
         The catalogue's embeddings stay as they are: a product without edges sends no message.

@@ -12,10 +12,10 @@ EMBEDDING_FEATURES = (
     "gnn_forward",
     "gnn_reverse",
     "gnn_direction",
+    "gnn_together",
     "gnn_cosine",
     "gnn_substitute",
     "gnn_target_similarity",
-    "gnn_target_bias",
 )
 PAIR_FEATURES = COUNT_FEATURES + EMBEDDING_FEATURES
 
@@ -27,17 +27,17 @@ def pair_features(graph: ProductGraph, embeddings: Embeddings, source: IntArray,
     """
     source = np.asarray(source, dtype=np.int64)
     target = np.asarray(target, dtype=np.int64)
-    forward = embeddings.relevance(source, target)
-    reverse = embeddings.relevance(target, source)
+    forward = embeddings.log_lift("after", source, target)
+    reverse = embeddings.log_lift("after", target, source)
     frame = count_features(graph, source, target)
     columns = {
         "gnn_forward": forward,
         "gnn_reverse": reverse,
         "gnn_direction": forward - reverse,
+        "gnn_together": embeddings.log_lift("together", source, target),
         "gnn_cosine": paired_dots(embeddings.source, embeddings.target, source, target),
         "gnn_substitute": paired_dots(embeddings.source, embeddings.source, source, target),
         "gnn_target_similarity": paired_dots(embeddings.target, embeddings.target, source, target),
-        "gnn_target_bias": embeddings.bias[target],
     }
     for name in EMBEDDING_FEATURES:
         frame[name] = columns[name].astype(np.float32)

@@ -1,11 +1,10 @@
 """What training has to say for itself, as plain values for metrics and plots."""
 
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 
 from onward.graph.product_graph import ProductGraph
+from onward.model.embeddings import RELATIONS
 from onward.model.label_quality import area_under_curve, log_loss
 from onward.model.scorer_training import LabelledPairs, TrainedScorer
 from onward.model.training import TrainedEncoder
@@ -33,19 +32,17 @@ def graph_summary(graph: ProductGraph) -> dict[str, int]:
 
 
 def encoder_summary(trained: TrainedEncoder) -> dict[str, object]:
-    """How held-out edges rank by the encoder, and by popularity on the same edges."""
-    return {
-        "best_epoch": trained.best_epoch,
-        "held_out_edges": trained.held_out_edges,
-        "held_out": asdict(trained.epochs[trained.best_epoch - 1].held_out),
-        "by_fresh_customers": asdict(trained.by_fresh_customers),
-        "by_in_degree": asdict(trained.by_in_degree),
-    }
+    """What held-out pairs say beyond popularity, in nats a pair, by relation."""
+    last = trained.epochs[-1].information
+    return {"held_out_pairs": trained.held_out_pairs, "information": dict(zip(RELATIONS, last, strict=True))}
 
 
 def encoder_history(trained: TrainedEncoder) -> pd.DataFrame:
-    """One row an epoch: epoch, loss, mrr, hit_rate_10."""
-    rows = [{"epoch": epoch.number, "loss": epoch.loss, **asdict(epoch.held_out)} for epoch in trained.epochs]
+    """One row an epoch: epoch, loss, and the information of each relation."""
+    rows = [
+        {"epoch": epoch.number, "loss": epoch.loss, **dict(zip(RELATIONS, epoch.information, strict=True))}
+        for epoch in trained.epochs
+    ]
     return pd.DataFrame(rows)
 
 

@@ -125,7 +125,9 @@ _FACTS = (
     "target_price", "source_popularity", "target_popularity", "source_new", "target_new", "source_trend",
     "target_trend",
 )  # fmt: skip
-_ENCODED = ("gnn_forward", "gnn_backward", "gnn_sources_alike", "gnn_targets_alike")
+_ENCODED = (
+    "gnn_together", "gnn_together_backward", "gnn_after", "gnn_before", "gnn_sources_alike", "gnn_targets_alike",
+)  # fmt: skip
 
 
 def pair_features(evidence: Evidence, u: Ints, v: Ints) -> Features:
@@ -151,8 +153,8 @@ def pair_features(evidence: Evidence, u: Ints, v: Ints) -> Features:
     ]  # fmt: skip
     if (encoded := evidence.embeddings) is not None:
         columns += [
-            paired_dots(encoded.source, encoded.target, u, v), paired_dots(encoded.source, encoded.target, v, u),
-            paired_dots(encoded.source, encoded.source, u, v), paired_dots(encoded.target, encoded.target, u, v),
+            *(encoded.log_lift(relation, *pair) for relation in ("together", "after") for pair in ((u, v), (v, u))),
+            encoded.alike(u, v), paired_dots(encoded.target, encoded.target, u, v),
         ]  # fmt: skip
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 

@@ -1,7 +1,7 @@
 """Fit the ranking: counts from before the training window teach what its pairs say; counts up to the clock serve."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -55,7 +55,27 @@ class FittedRanking:
         return {"ranking": {"candidates": len(self.evidence.candidates), **learnt}}
 
 
-def fit_ranking(
+@dataclass(frozen=True)
+class RankingLesson:
+    """What there is to learn from, and what will serve.
+
+    Attributes:
+        earlier: evidence from before the window, which describes the pairs to learn from.
+        serving: evidence of all purchases before the clock.
+        pairs: that happened within the window: by "training" or "selection", then by relation.
+    """
+
+    earlier: Evidence
+    serving: Evidence
+    pairs: Mapping[str, Mapping[str, Pairs]]
+
+    def encoded(self, embeddings: Embeddings) -> "RankingLesson":
+        """The same with the scores of an encoder that knew nothing from the window on."""
+        earlier, serving = (replace(each, embeddings=embeddings) for each in (self.earlier, self.serving))
+        return replace(self, earlier=earlier, serving=serving)
+
+
+def read_lesson(
     products: pd.DataFrame,
     purchases: pd.DataFrame,
     learners: Learners,
@@ -63,12 +83,10 @@ def fit_ranking(
     clock: datetime,
     fresh_days: int,
     rules: CountingRules,
-    settings: LiftSettings,
-    embeddings: Embeddings | None,
+    most_pairs: int,
     seed: int,
-    threads: int,
-) -> FittedRanking:
-    """Learn from pairs in [window_start, clock) by evidence from before it; gather evidence up to the clock.
+) -> RankingLesson:
+    """Count up to the window and up to the clock, and draw the pairs that happened in between.
 
     Args:
         products: ordered by number 0..P-1; `category` and any `attr_*`.
@@ -78,34 +96,45 @@ def fit_ranking(
         clock: the run's.
         fresh_days: a product is new to a customer who has not bought it for so many days.
         rules: what counts.
-        settings: of the trees.
-        embeddings: of a graph that knew nothing from window_start on; None leaves its scores out.
-        seed: of everything drawn.
-        threads: of LightGBM.
-
-    Raises:
-        DataError: too few pairs happened to learn from.
+        most_pairs: of each relation, to learn from.
+        seed: of the draw.
     """
     known = purchases[(purchases["purchased_at"] < clock).to_numpy(bool)]
     before = known[(known["purchased_at"] < window_start).to_numpy(bool)]
     count = len(products)
     past = read_shopping(before, count, window_start, fresh_days)
-    earlier = gather(past, read_catalogue(products, before), rules, embeddings, seed)
+    earlier = gather(past, read_catalogue(products, before), rules, None, seed)
     shopping = read_shopping(known, count, clock, fresh_days)
     allowed = np.zeros(count, dtype=np.bool_)
     allowed[earlier.candidates] = True
     pairs = {
         name: _pairs(shopping, customers, day_of(window_start), allowed, rules.follow_days, most, seed)
         for name, customers, most in (
-            ("training", learners.training, settings.pairs),
-            ("selection", learners.selection, min(settings.pairs, _SELECTION_PAIRS)),
+            ("training", learners.training, most_pairs),
+            ("selection", learners.selection, min(most_pairs, _SELECTION_PAIRS)),
         )
     }
+    return RankingLesson(earlier, gather(shopping, read_catalogue(products, known), rules, None, seed), pairs)
+
+
+def fit_ranking(lesson: RankingLesson, settings: LiftSettings, seed: int, threads: int) -> FittedRanking:
+    """Learn the lift of every relation.
+
+    Args:
+        lesson: what there is to learn from.
+        settings: of the trees.
+        seed: of rivals and trees.
+        threads: of LightGBM.
+
+    Raises:
+        DataError: too few pairs happened to learn from.
+    """
+    training, selection = lesson.pairs["training"], lesson.pairs["selection"]
     fits = {
-        relation: fit_lift(earlier, pairs["training"][relation], pairs["selection"][relation], settings, seed, threads)
+        relation: fit_lift(lesson.earlier, training[relation], selection[relation], settings, seed, threads)
         for relation in RELATIONS
     }
-    return FittedRanking(gather(shopping, read_catalogue(products, known), rules, embeddings, seed), fits)
+    return FittedRanking(lesson.serving, fits)
 
 
 def _pairs(

@@ -132,11 +132,7 @@ def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.D
     v = order[np.repeat(low - np.cumsum(size) + size, size) + np.arange(size.sum())]
     u, v = u[u != v], v[u != v]
     encoded = evidence.embeddings
-    alike = (
-        evidence.shared.log_lift(u, v)
-        if encoded is None
-        else paired_dots(encoded.source, encoded.source, u, v).astype(np.float64) / encoded.temperature
-    )
+    alike = evidence.shared.log_lift(u, v) if encoded is None else encoded.alike(u, v).astype(np.float64)
     score = alike + settings.weight * model.log_popularity("together")[v]
     # Only what is listed is asked of the trees.
     kept = _among_best(u, v, score, np.ones(len(u), dtype=np.bool_), settings.count)

@@ -5,15 +5,13 @@ from onward.diagnosis.direction import ask_direction
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
-from onward.model.product_inputs import product_inputs
 from onward.model.scorer_training import ScorerSettings, labelled_pairs, train_scorer
-from onward.model.training import EncoderSettings, train_encoder
 from onward.model.training_report import encoder_history, training_metrics
 from onward.params import GRAPH_SOURCES, Params
 from onward.stages import graph_train
 from onward.stages.door import main
-from onward.stages.ranking import learn
 from onward.stages.ranking_files import write_ranking
+from onward.stages.ranking_training import encoder_of, learn, ranking_lesson
 from onward.stages.trained_model import TrainedModel, write_trained_model
 
 
@@ -24,11 +22,14 @@ def run(layout: Layout, params: Params) -> str:
     seed, threads, before = params.run.seed, params.run.threads, params.run.training_start
     products = read_table(layout.serving / "products.parquet")
     purchases = read_arrow(layout.serving / "purchases.parquet")
+    customers = read_table(layout.serving / "customers.parquet")
     edges, nodes = count_in_process(purchases, before, CountRules(**params.graph.model_dump()), threads)
     graph = ProductGraph.from_tables(len(products), edges, nodes)
     bought = purchases.to_pandas()
-    inputs = product_inputs(products, bought.query("purchased_at < @before"), graph.customers)
-    encoder = train_encoder(graph, inputs, EncoderSettings(**params.encoder.model_dump()), seed, threads)
+    lesson = ranking_lesson(params, products, bought, customers)
+    encoder = encoder_of(lesson, params, products, bought)
+    ranking = learn(lesson.encoded(encoder.embeddings), params)
+    direction = ask_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
     impressions, features = (read_table(layout.serving / f"{name}.parquet") for name in ("impressions", "features"))
     labels = read_table(layout.delay / "labels.parquet")
     outcomes = read_table(layout.delay / "outcomes.parquet").rename(columns={"expected_label": "label"})
@@ -38,8 +39,6 @@ def run(layout: Layout, params: Params) -> str:
         for chosen in (impressions["split"] == split,)
     )
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
-    ranking = learn(layout, params, products, bought, encoder.embeddings)
-    direction = ask_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
     with replacing_directory(layout.model) as folder:
         write_json(folder / "direction.json", direction)
         write_ranking(folder / "ranking", ranking)
@@ -48,7 +47,10 @@ def run(layout: Layout, params: Params) -> str:
     write_json(layout.metrics / "train.json", {**metrics, **ranking.summary(), "direction": direction})
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
-    return f"{graph.edges} edges, held-out MRR {history['mrr'].max():.4f}; heads of {scorer.iterations} iterations"
+    return (
+        f"{graph.edges} edges; encoder: {encoder.epochs[-1].information[0]:.3f} nats a held-out pair beyond popularity; "
+        f"heads of {scorer.iterations} iterations"
+    )
 
 
 if __name__ == "__main__":
