@@ -71,6 +71,5 @@ def graph_of_pairs(products: int, *relations: PairSupport) -> ProductGraph:
     key = np.concatenate([pairs.source * products + pairs.target for pairs in relations])
     support = np.concatenate([pairs.support for pairs in relations])
     edges, place = np.unique(key, return_inverse=True)
-    return ProductGraph.from_edges(
-        products, edges // products, edges % products, np.bincount(place, support).astype(np.float64)
-    )
+    total = np.bincount(place, support).astype(np.float64)
+    return ProductGraph.from_edges(products, edges // products, edges % products, total)

@@ -1,10 +1,11 @@
-"""Two embeddings a product: as the source and as the target of a recommendation, and what either relation reads in them.
+"""Two embeddings a product: as the source and as the target of a recommendation; relations read lifts in them.
 
 Free of torch, so that whoever serves scores needs only numpy.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,19 +43,21 @@ class Embeddings:
 
     def log_lift(self, relation: str, source: IntArray, target: IntArray) -> Float32Array:
         """[n] s_u . diag(scale) . t_v of each pair: log P(v | u) / P(v), up to a constant of each u."""
-        return paired_dots(self.source * self._scale(relation), self.target, source, target)
+        return paired_dots(self._scaled[RELATIONS.index(relation)], self.target, source, target)
 
     def log_lift_matrix(self, relation: str, source: IntArray, target: IntArray) -> Float32Array:
         """[n, m] the same of every given u with every given v."""
-        found: Float32Array = (self.source[source] * self._scale(relation)) @ self.target[target].T
-        return found
+        scaled = self._scaled[RELATIONS.index(relation)]
+        return np.asarray(scaled[source] @ self.target[target].T, dtype=np.float32)
 
     def alike(self, left: IntArray, right: IntArray) -> Float32Array:
         """[n] how much two products lead to the same others, on the scale of log lifts of `together`."""
-        return paired_dots(self.source * self._scale("together"), self.source, left, right)
+        return paired_dots(self._scaled[0], self.source, left, right)
 
-    def _scale(self, relation: str) -> Float32Array:
-        return self.scale[RELATIONS.index(relation)]
+    @cached_property
+    def _scaled(self) -> Float32Array:
+        """[2, P, d] sources as each relation reads them."""
+        return np.asarray(self.scale[:, None] * self.source, dtype=np.float32)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Named arrays for `write_arrays`."""

@@ -1,4 +1,4 @@
-"""What the graph encoder reads from evidence: the pairs that it learns from, and the edges along which products hear."""
+"""What the graph encoder reads from evidence: pairs to learn from, and edges along which products hear."""
 
 import numpy as np
 

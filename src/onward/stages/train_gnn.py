@@ -48,7 +48,7 @@ def run(layout: Layout, params: Params) -> str:
     history = encoder_history(encoder)
     write_text(layout.plots / "encoder_training.csv", history.to_csv(index=False, lineterminator="\n"))
     return (
-        f"{graph.edges} edges; encoder: {encoder.epochs[-1].information[0]:.3f} nats a held-out pair beyond popularity; "
+        f"{graph.edges} edges; encoder: {encoder.epochs[-1].information[0]:.3f} nats a held-out basket pair; "
         f"heads of {scorer.iterations} iterations"
     )
 
