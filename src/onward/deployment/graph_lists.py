@@ -15,9 +15,9 @@ import pandas as pd
 from onward.artifacts import read_json, read_table, write_json, write_table
 from onward.deployment.gate import Verdict, refusal
 from onward.deployment.product_search import find_products
+from onward.ranking.list_names import AFTER, BEFORE
 
 FILE = "graph_lists.parquet"
-AFTER, BEFORE = "after", "before"
 
 
 @dataclass(frozen=True)
