@@ -13,7 +13,15 @@ from onward.evaluation.related_baselines import (
     PopularityAmongNew,
     plain,
 )
-from onward.evaluation.related_comparison import SERVED, Served, compare_related, related_headline, related_table
+from onward.evaluation.related_comparison import (
+    SERVED,
+    Backtest,
+    Judging,
+    Served,
+    compare_related,
+    related_headline,
+    related_table,
+)
 from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import intervals_of
@@ -79,7 +87,7 @@ def test_settings_are_tuned_on_what_was_known_at_the_clock():
 def compare(log, served, limit=800):
     types = np.arange(PRODUCTS) // 5
     selection, test = np.arange(0, 150, 3), np.arange(1, 150, 3)
-    return compare_related(log, types, selection, test, served, WINDOWS, (5, 10), limit, 30, 0)
+    return compare_related(Backtest(log, types, selection, test, WINDOWS), served, Judging((5, 10), limit, 30, 0))
 
 
 def served_by(method):
