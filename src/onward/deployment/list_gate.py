@@ -44,16 +44,16 @@ def judge_bundle_lists(bundle: Bundle, answers: pd.DataFrame, chance: pd.DataFra
         answers: query, customer, source_product_id, relation and product_id, as evaluate wrote them.
         chance: product_id and P(v) of each relation.
     """
+    ids = chance["product_id"].tolist()
+    numbers = {identity: number for number, identity in enumerate(ids)}
+    inside = bundle.inside(ids)
+    place = np.full(len(bundle.products) + 1, -1, dtype=np.int64)  # the last stands for -1
+    place[inside[inside >= 0]] = np.flatnonzero(inside >= 0)
     outcomes = {}
     for relation, name in JUDGED.items():
         mine = answers[(answers["relation"] == relation).to_numpy(bool)]
         _, first, row = np.unique(mine["query"].to_numpy(np.int64), return_index=True, return_inverse=True)
         source = bundle.inside(mine["source_product_id"].to_numpy()[first].tolist())
-        ids = chance["product_id"].tolist()
-        place = np.full(len(bundle.products) + 1, -1, dtype=np.int64)  # the last stands for -1
-        inside = bundle.inside(ids)
-        place[inside[inside >= 0]] = np.flatnonzero(inside >= 0)
-        numbers = {identity: number for number, identity in enumerate(ids)}
         product = np.array([numbers[identity] for identity in mine["product_id"].tolist()], dtype=np.int64)
         order = np.lexsort((product, row))
         lists = bundle.lists.matrix(name, _COUNT)[source]
