@@ -82,3 +82,12 @@ def test_pairs_of_categories_seen_are_distinct_and_of_the_category_above_the_typ
     assert list(seen.itertuples(index=False, name=None)) == [
         ("", "food > dairy"), ("food", "food > dairy"), ("food > dairy", ""), ("food > dairy", "food"),
     ]  # fmt: skip
+
+
+def test_a_pair_is_like_what_was_shown_by_the_categories_above_its_types_and_one_way():
+    paths = pd.Series(["food > dairy > milk", "food > dairy > butter", "food > bread", None])
+    lists = replace(make_lists(), seen=categories_seen(paths, np.array([0, 3]), np.array([2, 0])))
+    source, target = paths.iloc[[1, 2, 3, 3, 0]], paths.iloc[[2, 1, 1, 3, 1]]
+    assert lists.like_shown(source, target).tolist() == [True, False, True, False, False]
+    assert lists.like_shown(source.iloc[:0], target.iloc[:0]).tolist() == []
+    assert not no_lists(6).like_shown(source, target).any()

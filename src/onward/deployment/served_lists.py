@@ -42,6 +42,20 @@ class ServedLists:
         ends = np.r_[first[1:], len(product)][: len(first)]
         return {int(product[start]): (int(start), int(end)) for start, end in zip(first, ends, strict=True)}
 
+    @cached_property
+    def _seen_pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset(zip(self.seen["source"].tolist(), self.seen["target"].tolist(), strict=True))
+
+    def like_shown(self, source: pd.Series, target: pd.Series) -> Bools:
+        """[n] whether any impression showed a product of the target's category after one of the source's.
+
+        Args:
+            source: [n] category path of each source.
+            target: [n] category path of each target.
+        """
+        asked = zip(category_above(source).tolist(), category_above(target).tolist(), strict=True)
+        return np.array([pair in self._seen_pairs for pair in asked], dtype=np.bool_)
+
     def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:
         """Up to `count` rows of each list of a product, best first."""
         start, end = self._starts.get(int(self.stands_for[product]), (0, 0))
