@@ -65,11 +65,16 @@ class ServedLists:
         return {name: rows[(rows["list"] == name).to_numpy(bool)].head(count) for name in LISTS}
 
     def matrix(self, name: str, count: int) -> Ints:
-        """[P, count] the first entries of one list of every product by inside number, -1 after the last."""
-        mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= count)).to_numpy(bool)]
-        found = np.full((len(self.stands_for) + 1, count), -1, dtype=np.int64)  # the last stands for nothing
+        """[P, count] what `of` gives from one list of every product by inside number, -1 after the last."""
+        # One more, as a product that is given another one's lists must not find itself in them.
+        width = count + 1
+        mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= width)).to_numpy(bool)]
+        found = np.full((len(self.stands_for) + 1, width), -1, dtype=np.int64)  # the last stands for nothing
         found[mine["product"].to_numpy(np.int64), mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy()
-        return found[self.stands_for]
+        found = found[self.stands_for]
+        itself = found == np.arange(len(found))[:, None]
+        found[itself] = -1
+        return np.take_along_axis(found, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
 
 
 def category_above(paths: pd.Series) -> pd.Series:
