@@ -174,3 +174,15 @@ def test_the_picture_shows_every_method_and_says_their_figures():
     assert f"Onward, weight 0 {served['hr@10']['value']:.1%}, {served['lift@10']['value']:.2f} times chance" in svg
     assert svg == str(hits_against_lift("basket", rows))
     assert "<svg" in str(hits_against_lift("later", []))
+
+
+@pytest.mark.parametrize(("top_k", "cuts"), [((5, 70, 20), (5, 10, 20, 70)), ((3,), (3, 10))])
+def test_lists_are_judged_at_every_cut_asked_for_and_at_ten(top_k, cuts):
+    log, how = shop(), Judging(top_k, 200, 10, 0)
+    method = Popularity(3650).fit(log.before(CLOCK))
+    lister = best_first(method, PRODUCTS, how.cuts[-1])
+    served = Served(lambda sources, *_: lister(sources), (0.0,), lister)
+    on = Backtest(log, np.arange(PRODUCTS) // 5, np.arange(0, 150, 3), np.arange(1, 150, 3), WINDOWS)
+    judged = compare_related(on, served, how)["methods"][0]["basket"]
+    assert how.cuts == cuts
+    assert {name for name in judged if name.startswith("hr@")} == {f"hr@{cut}" for cut in cuts}

@@ -78,6 +78,11 @@ class Judging:
     samples: int
     seed: int
 
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The cut-offs that lists are judged at, ascending."""
+        return tuple(sorted({*self.top_k, TUNED_FOR}))
+
 
 def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any]:
     """Tune the baselines, ask everybody for the lists of the test queries and hold them against the answers.
@@ -112,8 +117,7 @@ def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any
     }
     if not len(judge.queries.source):
         return told | {"methods": [], "goes_with": []}
-    cuts = tuple(sorted({*how.top_k, TUNED_FOR}))
-    deepest = max(cuts)
+    cuts, deepest = how.cuts, how.cuts[-1]
     settings = {setting for found in picked.values() for setting in found.values()}
     fitted = {setting: setting.fit(past) for setting in settings}
     judged = {

@@ -39,13 +39,13 @@ def judge_related(layout: Layout, params: Params, embeddings: Embeddings) -> Jud
     # The log ends at the horizon: later queries would not see all of what follows them.
     days = min(run.backtest_days, run.backtest_days + run.attribution_days - graph.follow_days - 1)
     windows = RelatedWindows(day_of(run.clock), days, graph.follow_days)
-    lists = AskedLists(trained_ranking(layout, params, embeddings), settings)
+    how = Judging(asked.top_k, asked.queries, asked.bootstrap_samples, run.seed)
+    lists = AskedLists(trained_ranking(layout, params, embeddings), settings, how.cuts[-1])
     served = Served(lists.order, tuple(sorted({*_WEIGHTS, settings.weight})), lists.goes_with)
     backtest = ProductBacktest.of(
         known, later, products["category"], selection, windows,
         min_customers=graph.min_customers, fresh_days=graph.fresh_days,
     )  # fmt: skip
-    how = Judging(asked.top_k, asked.queries, asked.bootstrap_samples, run.seed)
     results = compare_as_served(backtest, served, how)
     answers, chance = gate_queries(backtest, products["product_id"], how)
     tables = {"lists": lists.table, "gate_answers": answers, "gate_chance": chance}
