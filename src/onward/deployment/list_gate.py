@@ -71,7 +71,7 @@ def judge_served_lists(
     samples: int,
     seed: int,
 ) -> Verdict:
-    """Judge a challenger's lists.
+    """Judge a challenger's lists. Where nobody answered there is nothing to judge by, which the verdict says.
 
     Args:
         answers: as above; who asked.
@@ -83,9 +83,12 @@ def judge_served_lists(
     """
     checks: list[Check] = []
     figures: dict[str, dict[str, float | None]] = {}
+    not_judged: dict[str, str] = {}
     for relation, name in JUDGED.items():
         mine = answers[(answers["relation"] == relation).to_numpy(bool)].drop_duplicates("query").sort_values("query")
         if not len(mine):
+            # Scores are of use all the same, but nobody may take silence for a check that passed.
+            not_judged[name] = "lists could not be judged: no answers of test customers; raise run.backtest_days"
             continue
         bootstrap = CustomerBootstrap.of(mine["customer"].to_numpy(np.int64), samples, seed)
         found = intervals_of([challenger[relation]], bootstrap)[0]
@@ -110,4 +113,4 @@ def judge_served_lists(
                 not np.isfinite(before) or gain["lift"].value >= -limits.max_lift_loss * before,
                 f"{moved} and may fall by a share of {limits.max_lift_loss:g}",
             ))  # fmt: skip
-    return Verdict.of(checks, figures)
+    return Verdict.of(checks, figures, not_judged)
