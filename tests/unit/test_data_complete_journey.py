@@ -13,6 +13,7 @@ from onward.data.validation import validate
 from onward.errors import DataError
 
 U, V, SIDE, LIKE_V, FUEL, MISC, TYPELESS, NAMELESS, UNKNOWN = 100, 200, 300, 201, 400, 401, 402, 203, 999
+TILL, UNLABELLED, DEPOSIT, CREAM = 403, 404, 405, 406
 END = datetime(2017, 6, 1)
 WINDOW = timedelta(days=28)
 SETTINGS = {
@@ -34,6 +35,10 @@ PRODUCTS = pd.DataFrame(
         (FUEL, 4, "FUEL", "National", "GAS", "UNLEADED", None),
         (MISC, 4, "MISCELLANEOUS", "National", "COUPON", "COUPON", None),
         (TYPELESS, 4, "GROCERY", "National", None, None, None),
+        (TILL, 4, "GROCERY", "Private", "COUPON/MISC ITEMS", "CAN DOG FOOD RATION", None),
+        (UNLABELLED, 4, "MEAT", "National", "BEEF", "MISC SALES TRANS", None),
+        (DEPOSIT, 4, "GROCERY", "National", "CANNED JUICES", "CRV DEPOSIT NT/F", None),
+        (CREAM, 4, "GROCERY", "National", None, "ICE CREAM", None),
     ],
     columns=[
         "product_id", "manufacturer_id", "department", "brand", "product_category", "product_type", "package_size",
@@ -64,6 +69,8 @@ def lines() -> list[tuple]:
         (7, 1, 50, 23, FUEL, 9000),
         (7, 1, 50, 23, MISC, 1),
         (7, 1, 50, 23, TYPELESS, 1),
+        (7, 1, 50, 23, TILL, 1),
+        (7, 1, 50, 23, UNLABELLED, 1),
         (7, 1, 50, 23, UNKNOWN, 1),
         (7, 1, 50, 23, NAMELESS, 1),
     ]
@@ -165,7 +172,7 @@ def test_engagements_come_one_a_kind_and_day_before_the_conversion(log):
 
 def test_the_catalogue_holds_all_products_of_kept_departments(log):
     products = frame(log, "products").set_index("product_id")
-    assert sorted(products.index) == [U, V, LIKE_V, NAMELESS, SIDE]
+    assert sorted(products.index) == [U, V, LIKE_V, NAMELESS, SIDE, CREAM]
     assert products.loc[U, "name"] == "FLUID MILK WHITE ONLY · 1 GA · National"
     assert products.loc[V, "category"] == "GROCERY > CEREAL > KIDS CEREAL"
     assert products.loc[NAMELESS, "category"] == "PHOTO > FILM"
@@ -178,8 +185,23 @@ def test_no_line_is_lost_without_a_note(log):
         "department MISCELLANEOUS": 1,
         "no product metadata": 1,
         "no product type": 1,
+        "not a product: COUPON/MISC ITEMS": 1,
+        "not a product: MISC SALES TRANS": 1,
     }
     assert log.notes["lines_read"] == log.tables["purchases"].num_rows + sum(dropped.values())
+
+
+def test_no_product_is_lost_without_a_note(log):
+    dropped = log.notes["products_dropped"]
+    assert dropped == {
+        "department FUEL": 1,
+        "department MISCELLANEOUS": 1,
+        "no product type": 1,
+        "not a product: COUPON/MISC ITEMS": 1,
+        "not a product: CRV DEPOSIT NT/F": 1,
+        "not a product: MISC SALES TRANS": 1,
+    }
+    assert len(PRODUCTS) == log.tables["products"].num_rows + sum(dropped.values())
 
 
 def test_later_lines_are_left_out_and_counted(folder, log):

@@ -100,3 +100,13 @@ def test_two_verdicts_promote_together_only_if_both_would_and_what_failed_comes_
     assert bad.together_with(refusal("e")).reasons == ("refused: d", "refused: e", "passed: c")
     assert good.together_with(Verdict.of([(True, "c")], {})).promote
     assert good.together_with(Verdict.of([], {})) == good
+
+
+def test_what_could_not_be_judged_is_named_before_what_passed_and_keeps_nobody_out():
+    good, silent = Verdict.of([(True, "a")], {}), Verdict.of([], {}, {"after": "no answers"})
+    both = good.together_with(silent)
+    assert both == Verdict(True, ("not judged: after: no answers", "passed: a"), {}, ("after",))
+    refused = both.together_with(refusal("b"))
+    assert refused.reasons == ("refused: b", "not judged: after: no answers", "passed: a")
+    assert not refused.promote
+    assert refused.not_judged == ("after",)

@@ -186,8 +186,21 @@ def test_lists_as_good_as_chance_keep_nobody_from_a_first_model_but_take_no_cham
     assert not judged_at_even_chance(EVERYTHING, GOOD).promote
 
 
-def test_a_relation_without_answers_is_not_judged():
-    basket = ANSWERS[ANSWERS["relation"] == "basket"]
-    result = verdict(listing(GOOD, {}), listing(GOOD, GOOD), answers=basket)
+@pytest.mark.parametrize("champion", [None, GOOD], ids=["first", "against a champion"])
+@pytest.mark.parametrize(
+    ("relations", "left_out"), [(["basket"], (AFTER,)), (["later"], (GOES_WITH,)), ([], (GOES_WITH, AFTER))]
+)
+def test_lists_without_answers_are_promoted_and_said_not_to_be_judged(relations, left_out, champion):
+    answers = ANSWERS[ANSWERS["relation"].isin(relations)]
+    lists = [{} if name in left_out else GOOD for name in (GOES_WITH, AFTER)]
+    result = verdict(listing(*lists), champion and listing(champion, champion), answers=answers)
     assert result.promote
-    assert not any(name.startswith(AFTER) for name in result.figures)
+    assert result.not_judged == left_out
+    said = [reason for reason in result.reasons if reason.startswith("not judged")]
+    assert [reason.split(": ")[1] for reason in said] == list(left_out)
+    assert all("lists could not be judged: no answers" in reason for reason in said)
+    assert not any(name.startswith(each) for name in result.figures for each in left_out)
+
+
+def test_lists_with_answers_are_all_judged():
+    assert verdict(listing(GOOD, GOOD)).not_judged == ()

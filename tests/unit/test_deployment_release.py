@@ -14,6 +14,8 @@ from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry, Version
 from onward.deployment.release import (
     Compared,
+    Settled,
+    because,
     compare,
     flat_figures,
     objection,
@@ -86,6 +88,17 @@ def test_a_champion_without_lists_is_no_obstacle(rows, tmp_path):
     verdict, _ = compared(make_bundle(), rows, tmp_path)
     assert verdict.promote
     assert set(verdict.figures) == {"auc", "pcoc", "nll_increase", "recall_gain"} | OF_LISTS
+
+
+def test_what_the_gate_could_not_judge_stands_in_the_record_and_in_the_reason(rows):
+    on = judged_on(rows)
+    on = replace(on, answers=on.answers[on.answers["relation"] != "later"])
+    verdict, _ = compare(make_bundle(), on, None, LOOSE, STRICT, seed=1, threads=1)
+    version = Version(1, "a", "run", {})
+    record = Settled(version, verdict, None, version).to_dict()
+    assert (record["promoted"], record["not_judged"]) == (True, ("after",))
+    assert record["reasons"][0].startswith("not judged: after: lists could not be judged: no answers")
+    assert "no answers" in because(verdict).text
 
 
 def test_a_bundle_without_lists_is_refused(rows, tmp_path):

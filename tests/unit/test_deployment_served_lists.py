@@ -41,17 +41,15 @@ def test_the_matrix_holds_the_beginning_of_one_list_of_every_product(name, count
     lists = make_lists()
     matrix = lists.matrix(name, count)
     assert matrix.shape == (6, count)
-    for product in range(4):
+    for product in range(6):
         wanted = lists.of(product, count)[name]["other"].tolist()
         assert matrix[product].tolist() == wanted + [-1] * (count - len(wanted))
-    assert (matrix[5] == -1).all()
 
 
-@pytest.mark.parametrize("name", LISTS)
-def test_the_matrix_gives_a_product_the_lists_of_the_one_that_stands_for_it(name):
-    lists = make_lists()
-    listed = [other for other in lists.matrix(name, 10)[4].tolist() if other not in {-1, 4}]
-    assert listed == lists.of(4, 10)[name]["other"].tolist()
+def test_the_matrix_leaves_a_product_out_of_the_lists_of_the_one_that_stands_for_it_and_the_next_moves_up():
+    lists = replace(make_lists(), stands_for=np.array([2, 1, 2, 3, 2, -1]))
+    assert lists.matrix("goes_with", 2)[[0, 2, 4]].tolist() == [[3, 4], [3, 0], [3, 0]]
+    assert lists.matrix("instead", 1)[4].tolist() == [-1]
 
 
 def test_the_matrix_of_no_lists_is_empty():
@@ -82,3 +80,12 @@ def test_pairs_of_categories_seen_are_distinct_and_of_the_category_above_the_typ
     assert list(seen.itertuples(index=False, name=None)) == [
         ("", "food > dairy"), ("food", "food > dairy"), ("food > dairy", ""), ("food > dairy", "food"),
     ]  # fmt: skip
+
+
+def test_a_pair_is_like_what_was_shown_by_the_categories_above_its_types_and_one_way():
+    paths = pd.Series(["food > dairy > milk", "food > dairy > butter", "food > bread", None])
+    lists = replace(make_lists(), seen=categories_seen(paths, np.array([0, 3]), np.array([2, 0])))
+    source, target = paths.iloc[[1, 2, 3, 3, 0]], paths.iloc[[2, 1, 1, 3, 1]]
+    assert lists.like_shown(source, target).tolist() == [True, False, True, False, False]
+    assert lists.like_shown(source.iloc[:0], target.iloc[:0]).tolist() == []
+    assert not no_lists(6).like_shown(source, target).any()

@@ -11,11 +11,13 @@ import urllib.request
 from dataclasses import asdict
 
 import httpx
+import pandas as pd
 import pytest
 from tiny_bundle import make_bundle
 
 from onward.deployment import serving
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
+from onward.deployment.graph_lists import GraphLists, write_graph_lists
 from onward.deployment.local_services import free_port
 from onward.deployment.recommend import recommend
 from onward.deployment.registry import Registry
@@ -165,6 +167,30 @@ def test_without_a_champion_every_page_says_so(tmp_path):
         reply = client.get(page)
         assert reply.status_code == 503
         assert "nothing is deployed" in reply.json()["detail"]
+
+
+def test_the_lists_of_a_graph_are_answered_in_the_same_terms(tmp_path):
+    table = pd.DataFrame(
+        [(0, "after", 1, 2, 0.9), (0, "after", 2, 1, 0.4), (0, "before", 1, 3, 0.2), (2, "before", 1, 0, 0.9)],
+        columns=["node", "way", "place", "other", "strength"],
+    )
+    facts = {"source": "edge_list", "as_of": "2017-11-20", "attribution_days": 28}
+    write_graph_lists(tmp_path / "lists", GraphLists(("a1", "b2", "c3", "a4"), table, facts))
+    of_graph = Registry(tmp_path / "mlruns")
+    of_graph.register(tmp_path / "lists", bundle_hash(tmp_path / "lists"), TAGS | {"source": "edge_list"}, {})
+    of_graph.promote(1)
+    client = Client(make_app(Champion(of_graph, 2.0)))
+    assert client.get("/health").json()["source"] == "edge_list"
+    reply = client.get("/recommend", params={"product": "a", "count": 1}).json()
+    assert reply["answer"] == {
+        "product_id": "a1", "name": "a1", "after": [{"product_id": "c3", "name": "c3", "score": 0.9}],
+        "before": [{"product_id": "a4", "name": "a4", "score": 0.2}],
+    }  # fmt: skip
+    assert reply["also_named_like_that"] == [{"product_id": "a4", "name": "a4"}]
+    assert (reply["version"], reply["as_of"]) == (1, "2017-11-20")
+    none = client.get("/recommend", params={"product": "b2"}).json()["answer"]
+    assert (none["after"], none["before"]) == ([], [])
+    assert client.get("/recommend", params={"product": "zzzz"}).status_code == 404
 
 
 def test_while_one_request_reads_a_new_champion_others_are_answered_by_the_old_one(registry, clock, monkeypatch):

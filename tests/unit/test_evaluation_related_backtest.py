@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 
 from onward.evaluation.listing import NOTHING
-from onward.evaluation.related_backtest import compare_as_served
-from onward.evaluation.related_comparison import SERVED
+from onward.evaluation.related_backtest import ProductBacktest, compare_as_served
+from onward.evaluation.related_comparison import SERVED, Judging, Served
 from onward.evaluation.related_tuning import RelatedWindows
 
 WINDOWS = RelatedWindows(120, 11, 30)
@@ -27,10 +27,10 @@ def judge(table, order, goes_with):
     clock = pd.Timestamp("1970-01-01") + pd.Timedelta(days=WINDOWS.clock)
     known, later = table[table["purchased_at"] < clock], table[table["purchased_at"] >= clock]
     category = pd.Series([f"SHOP > TYPE {product}" for product in range(24)])
-    return compare_as_served(
-        known, later[later["customer"] % 2 == 0], category, np.arange(1, 60, 2), order, (0.0,), goes_with, WINDOWS,
-        min_customers=10, fresh_days=20, top_k=(1,), limit=500, samples=20, seed=0,
-    )  # fmt: skip
+    selection = np.arange(1, 60, 2)
+    later = later[later["customer"] % 2 == 0]
+    on = ProductBacktest.of(known, later, category, selection, WINDOWS, min_customers=10, fresh_days=20)
+    return compare_as_served(on, Served(order, (0.0,), goes_with), Judging((1,), limit=500, samples=20, seed=0))
 
 
 def test_lists_in_product_numbers_are_judged_among_candidates():

@@ -13,7 +13,15 @@ from onward.evaluation.related_baselines import (
     PopularityAmongNew,
     plain,
 )
-from onward.evaluation.related_comparison import SERVED, Served, compare_related, related_headline, related_table
+from onward.evaluation.related_comparison import (
+    SERVED,
+    Backtest,
+    Judging,
+    Served,
+    compare_related,
+    related_headline,
+    related_table,
+)
 from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import intervals_of
@@ -79,7 +87,7 @@ def test_settings_are_tuned_on_what_was_known_at_the_clock():
 def compare(log, served, limit=800):
     types = np.arange(PRODUCTS) // 5
     selection, test = np.arange(0, 150, 3), np.arange(1, 150, 3)
-    return compare_related(log, types, selection, test, served, WINDOWS, (5, 10), limit, 30, 0)
+    return compare_related(Backtest(log, types, selection, test, WINDOWS), served, Judging((5, 10), limit, 30, 0))
 
 
 def served_by(method):
@@ -166,3 +174,15 @@ def test_the_picture_shows_every_method_and_says_their_figures():
     assert f"Onward, weight 0 {served['hr@10']['value']:.1%}, {served['lift@10']['value']:.2f} times chance" in svg
     assert svg == str(hits_against_lift("basket", rows))
     assert "<svg" in str(hits_against_lift("later", []))
+
+
+@pytest.mark.parametrize(("top_k", "cuts"), [((5, 70, 20), (5, 10, 20, 70)), ((3,), (3, 10))])
+def test_lists_are_judged_at_every_cut_asked_for_and_at_ten(top_k, cuts):
+    log, how = shop(), Judging(top_k, 200, 10, 0)
+    method = Popularity(3650).fit(log.before(CLOCK))
+    lister = best_first(method, PRODUCTS, how.cuts[-1])
+    served = Served(lambda sources, *_: lister(sources), (0.0,), lister)
+    on = Backtest(log, np.arange(PRODUCTS) // 5, np.arange(0, 150, 3), np.arange(1, 150, 3), WINDOWS)
+    judged = compare_related(on, served, how)["methods"][0]["basket"]
+    assert how.cuts == cuts
+    assert {name for name in judged if name.startswith("hr@")} == {f"hr@{cut}" for cut in cuts}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from onward.ranking import relations
-from onward.ranking.asked_lists import DEEPEST, AskedLists
+from onward.ranking.asked_lists import AskedLists
 from onward.ranking.list_names import COLUMNS, GOES_WITH
 from onward.ranking.ranking_model import RankingModel
 from onward.ranking.related_lists import ListSettings, related_lists
@@ -33,8 +33,8 @@ def test_an_order_is_that_of_the_ranking_model(model, settings, relation, name, 
     asked = AskedLists(model, settings)
     for sources in (SOURCES, EVERYONE, SOURCES):
         found = asked.order(sources, relation, weight)
-        assert found.shape == (len(sources), DEEPEST)
-        np.testing.assert_array_equal(found, model.order(sources, name, weight, DEEPEST))
+        assert found.shape == (len(sources), asked.deepest)
+        np.testing.assert_array_equal(found, model.order(sources, name, weight, asked.deepest))
 
 
 def test_complements_and_the_table_are_the_lists_that_are_served(model, settings):
@@ -45,11 +45,11 @@ def test_complements_and_the_table_are_the_lists_that_are_served(model, settings
         asked.order(sources, "basket", 0.5)  # must leave no trace
         found, served = asked.goes_with(sources), related_lists(model, sources, settings)
         pd.testing.assert_frame_equal(asked.table, served)
-        assert found.shape == (len(sources), DEEPEST)
+        assert found.shape == (len(sources), asked.deepest)
         mine = served[served["list"] == GOES_WITH].groupby("product")["other"]
         for source, row in zip(sources, found, strict=True):
             others = mine.get_group(source).tolist()
-            assert row.tolist() == others + [-1] * (DEEPEST - len(others))
+            assert row.tolist() == others + [-1] * (asked.deepest - len(others))
 
 
 def test_sources_are_scored_once_however_often_they_are_asked_about(model, settings, monkeypatch):
@@ -66,3 +66,15 @@ def test_sources_are_scored_once_however_often_they_are_asked_about(model, setti
             asked.order(SOURCES, relation, weight)
     asked.goes_with(SOURCES.copy())
     assert calls == [(SOURCES.tolist(), settings.directed)]
+
+
+@pytest.mark.parametrize("deepest", [2, 70])
+def test_a_judge_is_given_as_many_entries_as_it_looks_at_and_no_more(model, deepest):
+    settings = ListSettings(80, 0.25, directed=True)
+    asked, served = AskedLists(model, settings, deepest), related_lists(model, SOURCES, settings)
+    np.testing.assert_array_equal(asked.order(SOURCES, "basket", 0.25), model.order(SOURCES, "together", 0.25, deepest))
+    found = asked.goes_with(SOURCES)
+    assert found.shape == (len(SOURCES), deepest)
+    for source, row in zip(SOURCES, found, strict=True):
+        mine = served.loc[(served["list"] == GOES_WITH) & (served["product"] == source), "other"].tolist()
+        assert row[row >= 0].tolist() == mine[:deepest]

@@ -12,6 +12,7 @@ estimate does. The paired intervals are in the reasons, so that a reader sees ho
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Check = tuple[bool, str]
 """Whether it passed, and what was asked, in words."""
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True)
@@ -55,22 +59,38 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether to promote, every check in words (those that failed first), and the figures behind them."""
+    """Whether to promote, and why.
+
+    Attributes:
+        promote: whether it may take over.
+        reasons: every check in words: those that failed first, then those for which there was nothing to judge by.
+        figures: behind the checks.
+        not_judged: names of what there was nothing to judge by; it keeps nobody from promotion.
+    """
 
     promote: bool
     reasons: tuple[str, ...]
     figures: Mapping[str, dict[str, float | None]]
+    not_judged: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, checks: Sequence[Check], figures: Mapping[str, dict[str, float | None]]) -> "Verdict":
-        """Promote if every check passed."""
+    def of(
+        cls,
+        checks: Sequence[Check],
+        figures: Mapping[str, dict[str, float | None]],
+        not_judged: Mapping[str, str] = _NOTHING,
+    ) -> "Verdict":
+        """Promote if every check passed; `not_judged` says by name what could not be checked, and why."""
         failed = tuple(f"refused: {text}" for passed, text in checks if not passed)
-        return cls(not failed, failed + tuple(f"passed: {text}" for passed, text in checks if passed), figures)
+        left_out = tuple(f"{_NOT_JUDGED}: {name}: {text}" for name, text in not_judged.items())
+        passed = tuple(f"passed: {text}" for passed, text in checks if passed)
+        return cls(not failed, failed + left_out + passed, figures, tuple(not_judged))
 
     def together_with(self, other: "Verdict") -> "Verdict":
         """Promote if both would; what failed comes first."""
-        reasons = sorted((*self.reasons, *other.reasons), key=lambda reason: not reason.startswith("refused"))
-        return Verdict(self.promote and other.promote, tuple(reasons), {**self.figures, **other.figures})
+        reasons = tuple(sorted((*self.reasons, *other.reasons), key=_place))
+        not_judged = (*self.not_judged, *other.not_judged)
+        return Verdict(self.promote and other.promote, reasons, {**self.figures, **other.figures}, not_judged)
 
 
 def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limits, samples: int, seed: int) -> Verdict:
@@ -121,6 +141,11 @@ def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limit
 def refusal(reason: str) -> Verdict:
     """A verdict without a comparison."""
     return Verdict(promote=False, reasons=(f"refused: {reason}",), figures={})
+
+
+def _place(reason: str) -> int:
+    """Where a reason stands: what was refused, what could not be judged, what passed."""
+    return 0 if reason.startswith("refused") else 1 if reason.startswith(_NOT_JUDGED) else 2
 
 
 def said(interval: Interval, digits: int, sign: str = "") -> str:

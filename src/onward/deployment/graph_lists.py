@@ -15,9 +15,9 @@ import pandas as pd
 from onward.artifacts import read_json, read_table, write_json, write_table
 from onward.deployment.gate import Verdict, refusal
 from onward.deployment.product_search import find_products
+from onward.ranking.list_names import AFTER, BEFORE
 
 FILE = "graph_lists.parquet"
-AFTER, BEFORE = "after", "before"
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,13 @@ class GraphLists:
             DataError: no node is named like that.
         """
         node = find_products(words, self.nodes, self.nodes, np.zeros(len(self.nodes)))[0]
+        return self.nodes[node], self.of(node, count)
+
+    def of(self, node: int, count: int) -> dict[str, list[tuple[str, float]]]:
+        """By way up to `count` others of a node with their strength, best first."""
         mine = self.lists[(self.lists["node"] == node) & (self.lists["place"] <= count)]
         ways = {way: mine[mine["way"] == way].sort_values("place") for way in (AFTER, BEFORE)}
-        return self.nodes[node], {
+        return {
             way: [
                 (self.nodes[int(other)], float(score))
                 for other, score in zip(each["other"], each["strength"], strict=True)

@@ -44,16 +44,16 @@ def judge_bundle_lists(bundle: Bundle, answers: pd.DataFrame, chance: pd.DataFra
         answers: query, customer, source_product_id, relation and product_id, as evaluate wrote them.
         chance: product_id and P(v) of each relation.
     """
+    ids = chance["product_id"].tolist()
+    numbers = {identity: number for number, identity in enumerate(ids)}
+    inside = bundle.inside(ids)
+    place = np.full(len(bundle.products) + 1, -1, dtype=np.int64)  # the last stands for -1
+    place[inside[inside >= 0]] = np.flatnonzero(inside >= 0)
     outcomes = {}
     for relation, name in JUDGED.items():
         mine = answers[(answers["relation"] == relation).to_numpy(bool)]
         _, first, row = np.unique(mine["query"].to_numpy(np.int64), return_index=True, return_inverse=True)
         source = bundle.inside(mine["source_product_id"].to_numpy()[first].tolist())
-        ids = chance["product_id"].tolist()
-        place = np.full(len(bundle.products) + 1, -1, dtype=np.int64)  # the last stands for -1
-        inside = bundle.inside(ids)
-        place[inside[inside >= 0]] = np.flatnonzero(inside >= 0)
-        numbers = {identity: number for number, identity in enumerate(ids)}
         product = np.array([numbers[identity] for identity in mine["product_id"].tolist()], dtype=np.int64)
         order = np.lexsort((product, row))
         lists = bundle.lists.matrix(name, _COUNT)[source]
@@ -71,7 +71,7 @@ def judge_served_lists(
     samples: int,
     seed: int,
 ) -> Verdict:
-    """Judge a challenger's lists.
+    """Judge a challenger's lists. Where nobody answered there is nothing to judge by, which the verdict says.
 
     Args:
         answers: as above; who asked.
@@ -83,9 +83,12 @@ def judge_served_lists(
     """
     checks: list[Check] = []
     figures: dict[str, dict[str, float | None]] = {}
+    not_judged: dict[str, str] = {}
     for relation, name in JUDGED.items():
         mine = answers[(answers["relation"] == relation).to_numpy(bool)].drop_duplicates("query").sort_values("query")
         if not len(mine):
+            # Scores are of use all the same, but nobody may take silence for a check that passed.
+            not_judged[name] = "lists could not be judged: no answers of test customers; raise run.backtest_days"
             continue
         bootstrap = CustomerBootstrap.of(mine["customer"].to_numpy(np.int64), samples, seed)
         found = intervals_of([challenger[relation]], bootstrap)[0]
@@ -110,4 +113,4 @@ def judge_served_lists(
                 not np.isfinite(before) or gain["lift"].value >= -limits.max_lift_loss * before,
                 f"{moved} and may fall by a share of {limits.max_lift_loss:g}",
             ))  # fmt: skip
-    return Verdict.of(checks, figures)
+    return Verdict.of(checks, figures, not_judged)

@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.deployment.bundle import Bundle
-from onward.deployment.served_lists import category_above
 from onward.deployment.typical_features import pair_state
 from onward.errors import DataError
 from onward.ranking.list_names import AFTER, BEFORE, GOES_WITH, INSTEAD, LISTS
@@ -148,8 +147,9 @@ def _entries(bundle: Bundle, this: Ints, rows: pd.DataFrame, threads: int) -> li
     low, high = (bound.reshape(shape).mean(axis=1) for bound in bounds)
     levels = bundle.levels.assign(said.uncertainty.reshape(shape).mean(axis=1))
     decisions = bundle.policy.answer(said.score.reshape(shape).mean(axis=1), levels)
-    decisions = np.where(_like_something_shown(bundle, source, target), decisions, "abstain")
-    ids, names = bundle.products["product_id"].to_numpy()[other], bundle.products["name"].to_numpy()[other]
+    paths = bundle.products["category"]
+    decisions = np.where(bundle.lists.like_shown(paths.iloc[source], paths.iloc[target]), decisions, "abstain")
+    ids, names = (bundle.products[column].iloc[other].to_numpy() for column in ("product_id", "name"))
     scores, reasons = rows["score"].tolist(), _reasons(rows, bundle.lists.follow_days)
     return [
         Recommendation(
@@ -168,17 +168,6 @@ def _over_contexts(bundle: Bundle, source: Ints, target: Ints, threads: int) -> 
     situation = bundle.contexts.loc[np.tile(np.arange(contexts), pairs)].reset_index(drop=True)
     features = pd.concat([situation, of_pair], axis=1)
     return bundle.judge(features, np.repeat(source, contexts), np.repeat(target, contexts), threads)
-
-
-def _like_something_shown(bundle: Bundle, source: Ints, target: Ints) -> npt.NDArray[np.bool_]:
-    """[n] whether any impression showed a product of the target's category after one of the source's."""
-    paths = bundle.products["category"]
-    asked = pd.DataFrame({
-        "source": category_above(paths.iloc[source]).to_numpy(), "target": category_above(paths.iloc[target]).to_numpy()
-    })  # fmt: skip
-    seen = pd.MultiIndex.from_frame(bundle.lists.seen)
-    like: npt.NDArray[np.bool_] = pd.MultiIndex.from_frame(asked).isin(seen)
-    return like
 
 
 def _reasons(rows: pd.DataFrame, follow_days: int) -> list[str]:

@@ -42,8 +42,9 @@ class Settled:
     def to_dict(self) -> dict[str, Any]:
         """The record of it, versions by their numbers."""
         numbers = {"version": self.version, "champion": self.champion, "compared_with": self.against}
-        said = {"model": MODEL, "promoted": self.verdict.promote, "reasons": self.verdict.reasons}
-        return {**said, **{name: version and version.number for name, version in numbers.items()}}
+        verdict = self.verdict
+        said = {"promoted": verdict.promote, "reasons": verdict.reasons, "not_judged": verdict.not_judged}
+        return {"model": MODEL, **said, **{name: version and version.number for name, version in numbers.items()}}
 
 
 def settle(

@@ -42,6 +42,20 @@ class ServedLists:
         ends = np.r_[first[1:], len(product)][: len(first)]
         return {int(product[start]): (int(start), int(end)) for start, end in zip(first, ends, strict=True)}
 
+    @cached_property
+    def _seen_pairs(self) -> frozenset[tuple[str, str]]:
+        return frozenset(zip(self.seen["source"].tolist(), self.seen["target"].tolist(), strict=True))
+
+    def like_shown(self, source: pd.Series, target: pd.Series) -> Bools:
+        """[n] whether any impression showed a product of the target's category after one of the source's.
+
+        Args:
+            source: [n] category path of each source.
+            target: [n] category path of each target.
+        """
+        asked = zip(category_above(source).tolist(), category_above(target).tolist(), strict=True)
+        return np.array([pair in self._seen_pairs for pair in asked], dtype=np.bool_)
+
     def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:
         """Up to `count` rows of each list of a product, best first."""
         start, end = self._starts.get(int(self.stands_for[product]), (0, 0))
@@ -51,11 +65,16 @@ class ServedLists:
         return {name: rows[(rows["list"] == name).to_numpy(bool)].head(count) for name in LISTS}
 
     def matrix(self, name: str, count: int) -> Ints:
-        """[P, count] the first entries of one list of every product by inside number, -1 after the last."""
-        mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= count)).to_numpy(bool)]
-        found = np.full((len(self.stands_for) + 1, count), -1, dtype=np.int64)  # the last stands for nothing
+        """[P, count] what `of` gives from one list of every product by inside number, -1 after the last."""
+        # One more, as a product that is given another one's lists must not find itself in them.
+        width = count + 1
+        mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= width)).to_numpy(bool)]
+        found = np.full((len(self.stands_for) + 1, width), -1, dtype=np.int64)  # the last stands for nothing
         found[mine["product"].to_numpy(np.int64), mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy()
-        return found[self.stands_for]
+        found = found[self.stands_for]
+        itself = found == np.arange(len(found))[:, None]
+        found[itself] = -1
+        return np.take_along_axis(found, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
 
 
 def category_above(paths: pd.Series) -> pd.Series:

@@ -1,20 +1,27 @@
 """The champion over HTTP: `/recommend` answers from it, `/health` says which it is.
 
+Of a graph, what is in use are the lists of what comes after and before each node: the answer has their strengths in
+place of chances and decisions, which nobody can make without impressions.
+
 A promotion is picked up without a restart: the registry is asked at most once in a while, and a new champion's bundle
 is read in full before it takes over. What cannot be read takes over nothing: the old one goes on, and /health says why.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 from fastapi import FastAPI, HTTPException, Query
 from fastapi.responses import JSONResponse
 
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import read_bundle
+from onward.deployment.graph_lists import GraphLists, holds_graph_lists, read_graph_lists
 from onward.deployment.product_search import find_products
 from onward.deployment.recommend import Answer, recommend
 from onward.deployment.registry import Registry, Version
@@ -25,16 +32,39 @@ _MOST_WORDS = 200
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version and its bundle."""
+    """A version and what it answers from."""
 
     version: Version
-    bundle: Bundle
+    holds: Bundle | GraphLists
 
     @property
     def facts(self) -> dict[str, Any]:
         """What every reply says of where it comes from."""
-        facts = {name: self.bundle.facts[name] for name in ("source", "as_of", "attribution_days")}
+        facts = {name: self.holds.facts[name] for name in ("source", "as_of", "attribution_days")}
         return {"version": self.version.number, "bundle_sha256": self.version.bundle_sha256, **facts}
+
+    @property
+    def catalogue(self) -> tuple[Sequence[str], Sequence[str], npt.ArrayLike]:
+        """Names, ids and popularity of what may be asked for, by inside number; a node's only name is its id."""
+        if isinstance(self.holds, GraphLists):
+            return self.holds.nodes, self.holds.nodes, np.zeros(len(self.holds.nodes))
+        products = self.holds.products
+        return products["name"].tolist(), products["product_id"].tolist(), self.holds.graph.customers
+
+    def answer(self, place: int, count: int, threads: int) -> Answer | dict[str, Any]:
+        """The lists of what stands at a place of the catalogue; of a node in the terms of a bundle's answer.
+
+        Raises:
+            DataError: the bundle holds no lists.
+        """
+        if not isinstance(self.holds, GraphLists):
+            return recommend(self.holds, place, count, threads)
+        node = self.holds.nodes[place]
+        ways = {
+            way: [{"product_id": other, "name": other, "score": score} for other, score in others]
+            for way, others in self.holds.of(place, count).items()
+        }
+        return {"product_id": node, "name": node, **ways}
 
 
 class Champion:
@@ -72,9 +102,9 @@ class Champion:
             if version is None:
                 self._loaded, self.problem = None, None
             elif self._loaded is None or self._loaded.version.bundle_sha256 != version.bundle_sha256:
-                self._loaded, self.problem = Loaded(version, read_bundle(self._registry.folder(version))), None
+                self._loaded, self.problem = Loaded(version, _read(self._registry.folder(version))), None
             else:
-                self._loaded, self.problem = Loaded(version, self._loaded.bundle), None
+                self._loaded, self.problem = Loaded(version, self._loaded.holds), None
         except OnwardError as error:
             self.problem = str(error)
 
@@ -109,14 +139,17 @@ def make_app(champion: Champion, threads: int = 1) -> FastAPI:
         count: Annotated[int, Query(ge=1, le=100, description="Products in each direction.")] = 8,
     ) -> dict[str, Any]:
         loaded = champion.now()
-        bundle = loaded.bundle
-        names, ids = bundle.products["name"].tolist(), bundle.products["product_id"].tolist()
+        names, ids, popularity = loaded.catalogue
         try:
-            found = find_products(product, names, ids, bundle.graph.customers)
+            found = find_products(product, names, ids, popularity)
         except DataError as error:
             raise HTTPException(404, str(error)) from error
-        said: Answer = recommend(bundle, found[0], count, threads)
+        said = loaded.answer(found[0], count, threads)
         others = [{"product_id": ids[place], "name": names[place]} for place in found[1:6]]
         return {"answer": said, "also_named_like_that": others, **loaded.facts}
 
     return app
+
+
+def _read(folder: Path) -> Bundle | GraphLists:
+    return read_graph_lists(folder) if holds_graph_lists(folder) else read_bundle(folder)

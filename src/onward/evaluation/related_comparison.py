@@ -43,43 +43,68 @@ class Served:
     goes_with: Lister
 
 
-def compare_related(
-    log: RelatedLog,
-    types: Ints,
-    selection: Ints,
-    test: Ints,
-    served: Served,
-    windows: RelatedWindows,
-    top_k: tuple[int, ...],
-    limit: int,
-    samples: int,
-    seed: int,
-) -> dict[str, Any]:
-    """Tune the baselines, ask everybody for the lists of the test queries and hold them against the answers.
+@dataclass(frozen=True)
+class Backtest:
+    """A log, and who asks when.
 
-    Args:
+    Attributes:
         log: all purchases up to the last answer; only queries and answers read those at or after the clock.
         types: [C] type of each candidate; complements are of other types than the source's.
         selection: customers whose queries tune the baselines.
         test: customers whose queries are judged.
-        served: the model's lists.
         windows: the clock.
+    """
+
+    log: RelatedLog
+    types: Ints
+    selection: Ints
+    test: Ints
+    windows: RelatedWindows
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How much is asked, and how it is judged.
+
+    Attributes:
         top_k: cut-offs; 10 is always among them.
         limit: most queries.
         samples: bootstrap resamples.
         seed: of queries and resamples.
+    """
+
+    top_k: tuple[int, ...]
+    limit: int
+    samples: int
+    seed: int
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """The cut-offs that lists are judged at, ascending."""
+        return tuple(sorted({*self.top_k, TUNED_FOR}))
+
+
+def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any]:
+    """Tune the baselines, ask everybody for the lists of the test queries and hold them against the answers.
+
+    Args:
+        on: who asks what.
+        served: the model's lists of candidates.
+        how: how much is asked.
 
     Returns:
         Plain values. Each row of `methods` has the metrics by relation, each with its interval, and that of a served
         order its `gain` too: HR@10 and lift@10 over the best baseline, which selection customers named. A baseline has
         the setting tuned for the relation that it is judged by.
     """
-    trials = tune(log, selection, windows, limit, seed)
+    log = on.log
+    trials = tune(log, on.selection, on.windows, how.limit, how.seed)
     picked = {
         relation: {name: best_setting(tried, relation) for name, tried in trials.items()} for relation in RELATIONS
     }
     best = {relation: best_baseline(trials, relation) for relation in RELATIONS}
-    judge, past = judgement(log, test, windows, limit, samples, seed), log.before(windows.clock)
+    judge = judgement(log, on.test, on.windows, how.limit, how.samples, how.seed)
+    past = log.before(on.windows.clock)
     told: dict[str, Any] = {
         "queries": len(judge.queries.source),
         "customers": len(np.unique(judge.queries.customer)),
@@ -92,8 +117,7 @@ def compare_related(
     }
     if not len(judge.queries.source):
         return told | {"methods": [], "goes_with": []}
-    cuts = tuple(sorted({*top_k, TUNED_FOR}))
-    deepest = max(cuts)
+    cuts, deepest = how.cuts, how.cuts[-1]
     settings = {setting for found in picked.values() for setting in found.values()}
     fitted = {setting: setting.fit(past) for setting in settings}
     judged = {
@@ -113,9 +137,9 @@ def compare_related(
         theirs = {relation: counted[relation][name] for relation in RELATIONS}
         rows.append({"method": name, "weight": None} | _by_relation(judge, theirs))
     listers = {SERVED: served.goes_with} | {
-        name: complements(fitted[setting], types, deepest) for name, setting in picked["basket"].items()
+        name: complements(fitted[setting], on.types, deepest) for name, setting in picked["basket"].items()
     }
-    return told | {"methods": rows, "goes_with": _complements(judge, listers, types, cuts)}
+    return told | {"methods": rows, "goes_with": _complements(judge, listers, on.types, cuts)}
 
 
 def _complements(

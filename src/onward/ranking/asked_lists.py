@@ -10,22 +10,27 @@ from onward.ranking.list_names import COLUMNS, GOES_WITH
 from onward.ranking.ranking_model import RankingModel, ScoredPairs
 from onward.ranking.related_lists import ListSettings, lists_of
 
-DEEPEST = 50
-"""Most entries of a list that a judge looks at."""
-
 
 @dataclass
 class AskedLists:
-    """Keeps the scored short lists of the sources that were asked last, and the table of lists made for them."""
+    """Keeps the scored short lists of the sources that were asked last, and the table of lists made for them.
+
+    Attributes:
+        model: that serves.
+        settings: of the lists that are served.
+        deepest: entries of a list that the judge looks at.
+        table: lists of the sources whose complements were asked for last, columns COLUMNS.
+    """
 
     model: RankingModel
     settings: ListSettings
+    deepest: int = 50
     table: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
     _sources: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     _scored: list[ScoredPairs] = field(default_factory=list)
 
     def order(self, sources: Ints, relation: str, weight: float) -> Ints:
-        """[m, DEEPEST] products of any type by f + weight log P(v), -1 after the last.
+        """[m, deepest] products of any type by f + weight log P(v), -1 after the last.
 
         Args:
             sources: [m] distinct products, ascending.
@@ -33,13 +38,13 @@ class AskedLists:
             weight: on popularity.
         """
         name = "together" if relation == "basket" else "after"
-        return self.model.ordered(self._rows(sources), name, weight, DEEPEST)
+        return self.model.ordered(self._rows(sources), name, weight, self.deepest)
 
     def goes_with(self, sources: Ints) -> Ints:
-        """[m, DEEPEST] complements exactly as they are served, -1 after the last."""
+        """[m, deepest] complements exactly as they are served, -1 after the last."""
         self.table = lists_of(self.model, sources, self._rows(sources), self.settings)
-        mine = self.table[((self.table["list"] == GOES_WITH) & (self.table["rank"] <= DEEPEST)).to_numpy(bool)]
-        found = np.full((len(sources), DEEPEST), -1, dtype=np.int64)
+        mine = self.table[((self.table["list"] == GOES_WITH) & (self.table["rank"] <= self.deepest)).to_numpy(bool)]
+        found = np.full((len(sources), self.deepest), -1, dtype=np.int64)
         row = np.searchsorted(sources, mine["product"].to_numpy(np.int64))
         found[row, mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy(np.int64)
         return found

@@ -13,7 +13,8 @@ from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import CountingRules, Evidence, gather
 from onward.ranking.happened_pairs import Pairs, pairs_of_baskets, pairs_that_followed
 from onward.ranking.learned_lift import RELATIONS, FittedLift, LearnedLift, LiftSettings, fit_lift
-from onward.ranking.shopping import Bools, Shopping, day_of, read_shopping
+from onward.ranking.purchase_log import Bools
+from onward.ranking.shopping import Shopping, day_of, read_shopping
 
 # Of each product of a basket, and after each purchase: more of the same customers' pairs, not more customers.
 _TARGETS = 4

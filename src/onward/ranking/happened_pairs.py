@@ -11,8 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from onward.ranking.directed_graph import Ints
-from onward.ranking.purchase_log import PurchaseLog
-from onward.ranking.shopping import Bools
+from onward.ranking.purchase_log import Bools, PurchaseLog
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.ranking.directed_graph import Ints
-from onward.ranking.shopping import Bools, Shopping
+from onward.ranking.purchase_log import Bools
+from onward.ranking.shopping import Shopping
 
 Floats = npt.NDArray[np.float64]
 

