@@ -36,6 +36,8 @@ from onward.ranking.catalogue import Catalogue, read_catalogue
 from onward.ranking.purchase_log import Ints
 
 HIDDEN = 0.1
+GUESSED = (0.15, 0.3, 0.5, 1.0)
+"""Weights on a guess of a new product's popularity, for rows of their own: they hit more and lift less."""
 OURS, RIVAL = adapter.NAME, "the like: as selection households pick"
 
 Asking = tuple[Task, Relation]
@@ -165,7 +167,10 @@ def _listers(ours: Newcomers, task: Task, relation: Relation, bought: Ints) -> d
         name: (setting, best_first(method, len(ours.candidates), COUNT))
         for name, setting, method in (
             (OURS, "w = 0", ours.learned(relation)),
-            (f"{OURS}, popular as its like", f"w = 1, {max(NEIGHBOURS)} most alike", ours.learned(relation, 1.0)),
+            *(
+                (f"{OURS}, w = {weight:g}", f"popular as its {max(NEIGHBOURS)} like", ours.learned(relation, weight))
+                for weight in GUESSED
+            ),
             ("the encoder alone", "w = 0", ours.encoded(relation)),
             ("counts of types alone", "w = 0", ours.counted(relation)),
         )
