@@ -23,16 +23,18 @@ class Finding:
     """What a benchmark found.
 
     Attributes:
-        name: the module's name below benchmarks/.
+        name: the module's name below benchmarks/, unless `module` gives that.
         seeds: every seed that was used.
         rows: the table, one mapping a row, same keys in each.
         claims: flat numbers that the README, an issue or a test may quote.
+        module: the module's dotted name below benchmarks/, where it lies in a package.
     """
 
     name: str
     seeds: Sequence[int]
     rows: Sequence[Mapping[str, Cell]]
     claims: Mapping[str, float]
+    module: str | None = None
 
 
 def publish(finding: Finding) -> Path:
@@ -50,7 +52,7 @@ def publish(finding: Finding) -> Path:
     path.parent.mkdir(exist_ok=True)
     record = {
         "name": finding.name,
-        "command": " ".join(["python -m", f"benchmarks.{finding.name}", *_for_others(sys.argv[1:])]),
+        "command": " ".join(["python -m", f"benchmarks.{finding.module or finding.name}", *_for_others(sys.argv[1:])]),
         "commit": commit(),
         "seeds": list(finding.seeds),
         "rows": [dict(row) for row in finding.rows],

@@ -17,12 +17,10 @@ from rich.console import Console
 from benchmarks.form import ROOT, Finding, publish
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
-from benchmarks.related.clocks import STORE
+from benchmarks.related.clocks import CLOCKS, SAMPLES, STORE
 from benchmarks.related.contest import AtClock, Contest
 from benchmarks.related.picture import draw
 
-CLOCKS = ("2017-10-01", "2017-10-15", "2017-11-20")
-SAMPLES = 500
 PICTURE = ROOT / "docs" / "images" / "related_frontier.svg"
 
 

@@ -18,6 +18,10 @@ from onward.params import read_params
 from onward.ranking.purchase_log import Ints
 from onward.stages import ingest
 
+CLOCKS = ("2017-10-01", "2017-10-15", "2017-11-20")
+SAMPLES = 500
+"""Resamples of the households."""
+
 STORE = ROOT / "artifacts" / "benchmarks" / "related"
 MIN_CUSTOMERS = 20
 FRESH_DAYS = 60
@@ -131,6 +135,10 @@ class Asked:
     def sources(self) -> Ints:
         """[s] distinct sources."""
         return np.unique(self.plain.queries.source)
+
+    def by_query(self, lists: Ints) -> Ints:
+        """[q, k] each query's list, of lists [s, k] of the distinct sources."""
+        return np.asarray(lists[np.searchsorted(self.sources, self.plain.queries.source)], dtype=np.int64)
 
     @property
     def chance(self) -> Floats:

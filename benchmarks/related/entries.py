@@ -139,7 +139,7 @@ def onward_entries(data: ClockData, judge: Asked, seed: int, threads: int) -> di
     complements_of = fitted.goes_with(sources, COUNT)
     for weight in WEIGHTS:
         orders = [fitted.order(sources, relation, weight, COUNT) for relation in ("together", "after")]
-        lists = Lists(*(_by_query(each, judge) for each in (*orders, complements_of)))
+        lists = Lists(*(judge.by_query(each) for each in (*orders, complements_of)))
         found[weight] = Entry(lists.outcomes(judge), {}, lists.variety(judge))
     return found
 
@@ -167,12 +167,8 @@ def _lists(data: ClockData, setting: Setting, asked: Asked) -> Lists:
         plain = best_first(method, asked.past.products, COUNT)(sources)
         write_arrays(path, {"any": plain, "goes_with": complements(method, asked.types, COUNT)(sources)})
     kept = read_arrays(path)
-    plain = _by_query(kept["any"], asked)
-    return Lists(plain, plain, _by_query(kept["goes_with"], asked))
-
-
-def _by_query(lists: Ints, asked: Asked) -> Ints:
-    return np.asarray(lists[np.searchsorted(asked.sources, asked.plain.queries.source)], dtype=np.int64)
+    plain = asked.by_query(kept["any"])
+    return Lists(plain, plain, asked.by_query(kept["goes_with"]))
 
 
 def _digest(setting: Setting, asked: Asked) -> str:

@@ -1,10 +1,12 @@
 """What a benchmark's record says of the code that made it."""
 
+import json
 import subprocess
 
 import pytest
 
-from benchmarks.form import commit
+from benchmarks import form
+from benchmarks.form import Finding, commit, publish
 
 
 @pytest.fixture
@@ -35,3 +37,13 @@ def test_a_record_says_that_the_code_was_another(checkout):
 
 def test_outside_a_repository_the_commit_is_unknown(tmp_path):
     assert commit(tmp_path) == "unknown"
+
+
+def test_a_record_names_the_command_that_made_it_wherever_the_module_lies(monkeypatch, tmp_path):
+    monkeypatch.setattr(form, "ROOT", tmp_path)
+    monkeypatch.setattr(form, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr("sys.argv", ["any", "--data", "/somewhere/data"])
+    for name, module in (("groups", None), ("related_cold", "related.cold")):
+        path = publish(Finding(name, [1], [{"a": 1}], {}, module))
+        assert path.name == f"{name}.json"
+        assert json.loads(path.read_text())["command"] == f"python -m benchmarks.{module or name} --data DIR"
