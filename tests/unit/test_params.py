@@ -53,7 +53,7 @@ WRONG = [
     ("splits.train", 0.9, "must sum to 1"),
     ("splits.test", 0.0, "greater than 0"),
     ("splits.salt", "", "at least 1 character"),
-    ("encoder.fan_out", [10], "one number a layer"),
+    ("encoder.fan_out", [10, 10], "one number a layer"),
     ("encoder.fan_out", [10, -1], "greater than or equal to 1"),
     ("thresholds.precision_target", 1.0, "less than 1"),
     ("thresholds.search", "best", "'auto', 'single'"),
