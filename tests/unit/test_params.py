@@ -54,6 +54,7 @@ WRONG = [
     ("splits.test", 0.0, "greater than 0"),
     ("splits.salt", "", "at least 1 character"),
     ("encoder.fan_out", [10, 10], "one number a layer"),
+    ("encoder.batch_pairs", 1, "greater than or equal to 2"),
     ("encoder.fan_out", [10, -1], "greater than or equal to 1"),
     ("thresholds.precision_target", 1.0, "less than 1"),
     ("thresholds.search", "best", "'auto', 'single'"),
