@@ -79,7 +79,7 @@ def trainer(graph: ProductGraph) -> Callable[[HeteroData], None]:
     optimizer = torch.optim.Adam(encoder.parameters(), lr=0.001)
 
     def step(batch: HeteroData) -> None:
-        source, target, _ = encoder(batch[PRODUCT].n_id, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index)
+        source, target = encoder(batch[PRODUCT].n_id, batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index)
         optimizer.zero_grad()
         torch.autograd.backward(-(source[:64] * target[:64]).sum())
         optimizer.step()

@@ -26,7 +26,7 @@ SMALL: Changes = {
     },
     "delay": {"iterations": 10, "min_rows_in_leaf": 50, "counterfactual_clocks": 1},
     "graph": {"min_customers": 3, "min_support": 2, "fresh_days": 30, "follow_days": 14, "neighbours_per_product": 10},
-    "encoder": {"dimension": 8, "epochs": 1, "batch_edges": 512, "uniform_negatives": 32},
+    "encoder": {"dimension": 8, "epochs": 1, "steps": 20, "batch_pairs": 256},
     "scorer": {"heads": 2, "iterations": 10, "min_rows_in_leaf": 50},
     "uncertainty": {"levels": 2},
     "thresholds": {"precision_target": 0.06, "bins_per_level": 10},

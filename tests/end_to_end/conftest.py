@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "sources": {"simulator": {"products": 300, "customers": 1200, "days": 180, "impressions_per_day": 1500, "seed": 7}},
     "delay": {"iterations": 60, "min_rows_in_leaf": 100},
     "graph": {"min_customers": 5, "neighbours_per_product": 20},
-    "encoder": {"dimension": 16, "epochs": 2, "batch_edges": 512, "uniform_negatives": 64},
+    "encoder": {"dimension": 16, "epochs": 2, "steps": 40, "batch_pairs": 512},
     "scorer": {"heads": 3, "iterations": 40, "min_rows_in_leaf": 60},
     "thresholds": {"precision_target": 0.12, "bins_per_level": 20},
     "evaluation": {"bootstrap_samples": 50, "queries": 400},

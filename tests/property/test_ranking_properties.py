@@ -23,7 +23,6 @@ from small_shop import (
     CHAIN,
     CLOCK,
     DAYS,
-    FRESH_DAYS,
     RULES,
     START,
     TREES,
@@ -32,6 +31,7 @@ from small_shop import (
     as_purchases,
     fit,
     gathered,
+    lesson_of,
     make_products,
     make_purchases,
     model_of,
@@ -106,10 +106,8 @@ def taught_by(log, order=None):
     learners = Learners(np.arange(4), np.arange(4, 6))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "fit_lift", lambda *given: given_to.append(given))
-        served = fit_ranking(
-            plain_products(["a > b"] * 3 + ["c"] * 5), purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, ANY,
-            TREES, None, 0, 1,
-        )  # fmt: skip
+        lesson = lesson_of(plain_products(["a > b"] * 3 + ["c"] * 5), purchases, learners, rules=ANY)
+        served = fit_ranking(lesson, TREES, 0, 1)
     return served.evidence, [(evidence, learnt, selection) for evidence, learnt, selection, *_ in given_to]
 
 
@@ -142,9 +140,7 @@ def test_nothing_from_the_clock_on_changes_a_list(seed):
     tables = []
     for purchases in (log, pd.concat([as_purchases([tuple(map(int, row)) for row in late]), log])):
         learners = Learners(np.arange(40), np.arange(40, 50))
-        fitted = fit_ranking(
-            make_products(), purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, TREES, None, seed, 1
-        )
+        fitted = fit_ranking(lesson_of(make_products(), purchases, learners, seed=seed), TREES, seed, 1)
         tables.append(related_lists(model_of(fitted), np.arange(33), ListSettings(5, 0.25, directed=True)))
     pd.testing.assert_frame_equal(*tables, check_exact=True)
 

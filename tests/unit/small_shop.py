@@ -8,7 +8,7 @@ import pandas as pd
 
 from onward.ranking.catalogue import Catalogue, read_catalogue
 from onward.ranking.evidence import CountingRules, Evidence, gather
-from onward.ranking.fitting import FittedRanking, Learners, fit_ranking
+from onward.ranking.fitting import FittedRanking, Learners, RankingLesson, fit_ranking, read_lesson
 from onward.ranking.learned_lift import LiftSettings
 from onward.ranking.ranking_model import RankingModel
 from onward.ranking.shopping import Shopping, read_shopping
@@ -106,7 +106,19 @@ def fit(
     learners = Learners(customers[customers % 4 > 0], customers[customers % 4 == 0])
     trees = replace(TREES, **changed)
     products = make_products() if products is None else products
-    return fit_ranking(products, purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, trees, None, seed, 1)
+    return fit_ranking(lesson_of(products, purchases, learners, trees.pairs, seed), trees, seed, 1)
+
+
+def lesson_of(
+    products: pd.DataFrame,
+    purchases: pd.DataFrame,
+    learners: Learners,
+    most_pairs: int = TREES.pairs,
+    seed: int = 0,
+    rules: CountingRules = RULES,
+) -> RankingLesson:
+    """What there is to learn from a log by the small shop's clocks."""
+    return read_lesson(products, purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, rules, most_pairs, seed)
 
 
 def model_of(fitted: FittedRanking, short_list: int = PRODUCTS) -> RankingModel:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from tiny_bundle import make_bundle, make_features
 
+from onward.artifacts import read_arrays, write_arrays
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
 from onward.deployment.list_gate import ListLimits
@@ -147,6 +148,17 @@ def test_a_champion_that_cannot_score_the_rows_keeps_its_place(rows, tmp_path):
     verdict, _ = compared(make_bundle(), rows, tmp_path)
     assert not verdict.promote
     assert "customer_mood" in verdict.reasons[0]
+    assert "onward promote" in verdict.reasons[0]
+
+
+def test_a_champion_whose_embeddings_are_of_an_earlier_version_keeps_its_place(rows, tmp_path):
+    write_bundle(tmp_path, make_bundle(seed=1))
+    arrays = read_arrays(tmp_path / "embeddings.npz")
+    old = {name: values for name, values in arrays.items() if name != "scale"}
+    write_arrays(tmp_path / "embeddings.npz", {**old, "bias": np.zeros(6, np.float32)})
+    verdict, _ = compared(make_bundle(), rows, tmp_path)
+    assert not verdict.promote
+    assert "earlier version" in verdict.reasons[0]
     assert "onward promote" in verdict.reasons[0]
 
 

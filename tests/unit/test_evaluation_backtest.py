@@ -17,7 +17,7 @@ from onward.model.pair_features import PAIR_FEATURES
 from onward.params import parse_params
 from onward.ranking import relations
 from onward.ranking.evidence import CountingRules
-from onward.ranking.fitting import Learners, fit_ranking
+from onward.ranking.fitting import Learners, fit_ranking, read_lesson
 from onward.ranking.learned_lift import LiftSettings
 from onward.ranking.related_lists import related_lists
 from onward.stages.evaluate import run
@@ -121,7 +121,8 @@ def ranking():
     known = purchases[purchases["purchased_at"] < AS_OF]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relations, "_FITTED_PAIRS", 3000)
-        return fit_ranking(products, known, learners, AS_OF - 56 * DAY, AS_OF, 60, rules, trees, None, 0, 1)
+        lesson = read_lesson(products, known, learners, AS_OF - 56 * DAY, AS_OF, 60, rules, trees.pairs, 0)
+        return fit_ranking(lesson, trees, 0, 1)
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def layout(tmp_path, ranking):
     write_table(layout.backtest / "features.parquet", features)
 
     flat = rng.normal(size=(PRODUCTS, 4)).astype("f4")
-    embeddings = Embeddings(flat, flat, np.zeros(PRODUCTS, "f4"), 0.1)
+    embeddings = Embeddings(flat, flat, np.full((2, 4), 10.0, "f4"))
     write_arrays(layout.model / "embeddings.npz", embeddings.to_arrays())
     edges = pd.DataFrame({"source": [0, 1], "target": [1, 2], "support": 4.0, "reverse_support": 1.0, "expected": 1.0,
                           "score": 2.0})  # fmt: skip

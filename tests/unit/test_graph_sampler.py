@@ -171,6 +171,18 @@ def test_a_batch_is_the_same_whoever_loads_it_and_when(graph):
     assert draw(first, [1, 2, 3, 4]) != draw(other, [1, 2, 3, 4])
 
 
+def test_sources_are_wanted_as_sources_only_and_targets_as_targets_only():
+    """0 -> 1 -> 2 -> 3 and the pair (1, 2): who leads to 1, and what 2 leads to, is not asked."""
+    chain = make_graph(5, [(0, 1), (1, 2), (2, 3), (1, 4), (4, 2)])
+    sampler = DirectedSampler(chain, uniform_budget(chain, (9,)), seed=1)
+    output = sampler.sample_from_edges(EdgeSamplerInput(None, torch.tensor([1]), torch.tensor([2])))
+    heard = {
+        relation: {(int(chain.sources[edge]), int(chain.out_targets[edge])) for edge in output.edge[relation].tolist()}
+        for relation in (LEADS_TO, LED_FROM)
+    }
+    assert heard == {LED_FROM: {(1, 4)}, LEADS_TO: {(4, 2)}}
+
+
 def test_negatives_follow_their_weights_and_number(graph):
     sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1, negatives_per_batch=100)
     weight = torch.zeros(64, dtype=torch.bool)

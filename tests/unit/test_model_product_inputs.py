@@ -1,11 +1,8 @@
-"""What the encoder is told of a product, and how its ranking is judged."""
+"""What the encoder is told of a product."""
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from onward.graph.product_graph import ProductGraph
-from onward.model.link_ranking import ranking_quality
 from onward.model.product_inputs import product_inputs
 
 
@@ -50,28 +47,3 @@ def test_rare_values_have_no_code_of_their_own():
     codes = product_inputs(products(attr_brand=rare), PURCHASES, np.zeros(13)).codes
     assert codes[0, 3] == 0
     assert codes[1, 3] > 0
-
-
-@pytest.fixture
-def known():
-    edges = pd.DataFrame({"source": [0, 0, 1, 2], "target": [1, 2, 3, 3]})
-    for name in ("support", "reverse_support", "expected", "score"):
-        edges[name] = 1.0
-    nodes = pd.DataFrame({"product": [0], "customers": [1], "fresh_customers": [1]})
-    return ProductGraph.from_tables(6, edges, nodes)
-
-
-def test_ranks_leave_out_known_targets_the_source_and_strangers(known):
-    scores = np.array([9.0, 9.0, 9.0, 1.0, 9.0, 9.0])  # only 3 is left to rank for source 0
-    quality = ranking_quality(lambda u, v: np.tile(scores[v], (len(u), 1)), known, np.array([0]), np.array([3]))
-    assert (quality.mrr, quality.hit_rate_10) == (1.0, 1.0)
-
-
-def test_ranks_follow_the_scores_and_ties_count_half(known):
-    def by(scores):
-        values = np.array(scores)
-        return ranking_quality(lambda u, v: np.tile(values[v], (len(u), 1)), known, np.array([3]), np.array([1])).mrr
-
-    assert by([3.0, 2.0, 1.0, 0.0, 0.0, 0.0]) == pytest.approx(1 / 2)
-    assert by([1.0, 1.0, 1.0, 1.0, 1.0, 1.0]) == pytest.approx(1 / 2)
-    assert by([3.0, 1.0, 2.0, 9.0, 9.0, 9.0]) == pytest.approx(1 / 3)

@@ -6,7 +6,7 @@ import pytest
 
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
-from onward.model.embeddings import Embeddings
+from onward.model.embeddings import RELATIONS, Embeddings
 from onward.model.label_quality import area_under_curve, log_loss
 from onward.model.pair_features import EMBEDDING_FEATURES, PAIR_FEATURES, pair_features, scorer_frame
 from onward.model.scorer import PairScorer
@@ -122,17 +122,19 @@ def model():
     nodes = pd.DataFrame({"product": range(3), "customers": 10, "fresh_customers": 4})
     rng = np.random.default_rng(1)
     source, target = rng.normal(size=(2, 3, 4)).astype(np.float32)
-    bias = rng.normal(size=3).astype(np.float32)
-    return ProductGraph.from_tables(3, edges, nodes), Embeddings(source, target, bias, 0.5)
+    scale = rng.uniform(1, 5, size=(2, 4)).astype(np.float32)
+    return ProductGraph.from_tables(3, edges, nodes), Embeddings(source, target, scale)
 
 
 def test_pair_features_follow_their_formulas(model):
     graph, embeddings = model
     frame = pair_features(graph, embeddings, np.array([0, 2]), np.array([1, 2]))
     assert tuple(frame.columns) == PAIR_FEATURES
-    s, t, b = embeddings.source, embeddings.target, embeddings.bias
-    assert frame["gnn_forward"][0] == pytest.approx(s[0] @ t[1] / 0.5 + b[1], abs=1e-5)
-    assert frame["gnn_reverse"][0] == pytest.approx(s[1] @ t[0] / 0.5 + b[0], abs=1e-5)
+    s, t, (together, after) = embeddings.source, embeddings.target, embeddings.scale
+    assert frame["gnn_forward"][0] == pytest.approx((s[0] * after) @ t[1], abs=1e-5)
+    assert frame["gnn_reverse"][0] == pytest.approx((s[1] * after) @ t[0], abs=1e-5)
+    assert frame["gnn_together"][0] == pytest.approx((s[0] * together) @ t[1], abs=1e-5)
+    assert frame["gnn_cosine"][0] == pytest.approx(s[0] @ t[1], abs=1e-5)
     assert frame["gnn_substitute"][0] == pytest.approx(s[0] @ s[1], abs=1e-5)
     assert frame["gnn_direction"][1] == 0.0
     assert (frame.dtypes == np.float32).all()
@@ -142,10 +144,23 @@ def test_embeddings_round_trip_and_agree_with_themselves(model):
     _, embeddings = model
     again = Embeddings.from_arrays(embeddings.to_arrays())
     everything = np.arange(3)
-    matrix = again.relevance_to_all(everything)
     assert again.products == 3
-    for u in range(3):
-        np.testing.assert_allclose(matrix[u], embeddings.relevance(np.full(3, u), everything), atol=1e-5)
+    for relation in RELATIONS:
+        matrix = again.log_lift_matrix(relation, everything, everything)
+        for u in range(3):
+            pairs = embeddings.log_lift(relation, np.full(3, u), everything)
+            np.testing.assert_allclose(matrix[u], pairs, atol=1e-5)
+    s, together = embeddings.source, embeddings.scale[0]
+    likeness = embeddings.alike(np.array([0, 1]), np.array([2, 2]))
+    np.testing.assert_allclose(likeness, [(s[0] * together) @ s[2], (s[1] * together) @ s[2]], rtol=1e-5)
+
+
+def test_embeddings_of_an_earlier_version_are_one_clear_line(model):
+    old = {**model[1].to_arrays(), "bias": np.zeros(3, np.float32), "temperature": np.float32(0.1)}
+    del old["scale"]
+    with pytest.raises(DataError, match=r"earlier version.*dvc repro") as refused:
+        Embeddings.from_arrays(old)
+    assert "\n" not in str(refused.value)
 
 
 def test_scorer_frame_keeps_rows_and_order(model):

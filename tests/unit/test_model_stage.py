@@ -25,7 +25,7 @@ def small(params):
     """The repository's params, with sizes that fit the shop."""
     sections = {
         "graph": {"min_customers": 3, "min_support": 2, "neighbours_per_product": 5},
-        "encoder": {"dimension": 8, "epochs": 2, "batch_edges": 32, "uniform_negatives": 16, "held_out_edges": 0.1},
+        "encoder": {"dimension": 8, "epochs": 2, "steps": 30, "batch_pairs": 64, "held_out_pairs": 0.1},
         "scorer": {"heads": 2, "iterations": 12, "leaves": 4, "min_rows_in_leaf": 20},
         "ranking": {"iterations": 4, "leaves": 4, "min_rows_in_leaf": 10},
     }
@@ -52,6 +52,9 @@ def write_shop(root, params, *, more_from=None):
         for first in rng.choice(PRODUCTS - 1, 6, replace=False):
             day = start - timedelta(days=float(rng.uniform(40, 150)))
             rows += [(customer, first, day), (customer, first + 1, day + timedelta(days=3))]
+        # Long before, so that nothing follows from it: a basket of neighbours, for the encoder.
+        first = rng.integers(0, PRODUCTS - 3)
+        rows += [(customer, first + step, start - timedelta(days=230)) for step in range(4)]
         for day in (4, 9):
             first = rng.integers(0, PRODUCTS - 1)
             rows += [(customer, product, start + timedelta(days=day)) for product in (first, first + 1)]
@@ -102,7 +105,7 @@ def contents(folder):
 def test_model_folder_holds_what_scoring_needs(trained):
     layout, line = trained
     model = read_trained_model(layout.model)
-    assert "held-out MRR" in line
+    assert "nats a held-out basket pair" in line
     assert model.graph.products == model.embeddings.products == PRODUCTS + 2
     assert model.embeddings.source.shape == (PRODUCTS + 2, 8)
     assert model.scorer.features == ("noise", "cat_shelf", *PAIR_FEATURES)
@@ -117,13 +120,13 @@ def test_metrics_set_the_model_beside_what_is_simpler(trained):
     layout, _ = trained
     metrics = json.loads((layout.metrics / "train.json").read_text())
     assert set(metrics) == {"graph", "encoder", "scorer", "ranking", "direction"}
-    assert metrics["encoder"]["held_out"]["mrr"] > 0
-    assert {"by_in_degree", "by_fresh_customers"} <= set(metrics["encoder"])
+    assert metrics["encoder"]["held_out_pairs"] > 0
+    assert set(metrics["encoder"]["information"]) == {"together", "after"}
     fit = metrics["scorer"]["selection"]
     assert set(fit) == {"head_0", "head_1", "ensemble"}
     assert fit["ensemble"]["auc"] > 0.55, "pairs that follow each other convert: the counts say so"
     history = pd.read_csv(layout.plots / "encoder_training.csv")
-    assert list(history.columns) == ["epoch", "loss", "mrr", "hit_rate_10"]
+    assert list(history.columns) == ["epoch", "loss", "together", "after"]
 
 
 def beside(files):

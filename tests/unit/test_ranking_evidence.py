@@ -26,7 +26,7 @@ def evidence():
 def embeddings_of(seed=0):
     sides = np.random.default_rng(seed).normal(size=(2, PRODUCTS, 4)).astype(np.float32)
     sides /= np.linalg.norm(sides, axis=2, keepdims=True)
-    return Embeddings(sides[0], sides[1], np.zeros(PRODUCTS, np.float32), 0.1)
+    return Embeddings(sides[0], sides[1], np.array([[8.0, 2.0, 4.0, 1.0], [1.0, 5.0, 3.0, 9.0]], np.float32))
 
 
 def every_pair():
@@ -103,11 +103,16 @@ def test_the_encoder_adds_its_scores_and_nothing_else_changes(evidence):
     encoded = replace(evidence, embeddings=embeddings_of())
     u, v = every_pair()
     found, plain = columns_of(encoded, u, v), columns_of(evidence, u, v)
-    assert set(found) - set(plain) == {"gnn_forward", "gnn_backward", "gnn_sources_alike", "gnn_targets_alike"}
     source, target = encoded.embeddings.source, encoded.embeddings.target
-    np.testing.assert_allclose(found["gnn_forward"], (source[u] * target[v]).sum(axis=1), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found["gnn_backward"], (source[v] * target[u]).sum(axis=1), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found["gnn_sources_alike"], (source[u] * source[v]).sum(axis=1), rtol=1e-4, atol=1e-5)
+    together, after = encoded.embeddings.scale
+    expected = {
+        "gnn_together": together * source[u] * target[v], "gnn_together_backward": together * source[v] * target[u],
+        "gnn_after": after * source[u] * target[v], "gnn_before": after * source[v] * target[u],
+        "gnn_sources_alike": together * source[u] * source[v], "gnn_targets_alike": target[u] * target[v],
+    }  # fmt: skip
+    assert set(found) - set(plain) == set(expected)
+    for name, products in expected.items():
+        np.testing.assert_allclose(found[name], products.sum(axis=1), rtol=1e-4, atol=1e-5, err_msg=name)
     for name, values in plain.items():
         np.testing.assert_array_equal(found[name], values)
 

@@ -11,14 +11,12 @@ from onward.errors import DataError
 from onward.ranking import fitting, relations
 from onward.ranking.fitting import Learners, fit_ranking
 from small_shop import (
-    CLOCK,
-    FRESH_DAYS,
     PRODUCTS,
-    RULES,
     TREES,
     WINDOW_START,
     as_purchases,
     fit,
+    lesson_of,
     make_products,
     make_purchases,
 )
@@ -42,7 +40,7 @@ def taught(monkeypatch):
 def learn(purchases, training, selection, most=10**6):
     learners = Learners(np.array(training), np.array(selection))
     trees = replace(TREES, pairs=most)
-    return fit_ranking(make_products(), purchases, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, trees, None, 0, 1)
+    return fit_ranking(lesson_of(make_products(), purchases, learners, most), trees, 0, 1)
 
 
 def test_pairs_are_of_the_window_and_of_the_customers_named(taught):

@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from test_ranking_evidence import embeddings_of
 
-from onward.artifacts import Layout, write_json, write_table
+from onward.artifacts import Layout, write_json
 from onward.errors import ArtifactError
 from onward.params import read_params
 from onward.ranking import relations
 from onward.ranking.evidence import feature_names, pair_features
 from onward.ranking.fitting import Learners, fit_ranking
 from onward.ranking.ranking_model import RankingModel
-from onward.stages.ranking import learn, trained_ranking
+from onward.stages.ranking import trained_ranking
 from onward.stages.ranking_files import read_ranking, write_ranking
+from onward.stages.ranking_training import learn, ranking_lesson
 from onward.stages.served_lists import served_lists
 from small_shop import (
     CLOCK,
@@ -25,6 +26,7 @@ from small_shop import (
     TREES,
     TYPE,
     WINDOW_START,
+    lesson_of,
     make_products,
     make_purchases,
 )
@@ -42,10 +44,8 @@ def _fewer_pairs_to_fit_on():
 
 
 def fitted_with(embeddings):
-    learners = Learners(np.arange(0, 45), np.arange(45, 60))
-    return fit_ranking(
-        make_products(), LOG, learners, WINDOW_START, CLOCK, FRESH_DAYS, RULES, TREES_OF_NINE, embeddings, 3, 1
-    )
+    lesson = lesson_of(make_products(), LOG, Learners(np.arange(0, 45), np.arange(45, 60)), seed=3)
+    return fit_ranking(lesson if embeddings is None else lesson.encoded(embeddings), TREES_OF_NINE, 3, 1)
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["encoded", "plain"])
@@ -71,8 +71,6 @@ def params(request):
 @pytest.fixture
 def layout(tmp_path):
     layout = Layout(tmp_path)
-    split = np.where(np.arange(60) < 45, "train", "selection")
-    write_table(layout.serving / "customers.parquet", pd.DataFrame({"customer": range(60), "split": split}))
     write_json(layout.model / "direction.json", {"yes": True})
     return layout
 
@@ -110,8 +108,10 @@ def test_a_missing_part_is_named(fitted, tmp_path, missing):
         read_ranking(tmp_path, embeddings_of(), 20, 1)
 
 
-def test_the_stage_learns_from_training_customers_stopped_by_selection_customers(layout, params):
-    learnt, fitted = learn(layout, params, make_products(), LOG, embeddings_of()), fitted_with(embeddings_of())
+def test_the_stage_learns_from_training_customers_stopped_by_selection_customers(params):
+    customers = pd.DataFrame({"customer": range(60), "split": np.where(np.arange(60) < 45, "train", "selection")})
+    lesson = ranking_lesson(params, make_products(), LOG, customers).encoded(embeddings_of())
+    learnt, fitted = learn(lesson, params), fitted_with(embeddings_of())
     assert learnt.lifts == fitted.lifts
     assert learnt.summary() == fitted.summary()
 

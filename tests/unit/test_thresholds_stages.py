@@ -62,7 +62,7 @@ def small_shop(layout):
     nodes = pd.DataFrame({"product": range(PRODUCTS), "customers": 20.0, "fresh_customers": 10.0})
     graph = ProductGraph.from_tables(PRODUCTS, edges, nodes)
     unit = rng.normal(size=(2, PRODUCTS, 4)).astype(np.float32)
-    embeddings = Embeddings(unit[0], unit[1], np.zeros(PRODUCTS, np.float32), 1.0)
+    embeddings = Embeddings(unit[0], unit[1], np.ones((2, 4), np.float32))
     frame = scorer_frame(features, graph, embeddings, source, target)
     names = tuple(frame.columns)
     fixed = {"objective": "binary", "verbosity": -1, "num_threads": 1, "deterministic": True, "force_col_wise": True}

@@ -66,7 +66,7 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
     rng = np.random.default_rng(seed)
     sides = rng.normal(size=(2, 6, 4)).astype(np.float32)
     sides /= np.linalg.norm(sides, axis=2, keepdims=True)
-    graph, embeddings = make_graph(), Embeddings(sides[0], sides[1], np.zeros(6, np.float32), 0.5)
+    graph, embeddings = make_graph(), Embeddings(sides[0], sides[1], np.full((2, 4), 2.0, np.float32))
     rows = 400
     features = make_features(rows, seed)
     source, target = rng.integers(0, 6, rows), rng.integers(0, 6, rows)

@@ -121,9 +121,10 @@ def compare(
     Returns:
         The verdict, and the challenger's scores.
     """
-    rows, in_use = on.rows, None if champion is None else read_bundle(champion)
+    rows = on.rows
     challenger = _score(bundle, rows, bundle.categories, threads)
     try:
+        in_use = None if champion is None else read_bundle(champion)
         old = None if in_use is None else _score(in_use, rows, bundle.categories, threads)
     except DataError as error:
         return refusal(f"the champion cannot be compared ({error}); promote by hand with `onward promote`"), challenger

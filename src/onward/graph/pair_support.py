@@ -31,7 +31,7 @@ class PairSupport:
             seed: of the draw.
 
         Raises:
-            DataError: there are too few pairs to hold any out.
+            DataError: there are too few pairs to hold any out, or to leave any.
         """
         count = min(round(share * len(self.source)), most)
         if count < 1:
@@ -44,6 +44,11 @@ class PairSupport:
         low, high = np.minimum(self.source, self.target), np.maximum(self.source, self.target)
         either_way = low * (int(high.max()) + 1) + high
         held_out = np.isin(either_way, either_way[chosen])
+        if held_out.all():
+            raise DataError(
+                f"encoder: a held-out share of {share:g} leaves none of {len(self.source)} pairs to learn from; "
+                "lower encoder.held_out_pairs"
+            )
         return self._where(held_out), self._where(~held_out)
 
     def draw(self, count: int, generator: np.random.Generator) -> tuple[IntArray, IntArray]:
