@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,13 @@ from benchmarks.related.entries import COUNT, KINDS, WEIGHTS
 from benchmarks.related.frontier import Curve
 from benchmarks.related.onward import Together
 from benchmarks.related.pooling import Pool, Sums
+from onward.errors import DataError
 from onward.evaluation.intervals import Floats, Interval, interval_of
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_quality import Outcome, judge_lists
 from onward.evaluation.related_queries import RELATIONS, Relation
+from onward.model.embeddings import Embeddings
+from onward.ranking.order_score import order_score
 from onward.ranking.purchase_log import Ints
 
 SEEDS = (20171120, 1, 2)
@@ -48,12 +51,15 @@ class Ordering(Protocol):
         ...
 
 
-class Encoded(Protocol):
-    """Embeddings that say a log-lift of their own."""
+def embeddings_of(fitted: adapter.Onward) -> Embeddings:
+    """The encoder's embeddings that a fitted model reads.
 
-    def log_lift_matrix(self, relation: Together, source: Ints, target: Ints) -> npt.NDArray[np.floating]:
-        """[n, m] log P(v | u) / P(v) of every source with every target, products both."""
-        ...
+    Raises:
+        DataError: it was fitted without.
+    """
+    if (found := fitted.lists.model.evidence.embeddings) is None:
+        raise DataError("benchmarks.related: the model was fitted without an encoder; fit it with encoded=True")
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,27 +69,27 @@ class Alone:
     Attributes:
         encoded: embeddings.
         candidates: [C] product number of each.
-        log_share: [C] log P(v), by relation.
+        share: [C] P(v), by relation.
     """
 
-    encoded: Encoded
+    encoded: Embeddings
     candidates: Ints
-    log_share: Mapping[Together, Floats]
+    share: Mapping[Together, Floats]
 
     @classmethod
     def of(cls, fitted: adapter.Onward) -> "Alone":
         """The encoder that a fitted model reads."""
         model, candidates = fitted.lists.model, fitted.candidates
         names: tuple[Together, ...] = ("together", "after")
-        share = {name: model.log_popularity(name)[candidates] for name in names}
-        return cls(cast("Encoded", model.evidence.embeddings), candidates, share)
+        share = {name: model.popularity(name)[candidates] for name in names}
+        return cls(embeddings_of(fitted), candidates, share)
 
     def order(self, sources: Ints, relation: Together, weight: float, count: int) -> Ints:
         """[m, count] candidates of any type, best first."""
 
         def score(rows: Ints) -> Floats:
             lift = self.encoded.log_lift_matrix(relation, self.candidates[rows], self.candidates)
-            return np.asarray(lift + weight * self.log_share[relation], dtype=np.float64)
+            return order_score(lift.astype(np.float64), self.share[relation], weight)
 
         return best_first(score, len(self.candidates), count)(sources)
 

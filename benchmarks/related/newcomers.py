@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
 from benchmarks.related import onward as adapter
-from benchmarks.related.encoder import LIFTS, Encoded
+from benchmarks.related.encoder import LIFTS, embeddings_of
 from benchmarks.related.entries import COUNT
 from benchmarks.related.likeness import NEIGHBOURS, Likeness
 from onward.evaluation.intervals import Floats
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_queries import Relation
 from onward.ranking.method import Method
+from onward.ranking.order_score import order_score
 from onward.ranking.purchase_log import Bools, Ints
 from onward.ranking.related_lists import whose_lists
 
@@ -35,23 +35,20 @@ class Newcomers:
     likeness: Likeness
 
     def learned(self, relation: Relation, weight: float = 0.0) -> Method:
-        """The learned lift of new candidates; at a weight, with the popularity of those most like them."""
+        """New candidates by `order_score`, as popular as the mean of those most like them."""
         model, name = self.fitted.lists.model, LIFTS[relation]
-        popularity = np.zeros(len(self.likeness.new))
-        if weight > 0:
-            share = np.exp(model.log_popularity(name)[self.candidates])
-            popularity = weight * np.log(self.likeness.means(share, max(NEIGHBOURS)))
+        share = self.likeness.means(model.popularity(name)[self.candidates], max(NEIGHBOURS))
 
         def score(u: Ints, v: Ints) -> Floats:
             pairs = np.repeat(u, len(v)), np.tile(v, len(u))
             lift = model.lifts[name].score(model.evidence, *pairs, model.threads)
-            return lift.reshape(len(u), len(v)) + popularity
+            return order_score(lift.reshape(len(u), len(v)), share, weight)
 
         return self._of_new(score)
 
     def encoded(self, relation: Relation) -> Method:
         """The log-lift that the encoder itself gives new candidates."""
-        embeddings = cast("Encoded", self.fitted.lists.model.evidence.embeddings)
+        embeddings = embeddings_of(self.fitted)
         return self._of_new(lambda u, v: np.asarray(embeddings.log_lift_matrix(LIFTS[relation], u, v), np.float64))
 
     def counted(self, relation: Relation) -> Method:

@@ -215,13 +215,13 @@ def test_what_may_stand_in_a_list(lifts, log, categories, count, weight, directe
 @settings(max_examples=25)
 @given(log=rows(0, DAYS - 1), categories=paths, weights=weights, count=st.integers(1, 6))
 def test_popularity_of_an_order_grows_with_the_weight(lifts, log, categories, weights, count):
-    """The best k by f + w p, for two weights, are best against each other: so their sums of p grow with w."""
+    """When w rises, a pair of candidates changes places at most once, and then the more popular one moves up."""
     model = model_of_shop(log, categories, lifts)
     sources = np.arange(PRODUCTS)
     if len(model.evidence.candidates) < 2:
         return
     for relation in ("together", "after"):
-        share = model.log_popularity(relation)
+        share = model.popularity(relation)
         means = []
         for weight in weights:
             found = model.order(sources, relation, weight, count)
@@ -231,9 +231,9 @@ def test_popularity_of_an_order_grows_with_the_weight(lifts, log, categories, we
 
 @pytest.mark.parametrize("name", LISTS)
 def test_popularity_of_a_served_list_grows_with_the_weight(name):
-    """At most two of a type is a matroid, for which the greedy choice is the best one: the same argument holds."""
+    """At most two of a type is a matroid: the more popular of two that change places can only replace the other."""
     model = model_of(fit(make_purchases(0, 60), iterations=15))
-    share = model.log_popularity("after" if name == "after" else "together")
+    share = model.popularity("after" if name == "after" else "together")
     means = []
     for weight in (0.0, 0.1, 0.25, 0.5, 1.0):
         table = related_lists(model, np.arange(33), ListSettings(6, weight, directed=False))

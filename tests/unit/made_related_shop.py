@@ -10,6 +10,7 @@ from benchmarks.related.clocks import ClockData
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_log import RelatedLog
 from onward.ranking.catalogue import read_catalogue
+from onward.ranking.order_score import order_score
 
 DAYS = ("1970-07-10", "1970-08-01")
 WORLDS, EACH, FIRST = 8, 10, 3
@@ -84,16 +85,14 @@ class Model:
             embeddings=Truth(encoder_noise), together=self.truth, after=self.truth,
         )  # fmt: skip
 
-    def log_popularity(self, relation):
-        with np.errstate(divide="ignore"):
-            return np.log(self.share)
+    def popularity(self, relation):
+        return self.share
 
     def order(self, sources, relation, weight, count):
         everything = np.arange(len(self.share))
 
         def score(rows):
-            known = self.truth.rows(rows, everything) + weight * np.maximum(self.log_popularity(relation), -99)
-            return np.where(self.share > 0, known, -np.inf)
+            return order_score(self.truth.rows(rows, everything), self.share, weight)
 
         return best_first(score, len(self.share), count)(sources)
 

@@ -1,9 +1,10 @@
-"""One model, every order: by f, by f + log P, and by anything in between."""
+"""One model, every order: by f, by f + log P, and by what is more than so many times chance in between."""
 
 import numpy as np
 import pytest
 
 from onward.ranking import relations, short_list
+from onward.ranking.order_score import order_score
 from onward.ranking.ranking_model import best_of_each
 from small_shop import PRODUCTS, fit, make_purchases, model_of
 
@@ -22,19 +23,19 @@ def scores_of(model, relation):
 
 @pytest.mark.parametrize("relation", ["together", "after"])
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
-def test_an_order_is_f_plus_weighted_log_popularity(model, relation, weight):
+def test_an_order_is_by_the_score_of_its_weight(model, relation, weight):
     ordered = model.order(np.arange(PRODUCTS), relation, weight, 7)
     source, candidate, lift = scores_of(model, relation)
-    score = lift + weight * model.log_popularity(relation)[candidate]
+    score = order_score(lift, model.popularity(relation)[candidate], weight)
     for product in range(PRODUCTS):
         mine = np.flatnonzero(source == product)
         best = sorted(mine.tolist(), key=lambda row: (-score[row], candidate[row]))[:7]
         assert ordered[product].tolist() == candidate[best].tolist()
 
 
-def test_the_probable_order_is_f_plus_log_p_where_p_sums_to_one(model):
+def test_popularity_sums_to_one_over_the_candidates(model):
     for relation in ("together", "after"):
-        share = np.exp(model.log_popularity(relation))
+        share = model.popularity(relation)
         assert share.sum() == pytest.approx(1.0)
         assert set(np.flatnonzero(share)) == set(model.evidence.candidates)
 

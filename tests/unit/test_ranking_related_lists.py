@@ -10,6 +10,7 @@ from test_ranking_evidence import embeddings_of
 from onward.ranking import relations
 from onward.ranking.catalogue import UNKNOWN, Catalogue
 from onward.ranking.list_names import COLUMNS, LISTS
+from onward.ranking.order_score import order_score
 from onward.ranking.related_lists import ListSettings, related_lists, substitutes, whose_lists
 from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TYPE, fit, make_products, make_purchases, model_of
 
@@ -74,12 +75,13 @@ def test_planted_complements_lead_what_goes_with(table):
             assert (TYPE[first[first["product"] == product]["other"]] == right).all()
 
 
-def test_goes_with_is_ordered_by_f_and_weighted_popularity(table, model):
+def test_goes_with_is_ordered_by_the_score_of_its_weight(table, model):
     (rows,) = model.scored(EVERYONE, backwards=False)
     lift = pd.Series(rows.together, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
     said = table[table["list"] == "goes_with"]
     f = lift.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
-    np.testing.assert_allclose(said["score"], f + 0.25 * model.log_popularity("together")[said["other"]], rtol=1e-5)
+    expected = order_score(f, model.popularity("together")[said["other"]], 0.25)
+    np.testing.assert_allclose(said["score"], expected, rtol=1e-5)
     np.testing.assert_allclose(said["times"], np.exp(f), rtol=1e-5)
 
 
@@ -106,11 +108,11 @@ def test_with_direction_a_chain_is_told_in_its_order(model):
 def test_without_direction_after_and_before_lean_on_what_goes_together(model):
     table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, False))
     (rows,) = model.scored(EVERYONE, backwards=False)
-    both = pd.Series(rows.together + rows.after, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
+    both = pd.Series((rows.together + rows.after) / 2, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
     for name, popularity in (("after", "after"), ("before", "together")):
         said = table[table["list"] == name]
         lift = both.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
-        expected = lift + 0.25 * model.log_popularity(popularity)[said["other"]]
+        expected = order_score(lift, model.popularity(popularity)[said["other"]], 0.25)
         np.testing.assert_allclose(said["score"], expected, rtol=1e-5)
 
 

@@ -30,7 +30,7 @@ class AskedLists:
     _scored: list[ScoredPairs] = field(default_factory=list)
 
     def order(self, sources: Ints, relation: str, weight: float) -> Ints:
-        """[m, deepest] products of any type by f + weight log P(v), -1 after the last.
+        """[m, deepest] products of any type by `order_score`, -1 after the last.
 
         Args:
             sources: [m] distinct products, ascending.

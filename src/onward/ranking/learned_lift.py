@@ -1,7 +1,7 @@
 """Learned lift: f(u, v) = log P(v | u) / P(v), by boosted trees over everything that is known of a pair.
 
-One model a relation serves every order: f alone says what belongs together, f + log P(v) what is most probable, and a
-weight between 0 and 1 on log P(v) anything in between. See happened_pairs.py for what is learnt from.
+One model a relation serves every order: f alone says what belongs together, f + log P(v) what is most probable; see
+order_score.py for what lies in between, and happened_pairs.py for what is learnt from.
 """
 
 from collections.abc import Mapping

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 from onward.ranking.learned_lift import LearnedLift
+from onward.ranking.order_score import order_score
 from onward.ranking.short_list import short_lists
 
 Floats = npt.NDArray[np.float64]
@@ -73,15 +74,13 @@ class RankingModel:
                 ask(self.evidence, v, u, self.threads) if backwards else None,
             )  # fmt: skip
 
-    def log_popularity(self, relation: str) -> Floats:
-        """[P] log P(v) of the relation, -inf for what is no candidate."""
+    def popularity(self, relation: str) -> Floats:
+        """[P] P(v) of the relation, 0 for what is no candidate."""
         popularity = self.evidence.popularity
-        with np.errstate(divide="ignore"):
-            share: Floats = np.log(popularity.together if relation == "together" else popularity.after)
-        return share
+        return popularity.together if relation == "together" else popularity.after
 
     def order(self, sources: Ints, relation: str, weight: float, count: int) -> Ints:
-        """[m, count] candidates of any type, by f + weight log P(v), best first; -1 where there are no more.
+        """[m, count] candidates of any type, by `order_score`, best first; -1 where there are no more.
 
         Args:
             sources: [m] distinct products.
@@ -93,9 +92,10 @@ class RankingModel:
 
     def ordered(self, scored: Iterable[ScoredPairs], relation: str, weight: float, count: int) -> Ints:
         """Like `order`, of short lists that are scored already."""
-        share, found = self.log_popularity(relation), [np.empty((0, count), dtype=np.int64)]
+        share, found = self.popularity(relation), [np.empty((0, count), dtype=np.int64)]
         for rows in scored:
-            score = (rows.together if relation == "together" else rows.after) + weight * share[rows.candidate]
+            lift = rows.together if relation == "together" else rows.after
+            score = order_score(lift, share[rows.candidate], weight)
             found.append(best_of_each(rows.source, rows.candidate, score, count))
         return np.concatenate(found)
 

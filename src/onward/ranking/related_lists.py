@@ -1,8 +1,9 @@
 """The four lists of a product: what goes with it, what comes after it and before it, and what could stand in for it.
 
-- goes_with: by f_together + w log P(v); no substitutes, at most two of a type.
+- goes_with: by `order_score` of f_together; no substitutes, at most two of a type.
 - after, before: among what is related most that way, by direction d(u, v) = f_after(u, v) - f_after(v, u). Where the
-  log has no direction beyond frequency and season, they lean on goes_with: by f_after + f_together + w log P(v).
+  log has no direction beyond frequency and season, they lean on goes_with: by `order_score` of the mean of f_after and
+  f_together.
 - instead: of the source's own type, those that lead to the same others.
 """
 
@@ -18,6 +19,7 @@ from onward.ranking.catalogue import UNKNOWN, same
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 from onward.ranking.list_names import AFTER, BEFORE, COLUMNS, GOES_WITH, INSTEAD
+from onward.ranking.order_score import order_score
 from onward.ranking.ranking_model import RankingModel, ScoredPairs, place_in_run
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +37,7 @@ class ListSettings:
 
     Attributes:
         count: entries of each.
-        weight: w, on log P(v).
+        weight: of `order_score`: 0 for the most related, 1 for the most probable.
         directed: whether the log was found to have direction.
     """
 
@@ -106,17 +108,17 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
     evidence, weight = model.evidence, settings.weight
     u, v = rows.source, rows.candidate
     complement = ~substitutes(evidence, u, v, rows.together)
-    goes_with = rows.together + weight * model.log_popularity("together")[v]
+    goes_with = order_score(rows.together, model.popularity("together")[v], weight)
     yield _list(evidence, GOES_WITH, rows, goes_with, rows.together, complement, settings.count)
     if rows.before is None:
         for name in (AFTER, BEFORE):
             # What goes together carries both ways; what is bought new later only leans on it.
-            share = model.log_popularity("after" if name == AFTER else "together")[v]
-            score = rows.together + rows.after + weight * share
+            share = model.popularity("after" if name == AFTER else "together")[v]
+            score = order_score((rows.together + rows.after) / 2.0, share, weight)
             yield _list(evidence, name, rows, score, rows.after, complement, settings.count)
         return
     for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
-        related = lift + weight * model.log_popularity("after" if name == AFTER else "together")[v]
+        related = order_score(lift, model.popularity("after" if name == AFTER else "together")[v], weight)
         near = complement & _among_best(u, v, related, complement, _RELATED_TIMES * settings.count)
         yield _list(evidence, name, rows, way, lift, near, settings.count)
 
@@ -133,7 +135,7 @@ def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.D
     u, v = u[u != v], v[u != v]
     encoded = evidence.embeddings
     alike = evidence.shared.log_lift(u, v) if encoded is None else encoded.alike(u, v).astype(np.float64)
-    score = alike + settings.weight * model.log_popularity("together")[v]
+    score = order_score(alike, model.popularity("together")[v], settings.weight)
     # Only what is listed is asked of the trees.
     kept = _among_best(u, v, score, np.ones(len(u), dtype=np.bool_), settings.count)
     u, v, score = u[kept], v[kept], score[kept]

@@ -13,7 +13,7 @@ from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 
 _SOURCES_AT_ONCE = 128
-_WEIGHTS = (0.0, 0.4, 1.0)
+_TIMES = np.float32(2.0)
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,12 @@ def short_lists(evidence: Evidence, sources: Ints, each: int) -> Iterator[ShortL
         listed = np.zeros((len(block), len(candidates)), dtype=np.bool_)
         own = candidates[None, :] == block[:, None]
         for relation, share in ((evidence.together, popularity.together), (evidence.after, popularity.after)):
-            lift = np.log(relation.rows(block, candidates))
-            lift[own] = -np.inf
-            log_share = np.log(share[candidates]).astype(np.float32)
-            for weight in _WEIGHTS:
-                order = np.argpartition(lift + np.float32(weight) * log_share, len(candidates) - count, axis=1)
+            lift = relation.rows(block, candidates)
+            lift[own] = 0.0
+            chance = share[candidates].astype(np.float32)
+            # The most related, what is twice chance and more by how much, and the most probable: as `order_score`.
+            for score in (lift, np.where(lift > _TIMES, chance * (lift - _TIMES), lift - _TIMES), chance * lift):
+                order = np.argpartition(score, len(candidates) - count, axis=1)
                 np.put_along_axis(listed, order[:, len(candidates) - count :], values=True, axis=1)
         listed &= ~own
         row, column = np.nonzero(listed)

@@ -16,7 +16,7 @@ from onward.ranking.asked_lists import AskedLists
 from onward.ranking.shopping import day_of
 from onward.stages.ranking import list_settings, trained_ranking
 
-_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_WEIGHTS = (0.0, 0.2, 0.4, 0.5, 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""One knob from the most related to the most probable: how many times chance a pair must be before it counts.
+
+Of lists that hit equally often, the one with the highest lift maximises hits less a price for what chance would have
+hit: P(v | u) - t P(v), how much likelier v is with u than t times chance. At t = 1 this is the leverage of association
+rules (Piatetsky-Shapiro 1991). docs/decisions/0015 holds it against a power of P(v).
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+def order_score(log_lift: Floats, share: Floats, weight: float) -> Floats:
+    """P(v | u) - t P(v) with t = (1 - w) / w, where that is above 0; the others come after, by their log lift.
+
+    At w = 0 the order is that of the log lift f, at w = 1 that of P(v | u) = e^f P(v). The popularity of what stands
+    first never falls when w rises.
+
+    Args:
+        log_lift: f(u, v), of any shape.
+        share: P(v), of the same shape or one that broadcasts to it; 0 for what is no candidate, which comes last.
+        weight: w, from 0 to 1.
+
+    >>> lift, share = np.log([9.0, 3.0, 1.5]), np.array([0.001, 0.01, 0.1])
+    >>> [np.argsort(-order_score(lift, share, weight)).tolist() for weight in (0.0, 0.3, 1.0)]
+    [[0, 1, 2], [1, 0, 2], [2, 1, 0]]
+    """
+    if weight == 0.0:
+        score = np.asarray(log_lift, dtype=np.float64)
+    else:
+        times = (1.0 - weight) / weight
+        excess = share * (np.exp(log_lift) - times)
+        score = np.where(excess > 0.0, excess, log_lift - np.log(max(times, 1e-300)))
+    return np.where(share > 0.0, score, -np.inf)
