@@ -18,6 +18,7 @@ from onward.errors import DataError
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_log import RelatedLog
 from onward.ranking.catalogue import read_catalogue
+from onward.ranking.order_score import order_score
 
 HALF = EACH // 2
 
@@ -153,10 +154,11 @@ def test_the_learned_lift_is_asked_of_known_and_new_products_by_their_catalogue_
     for source, row in zip((1, 79), listed, strict=True):
         mates = set(like.new[world(like.new) == world(source)].tolist())
         assert set(row[: len(mates)].tolist()) == mates
-    probable, related = (ours.learned("basket", weight)(np.array([1]))[0, like.new] for weight in (1.0, 0.0))
-    popular = probable - related
-    share = model.lists.model.share[data.candidates]
-    assert popular == pytest.approx(np.log(share[like.nearest[:, :20]].mean(axis=1)))
+    share = model.lists.model.share[data.candidates][like.nearest[:, :20]].mean(axis=1)
+    truth = model.lists.model.truth.rows(np.array([1 + FIRST]), like.new + FIRST)[0]
+    for weight in (1.0, 0.25):
+        found = ours.learned("basket", weight)(np.array([1]))[0, like.new]
+        assert found == pytest.approx(order_score(truth, share, weight))
 
 
 def test_after_a_new_product_come_known_ones_and_as_served_those_of_its_type(shelf):

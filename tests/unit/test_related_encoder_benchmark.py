@@ -88,8 +88,9 @@ def test_alone_the_encoder_orders_by_its_lift_and_by_the_rankings_popularity(fit
     assert (world(related) == world(sources)[:, None]).all()
     assert not (related == sources[:, None]).any()
     bought = np.bincount(data.known["product"], minlength=len(data.products))[FIRST : FIRST + PRODUCTS]
-    probable = alone.order(sources, "after", 1000.0, 3)
-    assert probable[0].tolist() == [each for each in np.argsort(-bought, kind="stable") if each != 4][:3]
+    probable = alone.order(sources, "after", 1.0, 3)
+    # Of equal lifts the more popular one comes first.
+    assert (np.diff(bought[probable], axis=1) <= 0).all()
 
 
 def test_the_three_variants_answer_the_same_queries(fits):

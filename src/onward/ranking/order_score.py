@@ -10,9 +10,14 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+# No pair is 10^12 times chance: below this weight the order is that of the log lift.
+_LEAST_WEIGHT = 1e-12
+# Trees say the same of many pairs: of equal lifts the more popular one comes first.
+_TIE = 1e-6
+
 
 def order_score(log_lift: Floats, share: Floats, weight: float) -> Floats:
-    """P(v | u) - t P(v) with t = (1 - w) / w, where that is above 0; the others come after, by their log lift.
+    """P(v | u) - t P(v) with t = (1 - w) / w, where that is above 0; the others come after by log lift, then by P(v).
 
     At w = 0 the order is that of the log lift f, at w = 1 that of P(v | u) = e^f P(v). The popularity of what stands
     first never falls when w rises.
@@ -26,10 +31,8 @@ def order_score(log_lift: Floats, share: Floats, weight: float) -> Floats:
     >>> [np.argsort(-order_score(lift, share, weight)).tolist() for weight in (0.0, 0.3, 1.0)]
     [[0, 1, 2], [1, 0, 2], [2, 1, 0]]
     """
-    if weight == 0.0:
-        score = np.asarray(log_lift, dtype=np.float64)
-    else:
-        times = (1.0 - weight) / weight
-        excess = share * (np.exp(log_lift) - times)
-        score = np.where(excess > 0.0, excess, log_lift - np.log(max(times, 1e-300)))
+    times = (1.0 - weight) / max(weight, _LEAST_WEIGHT)
+    excess = share * (np.exp(log_lift) - times)
+    below = log_lift - np.log(max(times, _LEAST_WEIGHT)) - _TIE * (1.0 - share)
+    score = np.where(excess > 0.0, excess, below)
     return np.where(share > 0.0, score, -np.inf)
