@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table: benchmarks/results/related.json -->", "<!-- end of table -->"
 SERVED = "Onward"
 SHOWN = ("popularity", "popularity among new", "co-occurrence", "cosine", "BM25 (implicit)", "ALS (implicit)")
-ORDERS = {"w = 0": "Onward, most related", "w = 0.5": "Onward, in between", "w = 1": "Onward, most probable"}
+ORDERS = {"w = 0": "Onward, most related", "w = 0.33": "Onward, in between", "w = 1": "Onward, most probable"}
 
 _BOTH = ("same basket", "newly later")
 

@@ -34,7 +34,7 @@ Kind = Literal["basket", "later", "goes_with"]
 KINDS: Mapping[Kind, str] = {
     "basket": "same basket", "later": "newly later", "goes_with": "complements, same basket",
 }  # fmt: skip
-WEIGHTS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0)
+WEIGHTS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.33, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0)
 
 
 class Setting(Protocol):
