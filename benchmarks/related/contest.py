@@ -51,6 +51,7 @@ class AtClock:
     judge: Asked
     baselines: Mapping[str, Mapping[Setting, Entry]]
     ours: Mapping[float, Entry]
+    recall: float
 
     @classmethod
     def of(cls, day: str, seed: int, threads: int) -> "AtClock":
@@ -58,7 +59,8 @@ class AtClock:
         data = ClockData.of(day)
         select, judge = Asked.to_select(data, seed), Asked.to_judge(data, seed)
         Console(stderr=True).print(f"{day}: {len(judge.plain.queries.source)} queries", highlight=False)
-        return cls(day, judge, baseline_entries(data, select, judge), onward_entries(data, judge, seed, threads))
+        ours, recall = onward_entries(data, judge, seed, threads)
+        return cls(day, judge, baseline_entries(data, select, judge), ours, recall)
 
     def picked(self, name: str, kind: Kind) -> Setting:
         """The setting of a baseline that hit most for selection households."""
@@ -205,6 +207,7 @@ class Contest:
         return claims | {
             "frontier_shortfall": shortfall(levels),
             "served_orders_beaten": float(self._beaten()),
+            "short_list_recall": float(np.mean([clock.recall for clock in self.clocks])),
             "queries": float(sum(len(clock.judge.household) for clock in self.clocks)),
             "households": float(self.pool.bootstrap.customers),
             "peers_missing": float(not peers.installed()),

@@ -34,6 +34,8 @@ Kind = Literal["basket", "later", "goes_with"]
 KINDS: Mapping[Kind, str] = {
     "basket": "same basket", "later": "newly later", "goes_with": "complements, same basket",
 }  # fmt: skip
+RECALLED = 200
+"""Sources after which every candidate is scored, to see what the short lists leave out."""
 WEIGHTS = (0.0, 0.1, 0.2, 0.25, 0.3, 0.33, 0.4, 0.45, 0.5, 0.6, 0.8, 1.0)
 
 
@@ -132,8 +134,11 @@ def baseline_entries(data: ClockData, select: Asked, judge: Asked) -> dict[str, 
     return found
 
 
-def onward_entries(data: ClockData, judge: Asked, seed: int, threads: int) -> dict[float, Entry]:
-    """Onward's orders at every weight; complements are at the default weight whatever the weight."""
+def onward_entries(data: ClockData, judge: Asked, seed: int, threads: int) -> tuple[dict[float, Entry], float]:
+    """Onward's orders at every weight, and what its short lists hold of the best of all candidates.
+
+    Complements are at the default weight whatever the weight.
+    """
     fitted = adapter.onward(data, seed, threads)
     sources, found = judge.sources, {}
     complements_of = fitted.goes_with(sources, COUNT)
@@ -141,7 +146,8 @@ def onward_entries(data: ClockData, judge: Asked, seed: int, threads: int) -> di
         orders = [fitted.order(sources, relation, weight, COUNT) for relation in ("together", "after")]
         lists = Lists(*(judge.by_query(each) for each in (*orders, complements_of)))
         found[weight] = Entry(lists.outcomes(judge), {}, lists.variety(judge))
-    return found
+    some = np.random.default_rng(seed).permutation(sources)[:RECALLED]
+    return found, fitted.recall(np.sort(some), (0.0, 0.33, 1.0), COUNT)
 
 
 def curve(name: str, setting: Setting) -> str:

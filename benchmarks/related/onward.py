@@ -1,6 +1,7 @@
 """The one place where Onward's model enters the benchmark: trained and listed by the product's own code."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +37,26 @@ class Onward:
     def goes_with(self, sources: Ints, count: int) -> Ints:
         """[m, count] complements at the default weight, as they are served."""
         return self._numbers(self.lists.goes_with(self.candidates[sources])[:, :count])
+
+    def recall(self, sources: Ints, weights: Iterable[float], count: int) -> float:
+        """Share of the best `count` of all candidates that the short lists hold, of the relation and weight with least.
+
+        Args:
+            sources: candidate numbers; every candidate is scored after each of them.
+            weights: of the orders.
+            count: depth of the lists.
+        """
+        model, products = self.lists.model, self.candidates[sources]
+        short, everything = (
+            list(each.scored(products, backwards=False))
+            for each in (model, replace(model, short_list=len(self.candidates)))
+        )
+        shares = []
+        for relation in _RELATIONS:
+            for weight in weights:
+                listed, best = (model.ordered(rows, relation, weight, count) for rows in (short, everything))
+                shares.append(float(np.mean([np.isin(b, a).mean() for a, b in zip(listed, best, strict=True)])))
+        return min(shares)
 
     def _numbers(self, products: Ints) -> Ints:
         place = np.searchsorted(self.candidates, np.maximum(products, 0))

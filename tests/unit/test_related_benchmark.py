@@ -60,6 +60,9 @@ class Counted:
     def order(self, sources, relation, weight, count):
         return best_first(lambda rows: np.log(self.score(rows) + 1e-3) + weight * self.share, PRODUCTS, count)(sources)
 
+    def recall(self, sources, weights, count):
+        return 1.0
+
     def goes_with(self, sources, count):
         return complements(self.score, self.types, count)(sources)
 
@@ -132,7 +135,7 @@ def test_selection_households_pick_and_not_those_that_judge(made):
     }
     rates = {setting: entry.hit_rate["basket"] for setting, entry in both.items()}
     assert rates[at.picked("cosine", "basket")] == max(rates.values())
-    turned = contest.AtClock(at.day, at.judge, {**at.baselines, "cosine": swapped}, at.ours)
+    turned = contest.AtClock(at.day, at.judge, {**at.baselines, "cosine": swapped}, at.ours, at.recall)
     assert rates[turned.picked("cosine", "basket")] == min(rates.values())
     assert turned.best("basket") != "cosine"
 

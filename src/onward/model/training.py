@@ -6,14 +6,12 @@ log P(v | u) / P(v), up to a constant of u, so that scores are lifts and not pop
 arXiv 1807.03748; Levy and Goldberg 2014).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 import torch
-import torch.utils.deterministic
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
@@ -28,6 +26,7 @@ from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, g
 from onward.model.embeddings import RELATIONS, Embeddings
 from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
+from onward.model.reproducible import reproducible
 
 # Standard error of the information below 0.02; more only costs time.
 _MOST_HELD_OUT = 5000
@@ -226,21 +225,3 @@ def _reach(batch: HeteroData) -> Reach:
         )
     )
     return Reach(found, forth, back)
-
-
-@contextmanager
-def reproducible(seed: int, threads: int) -> Iterator[None]:
-    """Fixed seed, threads and algorithms inside; what was before, afterwards."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(mode=True)
-        # Filling fresh memory guards against reading it unset; it costs a tenth of a step.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # set on the module
-        try:
-            yield
-        finally:
-            torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]  # set on the module
-            torch.set_num_threads(before)
-            torch.use_deterministic_algorithms(mode=deterministic)

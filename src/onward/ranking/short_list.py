@@ -1,7 +1,7 @@
 """Which candidates a source's list may be made of: those that plain counts put forward, for every weight asked.
 
-The learned lift is too dear for every pair of a catalogue. Shrunk lifts of a row are cheap, and with several weights on
-popularity they hold nearly all that the learned lift would put on top; benchmarks/related.py states the share.
+The learned lift is too dear for every pair of a catalogue. Shrunk lifts of a row are cheap, and at several weights on
+popularity they hold most of what the learned lift would put on top; `python -m benchmarks.related` states the share.
 """
 
 from collections.abc import Iterator

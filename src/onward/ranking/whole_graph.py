@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onward.errors import DataError
-from onward.model.training import reproducible
+from onward.model.reproducible import reproducible
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints, propagation
 
