@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from onward.errors import DataError
 from onward.ranking.directed_graph import Ints
-from onward.ranking.evidence import Evidence, feature_names, pair_features
+from onward.ranking.evidence import Evidence, Features, feature_names, pair_features
 from onward.ranking.happened_pairs import Pairs, rivals
 
 Floats = npt.NDArray[np.float64]
@@ -70,17 +70,33 @@ class LearnedLift:
         Raises:
             DataError: the evidence gives other features than the model was fitted on.
         """
-        if feature_names(evidence) != self.features:
-            raise DataError(
-                f"learned lift: fitted on {len(self.features)} features, given {len(feature_names(evidence))} others; "
-                "run `dvc repro train_gnn`"
-            )
-        booster = lgb.Booster(model_str=self.text)
         found = np.empty(len(u))
         for start in range(0, len(u), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             rows = pair_features(evidence, u[part], v[part])
-            found[part] = booster.predict(rows, raw_score=True, num_threads=threads)
+            found[part] = self.score_rows(feature_names(evidence), rows, threads)
+        return found
+
+    def score_rows(self, names: tuple[str, ...], rows: Features, threads: int) -> Floats:
+        """[n] the same of pairs whose features are there already.
+
+        Args:
+            names: [F] of the columns.
+            rows: [n, F] as `pair_features` gives them.
+            threads: of LightGBM.
+
+        Raises:
+            DataError: the columns are others than the model was fitted on.
+        """
+        if names != self.features:
+            raise DataError(
+                f"learned lift: fitted on {len(self.features)} features, given {len(names)} others; "
+                "run `dvc repro train_gnn`"
+            )
+        if len(rows) == 0:
+            return np.zeros(0)
+        booster = lgb.Booster(model_str=self.text)
+        found: Floats = booster.predict(rows, raw_score=True, num_threads=threads)
         return found - self.offset
 
     def to_manifest(self) -> dict[str, object]:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.ranking.directed_graph import Ints
-from onward.ranking.evidence import Evidence
-from onward.ranking.learned_lift import LearnedLift
+from onward.ranking.evidence import Evidence, feature_names, pair_features
+from onward.ranking.learned_lift import RELATIONS, LearnedLift
 from onward.ranking.order_score import order_score
 from onward.ranking.short_list import short_lists
 
@@ -65,14 +65,14 @@ class RankingModel:
             sources: [m] products.
             backwards: whether to ask for the other order too.
         """
-        for rows in short_lists(self.evidence, sources, self.short_list):
-            u, v = rows.source, rows.candidate
-            ask = self.lifts["after"].score
-            yield ScoredPairs(
-                u, v, self.lifts["together"].score(self.evidence, u, v, self.threads),
-                ask(self.evidence, u, v, self.threads),
-                ask(self.evidence, v, u, self.threads) if backwards else None,
-            )  # fmt: skip
+        names = feature_names(self.evidence)
+        for pairs in short_lists(self.evidence, sources, self.short_list):
+            u, v = pairs.source, pairs.candidate
+            # Both relations read the same features, which take as long as the trees.
+            rows = pair_features(self.evidence, u, v)
+            together, after = (self.lifts[name].score_rows(names, rows, self.threads) for name in RELATIONS)
+            before = self.lifts["after"].score(self.evidence, v, u, self.threads) if backwards else None
+            yield ScoredPairs(u, v, together, after, before)
 
     def popularity(self, relation: str) -> Floats:
         """[P] P(v) of the relation, 0 for what is no candidate."""
