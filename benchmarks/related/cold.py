@@ -168,7 +168,6 @@ def _listers(ours: Newcomers, task: Task, relation: Relation, bought: Ints) -> d
         for name, setting, method in (
             (OURS, f"w = 1, popular as its {max(NEIGHBOURS)} like", ours.learned(relation, 1.0)),
             *((f"{OURS}, w = {weight:g}", "", ours.learned(relation, weight)) for weight in WEIGHTS),
-            ("the encoder alone", "w = 0", ours.encoded(relation)),
             ("counts of types alone", "w = 0", ours.counted(relation)),
         )
     }

@@ -113,7 +113,7 @@ class AtClock:
         judge = Asked.to_judge(data, seeds[0])
         found: dict[tuple[str, int], Curves] = {}
         for seed in seeds:
-            fitted = adapter.onward(data, seed, threads)
+            fitted = adapter.onward(data, seed, threads, encoded=True)
             found[WITH, seed] = curves_of(fitted, judge)
             found[ALONE, seed] = curves_of(Alone.of(fitted), judge)
             found[WITHOUT, seed] = curves_of(adapter.onward(data, seed, threads, encoded=False), judge)

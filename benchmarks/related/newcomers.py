@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.related import onward as adapter
-from benchmarks.related.encoder import LIFTS, embeddings_of
+from benchmarks.related.encoder import LIFTS
 from benchmarks.related.entries import COUNT
 from benchmarks.related.likeness import NEIGHBOURS, Likeness
 from onward.evaluation.intervals import Floats
@@ -45,11 +45,6 @@ class Newcomers:
             return order_score(lift.reshape(len(u), len(v)), share, weight)
 
         return self._of_new(score)
-
-    def encoded(self, relation: Relation) -> Method:
-        """The log-lift that the encoder itself gives new candidates."""
-        embeddings = embeddings_of(self.fitted)
-        return self._of_new(lambda u, v: np.asarray(embeddings.log_lift_matrix(LIFTS[relation], u, v), np.float64))
 
     def counted(self, relation: Relation) -> Method:
         """The shrunk lift of new candidates, which is their types'."""

@@ -63,20 +63,20 @@ class Onward:
         return np.where(products >= 0, place, -1).astype(np.int64)
 
 
-def onward(data: ClockData, seed: int, threads: int, *, encoded: bool = True) -> Onward:
+def onward(data: ClockData, seed: int, threads: int, *, encoded: bool | None = None) -> Onward:
     """Fit at a clock, from what was known before it, with the settings of params.yaml.
 
     Args:
         data: the clock.
         seed: of everything drawn.
         threads: that may be used.
-        encoded: whether the graph encoder is trained and its scores are read.
+        encoded: whether the lifts read the graph encoder; None leaves it to params.yaml.
     """
     params = read_params(ROOT / "params.yaml")
     run = params.run.model_copy(update={"as_of": data.day, "seed": seed, "threads": threads})
     params = params.model_copy(update={"run": run})
     lesson = ranking_lesson(params, data.products, data.known, data.customers)
-    if encoded:
+    if params.ranking.encoder_scores if encoded is None else encoded:
         lesson = lesson.encoded(encoder_of(lesson, params, data.products, data.known).embeddings)
     fitted = learn(lesson, params)
     ranking = params.ranking

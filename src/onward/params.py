@@ -288,6 +288,7 @@ class Ranking(_Section):
     """What goes with what, and in which order: counting, learned lift, lists. See ranking/."""
 
     popularity_weight: Share
+    encoder_scores: bool
     list_length: Annotated[int, Field(ge=1, le=100)]
     short_list: Count
     min_support: Count

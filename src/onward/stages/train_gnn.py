@@ -28,7 +28,7 @@ def run(layout: Layout, params: Params) -> str:
     bought = purchases.to_pandas()
     lesson = ranking_lesson(params, products, bought, customers)
     encoder = encoder_of(lesson, params, products, bought)
-    ranking = learn(lesson.encoded(encoder.embeddings), params)
+    ranking = learn(lesson.encoded(encoder.embeddings) if params.ranking.encoder_scores else lesson, params)
     direction = ask_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
     impressions, features = (read_table(layout.serving / f"{name}.parquet") for name in ("impressions", "features"))
     labels = read_table(layout.delay / "labels.parquet")
