@@ -211,7 +211,7 @@ from onward.deployment.serving import Champion, make_app
 champion = Champion(Registry(Path(sys.argv[2])), 1.0)
 app = make_app(champion)
 from onward.deployment.recommend import recommend
-print(recommend(champion.now().bundle, 2, 1).name, "torch" in absent, "airflow" in absent)
+print(recommend(champion.now().holds, 2, 1).name, "torch" in absent, "airflow" in absent)
 """
 
 
