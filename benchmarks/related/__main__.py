@@ -9,7 +9,6 @@ intervals over households; a difference to the best baseline, as selection house
 Ingest and the baselines' lists are kept in artifacts/benchmarks/related; --fresh forgets them.
 """
 
-import argparse
 import shutil
 
 from rich.console import Console
@@ -17,7 +16,7 @@ from rich.console import Console
 from benchmarks.form import ROOT, Finding, publish
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
-from benchmarks.related.clocks import CLOCKS, SAMPLES, STORE
+from benchmarks.related.clocks import CLOCKS, STORE, command_line
 from benchmarks.related.contest import AtClock, Contest
 from benchmarks.related.picture import draw
 
@@ -26,11 +25,8 @@ PICTURE = ROOT / "docs" / "images" / "related_frontier.svg"
 
 def main() -> None:
     """Run what is missing, compare, draw and publish."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--clocks", nargs="+", default=list(CLOCKS), choices=CLOCKS)
+    arguments = command_line(__doc__)
     arguments.add_argument("--seed", type=int, default=20171120)
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--samples", type=int, default=SAMPLES, help="resamples of the households")
     arguments.add_argument("--fresh", action="store_true", help="forget ingested clocks and baselines' lists")
     asked = arguments.parse_args()
     if asked.fresh:

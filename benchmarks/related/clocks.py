@@ -1,5 +1,6 @@
 """Complete Journey as known at a clock, read and split by the product's own stage, and the queries after it."""
 
+import argparse
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -29,6 +30,15 @@ QUERY_DAYS, FOLLOW_DAYS = 11, 30
 QUERIES = 5_000
 
 _COLUMNS = ["customer", "order", "product", "purchased_at"]
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """What every benchmark of related lists may be asked: clocks, threads and resamples."""
+    arguments = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--clocks", nargs="+", default=list(CLOCKS), choices=CLOCKS)
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--samples", type=int, default=SAMPLES, help="resamples of the households")
+    return arguments
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ that are most like the new one; baseline and number are picked by selection hous
 before the clock and about another tenth. With --data, couples.csv there adds couples that any shopper would name.
 """
 
-import argparse
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from rich.console import Console
 from benchmarks.direction_data import VARIABLE
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.related import onward as adapter
-from benchmarks.related.clocks import CLOCKS, SAMPLES, ClockData
+from benchmarks.related.clocks import ClockData, command_line
 from benchmarks.related.couples import Couple, couples_found, households, read_couples, type_names
 from benchmarks.related.entries import COUNT, KINDS, shown
 from benchmarks.related.likeness import GRID, NEIGHBOURS, Like, Likeness
@@ -256,11 +255,8 @@ def ratio(ours: Sums, rival: Sums, clock: int | None) -> Interval:
 
 def main() -> None:
     """Hide, fit, ask and publish."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--clocks", nargs="+", default=list(CLOCKS), choices=CLOCKS)
+    arguments = command_line(__doc__)
     arguments.add_argument("--seed", type=int, default=20171120)
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--samples", type=int, default=SAMPLES, help="resamples of the households")
     arguments.add_argument(
         "--data", type=Path, metavar="DIR", default=os.environ.get(VARIABLE),
         help=f"folder with couples.csv (or the variable {VARIABLE}); adds couples",

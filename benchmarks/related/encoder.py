@@ -6,7 +6,6 @@ every seed and variant, and so are the households that intervals resample: seeds
 interval says how far another set of households would move the mean of these seeds.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.form import Cell, Finding, publish
 from benchmarks.related import onward as adapter
-from benchmarks.related.clocks import CLOCKS, SAMPLES, Asked, ClockData
+from benchmarks.related.clocks import Asked, ClockData, command_line
 from benchmarks.related.entries import COUNT, KINDS, WEIGHTS
 from benchmarks.related.frontier import Curve
 from benchmarks.related.onward import Together
@@ -250,11 +249,8 @@ class Comparison:
 
 def main() -> None:
     """Fit, ask and publish."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--clocks", nargs="+", default=list(CLOCKS), choices=CLOCKS)
+    arguments = command_line(__doc__)
     arguments.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--samples", type=int, default=SAMPLES, help="resamples of the households")
     asked = arguments.parse_args()
     clocks = [AtClock.of(day, asked.seeds, asked.threads) for day in asked.clocks]
     found = Comparison(clocks, asked.seeds, asked.samples)

@@ -209,7 +209,7 @@ def test_a_method_is_exactly_as_good_as_itself(fitted):
 def test_the_benchmark_claims_what_is_planted(fitted, monkeypatch, tmp_path):
     told = []
     monkeypatch.setattr(cold, "publish", told.append)
-    monkeypatch.setattr(cold, "CLOCKS", DAYS)
+    monkeypatch.setattr("benchmarks.related.clocks.CLOCKS", DAYS)
     lines = ["source_type,partner_type", *(f"W{each}.{one},W{each}.{other}" for each in range(WORLDS)
              for one, other in (("sauce", "dry"), ("dry", "sauce")))]  # fmt: skip
     (tmp_path / "couples.csv").write_text("\n".join(lines))

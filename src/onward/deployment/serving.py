@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,7 +44,7 @@ class Loaded:
         facts = {name: self.holds.facts[name] for name in ("source", "as_of", "attribution_days")}
         return {"version": self.version.number, "bundle_sha256": self.version.bundle_sha256, **facts}
 
-    @property
+    @cached_property
     def catalogue(self) -> tuple[Sequence[str], Sequence[str], npt.ArrayLike]:
         """Names, ids and popularity of what may be asked for, by inside number; a node's only name is its id."""
         if isinstance(self.holds, GraphLists):

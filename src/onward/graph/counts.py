@@ -79,46 +79,6 @@ def directed_counts(purchases: ibis.Table, before: datetime, rules: CountRules) 
     return DirectedCounts(kept.select(*columns).order_by("source", "target"), nodes.order_by("product"))
 
 
-def together_counts(
-    purchases: ibis.Table, before: datetime, min_support: int, shrinkage: float, neighbours_per_product: int
-) -> ibis.Table:
-    """Unexecuted pairs of products that customers bought on one day, strongest neighbours of each product.
-
-    Columns left, right, support, expected, score, ordered by (left, right). With n customers of each product and H in
-    all, expected = n_left n_right / H and score = (support + 1) / (expected + shrinkage): both are the same both ways,
-    but a pair may be kept from one side only.
-
-    Args:
-        purchases: customer, product, purchased_at (naive local time).
-        before: only purchases strictly earlier count.
-        min_support: customers behind a pair.
-        shrinkage: added to the expected support.
-        neighbours_per_product: how many each product keeps.
-    """
-    known = purchases.filter(_.purchased_at < ibis.literal(before))
-    days = known.select("customer", "product", day=_.purchased_at.date()).distinct()
-    customers = days.group_by("product").aggregate(customers=_.customer.nunique())
-    everybody = days.customer.nunique().as_scalar()
-    others = days.select("customer", "day", right=_.product)
-    pairs = (
-        days.select("customer", "day", left=_.product)
-        .inner_join(others, ["customer", "day"])
-        .filter(_.left != _.right)
-        .select("customer", "left", "right")
-        .distinct()
-        .group_by("left", "right")
-        .aggregate(support=_.count())
-        .filter(_.support >= min_support)
-        .inner_join(customers.select(left=_.product, n_left=_.customers), "left")
-        .inner_join(customers.select(right=_.product, n_right=_.customers), "right")
-        .mutate(expected=_.n_left.cast("float64") * _.n_right.cast("float64") / everybody.cast("float64"))
-        .mutate(score=(_.support + 1).cast("float64") / (_.expected + shrinkage))
-    )
-    best_first = ibis.window(group_by=pairs.left, order_by=[ibis.desc(pairs.score), pairs.right])
-    kept = pairs.mutate(rank=ibis.row_number().over(best_first)).filter(_.rank < neighbours_per_product)
-    return kept.select("left", "right", "support", "expected", "score").order_by("left", "right")
-
-
 def _customer_product_days(purchases: ibis.Table, before: datetime) -> ibis.Table:
     """Distinct (customer, product, day), `day` counted from 1970-01-01."""
     known = purchases.filter(_.purchased_at < ibis.literal(before))
