@@ -1,7 +1,7 @@
 # Onward's commands. Each makes the environment it needs by itself; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test programs lint format freeze airflow dashboards clean
+.PHONY: help run test test-quick docs checkout programs lint format freeze airflow dashboards clean
 
 PYTHON ?= python3.11
 # Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
@@ -14,7 +14,7 @@ export DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "[install 1/3] virtual environment in $(VENV)"
@@ -23,11 +23,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "[install 2/3] torch"
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
 	@echo "[install 3/3] everything else, pinned by constraints.txt (2 to 3 minutes)"
-	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	@$(BIN)/python -c "import lightgbm" 2>/dev/null || { echo "LightGBM needs the OpenMP runtime: apt-get install libgomp1 (Debian) or the like, then run again"; exit 1; }
 	@touch $@
 
-run: $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
+run: checkout $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
 	@echo "[run 1/3] pipeline: dvc repro"
 	@onward repro -q
 	@echo "[run 2/3] versions: dvc push to the local remote"
@@ -35,11 +35,27 @@ run: $(VENV)/.installed ## Run the whole chain on real data and write reports/in
 	@echo "[run 3/3] report"
 	@onward report
 
-test: $(VENV)/.installed programs ## Run every check: lint, types, layers, tests with coverage
+test: checkout $(VENV)/.installed programs ## Run every check: lint, types, layers, tests with coverage
 	@$(MAKE) --no-print-directory lint
 	@echo "[test] pytest with branch coverage"
 	@rm -f .coverage .coverage.*
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+
+test-quick: $(VENV)/.installed ## Run the quick tests only: no services, no pipeline, no coverage
+	@python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick -m "not slow and not statistical and not end_to_end" \
+	  tests/unit tests/property tests/contract
+
+docs: $(VENV)/.installed ## Write the results' tables and pictures anew and build the pages into site/index.html
+	@echo "[docs 1/2] tables and pictures"
+	@python -m tools.readme && python -m tools.direction && python -m tools.results
+	@python -m tools.concepts && python -m tools.architecture
+	@echo "[docs 2/2] mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+# DVC and the runs' branches need git; a downloaded archive has none.
+checkout:
+	@test -e .git || { echo "This folder is not a git checkout: clone the repository, or turn the archive into one with \`git init && git add --all && git commit -m archive\`"; exit 1; }
 
 # Tests start a browser, a PostgreSQL and a Redis of their own: they fail, and are never skipped, where one is missing.
 programs:
@@ -77,4 +93,4 @@ dashboards: $(VENV)/.installed ## Start the MLflow and Evidently UIs and the pag
 	@onward dashboards
 
 clean: ## Remove everything that was made, but not the environment
-	@rm -rf artifacts reports mlruns truth .onward .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace monitoring/decisions monitoring/looks monitoring/actions .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf artifacts reports site mlruns truth .onward .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace monitoring/decisions monitoring/looks monitoring/actions .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Monitor: every day, log what the model in use decided, look at what became of it, and act on the look by rule."""
+"""Monitor: every day, log what the model in use decided, assess what became of it, and act on the verdict by rule."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,15 +16,15 @@ from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES
 DOC = """
 ### Monitor
 
-`score` logs what the version in use decides on the days that are not logged yet. `look` judges it, level by level: ok,
-too early to tell, or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it, and tells the
+`score` logs what the version in use decides on the days that are not logged yet. `assess` assesses it, level by level:
+ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it, and tells the
 webhook. `start_training` raises `onward_drift`, which starts *Retrain* (or only from `fit_thresholds` on), and
 `start_rollback` raises `onward_rollback`: once a version and state of the log. `page` writes `reports/oncall.html` and
 brings the Evidently dashboard up to date.
 
-**Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the look could
-not be computed. The last line of the log says which, and what to do. A version that came into use today has decided
-nothing yet: the tasks are skipped, with that reason.
+**Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the
+assessment could not be computed. The last line of the log says which, and what to do. A version that came into use
+today has decided nothing yet: the tasks are skipped, with that reason.
 """
 
 
@@ -48,7 +48,7 @@ nothing yet: the tasks are skipped, with that reason.
     doc_md=DOC,
 )  # fmt: skip
 def monitor() -> None:
-    """Score, look, act; show the look whether or not it succeeded."""
+    """Score, assess, act; show the assessment whether or not it succeeded."""
 
     @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Log what the model in use decides.")
     def score() -> str:
@@ -56,16 +56,18 @@ def monitor() -> None:
         as_of: str = context["params"]["as_of"] or latest_day(context["dag_run"]).isoformat()
         done = ask("score", f"--as-of={as_of}")
         if not done["days"] and not done["kept"]:
-            raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to look at")
+            raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to assess")
         return as_of
 
-    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Judge the model in use.")
-    def look(as_of: str) -> dict[str, Any]:
+    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Assess the model in use.")
+    def assess(as_of: str) -> dict[str, Any]:
         return ask("monitor", f"--as-of={as_of}")
 
-    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the look, and tell people.")
-    def act(seen: dict[str, Any]) -> dict[str, Any]:
-        decided = ask("act", question=seen)
+    @task(
+        execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict, and tell people."
+    )
+    def act(verdict: dict[str, Any]) -> dict[str, Any]:
+        decided = ask("act", question=verdict)
         if decided["action"] not in {"wait", "none"}:
             tell(alert_message(decided))
         return decided
@@ -85,18 +87,18 @@ def monitor() -> None:
         announce(ROLLBACK, decided, {"rollback"})
 
     @task(
-        # After a look that failed too, but not when there was nothing to look at.
+        # After an assessment that failed too, but not when there was nothing to assess.
         trigger_rule="none_skipped", execution_timeout=timedelta(minutes=30),
         doc_md="Write the page for on-call, and bring the Evidently dashboard up to date.",
     )  # fmt: skip
     def page() -> None:
         run("oncall")
 
-    seen = look(score())
-    decided = act(seen)
+    verdict = assess(score())
+    decided = act(verdict)
     start_training(decided)
     start_rollback(decided)
-    seen >> page()
+    verdict >> page()
 
 
 def announce(event: Asset, decided: dict[str, Any], actions: set[str]) -> None:

@@ -36,9 +36,13 @@ SETTINGS: dict[str, Any] = {
 
 
 @dag(
-    dag_id="promote", dag_display_name="Promote or roll back", schedule=None, params=promote_form(), doc_md=DOC,
+    dag_id="promote",
+    dag_display_name="Promote or roll back",
+    schedule=None,
+    params=promote_form(),
+    doc_md=DOC,
     **SETTINGS,
-)  # fmt: skip
+)
 def promote() -> None:
     """One change of what is deployed, as the form says."""
 

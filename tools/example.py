@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.direction_data import (
+from benchmarks.direction.datasets import (
     BEAUTY,
     BEAUTY_ATTRIBUTES,
     Words,

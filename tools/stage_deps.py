@@ -11,10 +11,11 @@ import argparse
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import grimp
 import yaml
+
+from onward.pipeline_file import PIPELINE_FILE, Pipeline, parse_pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,16 +45,17 @@ def _file_of(module: str) -> str:
     return str(path / "__init__.py") if (ROOT / path).is_dir() else f"{path}.py"
 
 
-def expected_deps(pipeline: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return, for every stage of a parsed dvc.yaml, the source files its deps must list."""
-    graph = grimp.build_graph("onward", cache_dir=None)
-    return {name: source_files(stage_module(stage["cmd"]), graph) for name, stage in pipeline["stages"].items()}
+def expected_deps(pipeline: Pipeline) -> dict[str, list[str]]:
+    """Return, for every stage of dvc.yaml, the source files its deps must list."""
+    # What only a type checker imports never runs: its edit changes no output, so it must not run a stage again.
+    graph = grimp.build_graph("onward", cache_dir=None, exclude_type_checking_imports=True)
+    return {name: source_files(stage_module(stage.cmd), graph) for name, stage in pipeline.stages.items()}
 
 
-def listed_deps(pipeline: Mapping[str, Any]) -> dict[str, list[str]]:
+def listed_deps(pipeline: Pipeline) -> dict[str, list[str]]:
     """Return, for every stage, the source files its deps do list."""
-    stages = pipeline["stages"].items()
-    return {name: sorted(dep for dep in stage["deps"] if dep.startswith("src/")) for name, stage in stages}
+    stages = pipeline.stages.items()
+    return {name: sorted(dep for dep in stage.deps if dep.startswith("src/")) for name, stage in stages}
 
 
 def _with_deps(text: str, expected: Mapping[str, list[str]]) -> str:
@@ -77,9 +79,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--write", action="store_true", help="replace the source deps in dvc.yaml")
     arguments = parser.parse_args()
-    path = ROOT / "dvc.yaml"
+    path = ROOT / PIPELINE_FILE
     text = path.read_text(encoding="utf-8")
-    expected = expected_deps(yaml.safe_load(text))
+    expected = expected_deps(parse_pipeline(text.encode()))
     if arguments.write:
         path.write_text(_with_deps(text, expected), encoding="utf-8")
         return 0

@@ -13,7 +13,7 @@ import shutil
 
 from rich.console import Console
 
-from benchmarks.form import ROOT, Finding, publish
+from benchmarks.harness.form import ROOT, Finding, publish
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
 from benchmarks.related.clocks import CLOCKS, STORE, command_line

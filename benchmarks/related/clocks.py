@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 
-from benchmarks.form import ROOT
+from benchmarks.harness.form import ROOT
 from onward.artifacts import Layout, read_table
-from onward.evaluation.intervals import Floats
 from onward.evaluation.related_log import RelatedLog, candidates_known, log_of_lines, type_numbers
 from onward.evaluation.related_quality import Judgement
 from onward.evaluation.related_tuning import RelatedWindows, judgement
+from onward.metrics.customer_bootstrap import Floats
 from onward.params import read_params
 from onward.ranking.purchase_log import Ints
 from onward.stages import ingest

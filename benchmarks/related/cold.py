@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from benchmarks.direction_data import VARIABLE
-from benchmarks.form import Cell, Finding, publish
+from benchmarks.direction.datasets import VARIABLE
+from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.related import onward as adapter
 from benchmarks.related.clocks import ClockData, command_line
 from benchmarks.related.couples import Couple, couples_found, households, read_couples, type_names
@@ -27,10 +27,10 @@ from benchmarks.related.likeness import GRID, NEIGHBOURS, Like, Likeness
 from benchmarks.related.newcomers import Newcomers
 from benchmarks.related.pooling import Pool, Sums
 from benchmarks.related.shelf import TASKS, Shelf, Task, hidden_twice, hit_rate, known_apart_from, only
-from onward.evaluation.intervals import Interval, interval_of
 from onward.evaluation.listing import Lister, best_first, complements
 from onward.evaluation.related_quality import Outcome
 from onward.evaluation.related_queries import RELATIONS, Relation
+from onward.metrics.intervals import Interval, interval_of
 from onward.ranking.catalogue import Catalogue, read_catalogue
 from onward.ranking.purchase_log import Ints
 
@@ -265,7 +265,7 @@ def main() -> None:
     couples = read_couples(asked.data) if asked.data else []
     clocks = [AtClock.of(day, asked.seed, asked.threads, couples) for day in asked.clocks]
     found = Cold(clocks, asked.samples, asked.seed)
-    publish(Finding("related_cold", [asked.seed], found.rows(), found.claims(), "related.cold"))
+    publish(Finding("related_cold", [asked.seed], found.rows(), found.claims()))
 
 
 def _mean(values: Iterable[float]) -> float | None:

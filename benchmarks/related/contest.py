@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from rich.console import Console
 
-from benchmarks.form import Cell
+from benchmarks.harness.form import Cell
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
 from benchmarks.related.clocks import Asked, ClockData

@@ -9,11 +9,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from benchmarks import counted_baselines
+from benchmarks.direction import counted_baselines
 from onward.errors import DataError
-from onward.evaluation.intervals import Floats
 from onward.evaluation.related_baselines import cooccurrence
 from onward.evaluation.related_log import RelatedLog
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 

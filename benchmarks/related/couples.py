@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from benchmarks.direction_data import file_of
+from benchmarks.direction.datasets import file_of
 from benchmarks.related.shelf import Shelf
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_log import RelatedLog

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from benchmarks.form import Cell, Finding, publish
+from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.related import onward as adapter
 from benchmarks.related.clocks import Asked, ClockData, command_line
 from benchmarks.related.entries import COUNT, KINDS, WEIGHTS
@@ -23,10 +23,11 @@ from benchmarks.related.frontier import Curve
 from benchmarks.related.onward import Together
 from benchmarks.related.pooling import Pool, Sums
 from onward.errors import DataError
-from onward.evaluation.intervals import Floats, Interval, interval_of
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_quality import Outcome, judge_lists
 from onward.evaluation.related_queries import RELATIONS, Relation
+from onward.metrics.customer_bootstrap import Floats
+from onward.metrics.intervals import Interval, interval_of
 from onward.model.embeddings import Embeddings
 from onward.ranking.order_score import order_score
 from onward.ranking.purchase_log import Ints
@@ -254,7 +255,7 @@ def main() -> None:
     asked = arguments.parse_args()
     clocks = [AtClock.of(day, asked.seeds, asked.threads) for day in asked.clocks]
     found = Comparison(clocks, asked.seeds, asked.samples)
-    publish(Finding("related_encoder", asked.seeds, found.rows(), found.claims(), "related.encoder"))
+    publish(Finding("related_encoder", asked.seeds, found.rows(), found.claims()))
 
 
 if __name__ == "__main__":

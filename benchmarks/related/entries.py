@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 from rich.console import Console
 
-from benchmarks import counted_baselines
+from benchmarks.direction import counted_baselines
 from benchmarks.related import onward as adapter
 from benchmarks.related import peers
 from benchmarks.related.clocks import STORE, Asked, ClockData

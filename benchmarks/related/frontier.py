@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.related.pooling import Sums
-from onward.evaluation.intervals import Floats, Interval, interval_of
+from onward.metrics.customer_bootstrap import Floats
+from onward.metrics.intervals import Interval, interval_of
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import scipy.sparse as sp
 from benchmarks.related.counted import Cosine
 from benchmarks.related.entries import Setting
 from benchmarks.related.shelf import Task
-from onward.evaluation.intervals import Floats
 from onward.evaluation.related_baselines import Popularity, cooccurrence
 from onward.evaluation.related_log import RelatedLog
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.catalogue import Catalogue, same
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Bools, Ints

@@ -9,13 +9,13 @@ from benchmarks.related import onward as adapter
 from benchmarks.related.encoder import LIFTS
 from benchmarks.related.entries import COUNT
 from benchmarks.related.likeness import NEIGHBOURS, Likeness
-from onward.evaluation.intervals import Floats
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_queries import Relation
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.order_score import order_score
 from onward.ranking.purchase_log import Bools, Ints
-from onward.ranking.related_lists import whose_lists
+from onward.ranking.related_lists import list_owners
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Newcomers:
     def counted(self, relation: Relation) -> Method:
         """The shrunk lift of new candidates, which is their types'."""
         evidence = self.fitted.lists.model.evidence
-        counts = evidence.together if relation == "basket" else evidence.after
+        counts = evidence.cooccurrence if relation == "basket" else evidence.after
         return self._of_new(lambda u, v: np.asarray(counts.rows(u, v), np.float64))
 
     def after_new(self, relation: Relation, weight: float) -> Lister:
@@ -67,7 +67,7 @@ class Newcomers:
         evidence = self.fitted.lists.model.evidence
         customers = np.zeros(evidence.catalogue.products, dtype=np.int64)
         customers[self.candidates] = bought
-        whose = whose_lists(evidence, customers)
+        whose = list_owners(evidence, customers)
 
         def lists(sources: Ints) -> Ints:
             stand_ins = whose[self.candidates[sources]]

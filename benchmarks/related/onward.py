@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.form import ROOT
+from benchmarks.harness.form import ROOT
 from benchmarks.related.clocks import ClockData
 from onward.params import read_params
-from onward.ranking.asked_lists import AskedLists
 from onward.ranking.purchase_log import Ints
 from onward.ranking.ranking_model import RankingModel
 from onward.ranking.related_lists import ListSettings
-from onward.stages.ranking_training import encoder_of, learn, ranking_lesson
+from onward.ranking.scored_lists import ScoredLists
+from onward.stages.ranking_training import encoder_of, learn, ranking_training_data
 
 Together = Literal["together", "after"]
 
@@ -27,7 +27,7 @@ _RELATIONS = {"together": "basket", "after": "later"}
 class Onward:
     """The model that was fitted at a clock; sources and lists are candidate numbers."""
 
-    lists: AskedLists
+    lists: ScoredLists
     candidates: Ints
 
     def order(self, sources: Ints, relation: Together, weight: float, count: int) -> Ints:
@@ -75,11 +75,11 @@ def onward(data: ClockData, seed: int, threads: int, *, encoded: bool | None = N
     params = read_params(ROOT / "params.yaml")
     run = params.run.model_copy(update={"as_of": data.day, "seed": seed, "threads": threads})
     params = params.model_copy(update={"run": run})
-    lesson = ranking_lesson(params, data.products, data.known, data.customers)
+    lesson = ranking_training_data(params, data.products, data.known, data.customers)
     if params.ranking.encoder_scores if encoded is None else encoded:
         lesson = lesson.encoded(encoder_of(lesson, params, data.products, data.known).embeddings)
     fitted = learn(lesson, params)
     ranking = params.ranking
     model = RankingModel(fitted.evidence, fitted.lifts, ranking.short_list, threads)
     settings = ListSettings(ranking.list_length, ranking.popularity_weight, directed=False)
-    return Onward(AskedLists(model, settings), fitted.evidence.candidates)
+    return Onward(ScoredLists(model, settings), fitted.evidence.candidates)

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from onward.evaluation.intervals import Floats
 from onward.evaluation.related_log import RelatedLog
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 

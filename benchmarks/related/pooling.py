@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval, interval_of
 from onward.evaluation.related_quality import Outcome, columns_of, metric_of
+from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
+from onward.metrics.intervals import Interval, interval_of
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ import numpy as np
 
 from benchmarks.related.clocks import Asked, ClockData
 from benchmarks.related.entries import COUNT
-from onward.evaluation.intervals import Floats
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Outcome, judge_lists, list_once
 from onward.evaluation.related_queries import RELATIONS, Answers, Relation
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Bools, Ints
 

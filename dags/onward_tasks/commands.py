@@ -25,9 +25,13 @@ def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> s
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "onward.cli", *arguments],
-        cwd=project, env=environment, text=True, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+        cwd=project,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     last = ""
     with process:
         try:

@@ -8,11 +8,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
-SOURCES = ["complete_journey", "simulator", "online_retail", "parquet", "edge_list", "sequences"]
-ESTIMATORS = [
-    "auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait",
-]  # fmt: skip
-SEARCHES = ["auto", "single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
+from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
+
 DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$(?!\n)"
 
@@ -27,63 +24,99 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
     thresholds, delay = params["thresholds"], params["delay"]
     return {
         "source": Param(
-            params["run"]["source"], type="string", enum=SOURCES, title="Source",
+            params["run"]["source"],
+            type="string",
+            enum=[*SOURCES],
+            title="Source",
             description="Where the log comes from; each source's own settings are in params.yaml.",
         ),
         "as_of": Param(
-            None, type=["string", "null"], format="date", pattern=DAY, title="As of",
+            None,
+            type=["string", "null"],
+            format="date",
+            pattern=DAY,
+            title="As of",
             description="The run's clock, a day such as 2017-11-20: nothing at or after it is known. Empty: the end of "
             "the data interval for scheduled and backfilled runs, else the last day the log allows.",
         ),
         "precision_target": Param(
             # NaN is below, at and above nothing: only a rule that must not hold stops it.
-            None, **{"not": {"type": "number", "minimum": 1}}, type=["number", "null"], exclusiveMinimum=0,
-            exclusiveMaximum=1, title="Precision target",
+            None,
+            **{"not": {"type": "number", "minimum": 1}},
+            type=["number", "null"],
+            exclusiveMinimum=0,
+            exclusiveMaximum=1,
+            title="Precision target",
             description="Share of shown recommendations that should convert, above 0 and below 1. Empty: as in "
             f"params.yaml, {thresholds['precision_target']}.",
         ),
         "estimator": Param(
-            None, type=["string", "null"], enum=[None, *ESTIMATORS], title="Delay estimator",
+            None,
+            type=["string", "null"],
+            enum=[None, AUTO, *ESTIMATORS],
+            title="Delay estimator",
             values_display={"null": f"as in params.yaml ({delay['estimator']})"},
             description="What a label that has not arrived yet is worth.",
         ),
         "search": Param(
-            None, type=["string", "null"], enum=[None, *SEARCHES], title="Threshold search",
+            None,
+            type=["string", "null"],
+            enum=[None, AUTO, *SEARCHES],
+            title="Threshold search",
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
             description="How score cuts are found; auto takes one cut for all uncertainty levels unless levels pay.",
         ),
         "popularity_weight": Param(
-            None, **{"not": {"type": "number", "exclusiveMinimum": 1}}, type=["number", "null"], minimum=0, maximum=1,
+            None,
+            **{"not": {"type": "number", "exclusiveMinimum": 1}},
+            type=["number", "null"],
+            minimum=0,
+            maximum=1,
             title="Weight on popularity",
             description="0 lists what is most related first, 1 what is most probable. Empty: as in params.yaml, "
             f"{params['ranking']['popularity_weight']}.",
         ),
         "run_from": Param(
-            None, type=["string", "null"], enum=[None, *pipeline], title="Run again from",
+            None,
+            type=["string", "null"],
+            enum=[None, *pipeline],
+            title="Run again from",
             values_display={"null": "only what changed"},
             description="Run this stage and those after it even if nothing changed.",
         ),
         "dry_run": Param(
-            default=False, type="boolean", title="Dry run",
+            default=False,
+            type="boolean",
+            title="Dry run",
             description="Only say in the log of `start` which stages would run.",
         ),
-    }  # fmt: skip
+    }
 
 
 def promote_form() -> dict[str, Param]:
     """Return the form of a change by hand; action and reason have no default, so that nobody changes by mistake."""
     return {
         "action": Param(
-            type="string", enum=["promote", "roll_back"], title="Action",
+            type="string",
+            enum=["promote", "roll_back"],
+            title="Action",
             values_display={"promote": "Put a version in use", "roll_back": "Return to the version before"},
             description="Promote puts the version below in use, whatever the gate said of it.",
         ),
         "version": Param(
-            None, type=["integer", "null"], minimum=1, maximum=10**9, title="Version",
+            None,
+            type=["integer", "null"],
+            minimum=1,
+            maximum=10**9,
+            title="Version",
             description="A registered version; only for promote.",
         ),
         "reason": Param(
-            type="string", minLength=10, maxLength=500, pattern=ONE_LINE, title="Reason",
+            type="string",
+            minLength=10,
+            maxLength=500,
+            pattern=ONE_LINE,
+            title="Reason",
             description="Why, in one line of at least 10 characters; kept with the version.",
         ),
-    }  # fmt: skip
+    }

@@ -1,11 +1,10 @@
 """Say what failed, where its log is and how to go on: in the log, and to a webhook where a connection names one."""
 
-import json
 import logging
-import urllib.request
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 from airflow.sdk import BaseHook, BaseNotifier
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -40,7 +39,7 @@ def tell(message: dict[str, str]) -> None:
     try:
         status = send(connection.host or "", connection.password, message)
         _log.info("told the webhook of connection %s (status %d)", CONNECTION, status)
-    except (OSError, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         _log.warning("the webhook of connection %s did not take the message: %s", CONNECTION, error)
 
 
@@ -86,11 +85,11 @@ def send(address: str, token: str | None, message: dict[str, str]) -> int:
 
     Raises:
         ValueError: the address is not HTTP(S).
-        OSError: nobody answers, or with an error.
+        httpx.HTTPError: nobody answers, or with an error.
+        httpx.InvalidURL: the address is none.
     """
     if urlsplit(address).scheme not in {"http", "https"}:
         raise ValueError(f"connection {CONNECTION}: host must be a whole http:// or https:// address")
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(address, json.dumps(message).encode(), headers)  # noqa: S310 - checked above
-    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
-        return int(answer.status)
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = httpx.post(address, json=message, headers=headers, timeout=_PATIENCE, follow_redirects=True)
+    return answer.raise_for_status().status_code

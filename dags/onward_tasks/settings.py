@@ -7,21 +7,22 @@ from typing import Any
 
 import yaml
 
-# A checkout of Onward's code on this machine.
-PROJECT = Path(os.environ.get("ONWARD_PROJECT", Path(__file__).resolve().parents[2]))
+# A checkout of Onward's code on this machine. The command line reads the same variable (`onward.settings`), which stays
+# out of DAG files: they are parsed again and again, and import nothing heavy.
+PROJECT = Path(os.environ.get("ONWARD_PROJECT") or Path(__file__).resolve().parents[2])
 
 # When retrain runs by itself, in UTC: a week of data ends on Monday at midnight.
-RETRAIN_CRON = os.environ.get("ONWARD_RETRAIN_CRON", "0 0 * * 1")
-MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON", "0 6 * * *")
+RETRAIN_CRON = os.environ.get("ONWARD_RETRAIN_CRON") or "0 0 * * 1"
+MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 
 # The pool of the stages. Airflow lets tasks of a pool that does not exist wait for ever, and tasks cannot make pools:
 # the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
-STAGE_POOL = os.environ.get("ONWARD_POOL", "default_pool")
+STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
 
 # Tries double their distance; a try that is lost with its worker counts as one.
 TRIES: dict[str, Any] = {
-    "retries": int(os.environ.get("ONWARD_RETRIES", "3")),
-    "retry_delay": timedelta(seconds=float(os.environ.get("ONWARD_RETRY_SECONDS", "30"))),
+    "retries": int(os.environ.get("ONWARD_RETRIES") or 3),
+    "retry_delay": timedelta(seconds=float(os.environ.get("ONWARD_RETRY_SECONDS") or 30)),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
@@ -39,5 +40,5 @@ def last_as_of(project: Path = PROJECT) -> date | None:
     Default: the clock in params.yaml, since the default log ended years ago. ONWARD_LAST_AS_OF names another day, or
     `none`.
     """
-    asked = os.environ.get("ONWARD_LAST_AS_OF", read_yaml("params.yaml", project)["run"]["as_of"])
+    asked = os.environ.get("ONWARD_LAST_AS_OF") or read_yaml("params.yaml", project)["run"]["as_of"]
     return None if asked.lower() == "none" else date.fromisoformat(asked)

@@ -1,4 +1,4 @@
-"""The one place where Onward's files are named, read and written.
+"""The one place where Onward's files are read and written; `onward.layout` names them.
 
 Writers are atomic: they write beside the target and rename, so that a killed process leaves either
 the old file or the new one, never half of one. They are also deterministic: the same values give the
@@ -8,7 +8,7 @@ same bytes, because DVC identifies an output by its hash.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,83 +21,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.errors import ArtifactError
+from onward.layout import Layout, LogFiles
 
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each room's files live under the project root; see dvc.yaml for who writes what."""
-
-    root: Path
-
-    @property
-    def serving(self) -> Path:
-        """Everything that was known at as_of; every stage may read it."""
-        return self.root / "artifacts" / "serving"
-
-    @property
-    def backtest(self) -> Path:
-        """What happened at and after as_of; only the evaluate stage may read it."""
-        return self.root / "artifacts" / "backtest"
-
-    @property
-    def quarantine(self) -> Path:
-        """Rows that broke the contract, one file a table, with their reason."""
-        return self.root / "artifacts" / "quarantine"
-
-    @property
-    def delay(self) -> Path:
-        """What each unfinished label is worth, and the model that says so."""
-        return self.root / "artifacts" / "delay"
-
-    @property
-    def model(self) -> Path:
-        """The product graph, its embeddings and the scorer's heads."""
-        return self.root / "artifacts" / "model"
-
-    @property
-    def uncertainty(self) -> Path:
-        """Calibrator, uncertainty levels and the scores of held-out customers."""
-        return self.root / "artifacts" / "uncertainty"
-
-    @property
-    def thresholds(self) -> Path:
-        """The decision policy and the searches it was chosen from."""
-        return self.root / "artifacts" / "thresholds"
-
-    @property
-    def evaluation(self) -> Path:
-        """Backtest results and the rows on which the gate compares two models."""
-        return self.root / "artifacts" / "evaluation"
-
-    @property
-    def deployment(self) -> Path:
-        """The deployable bundle and the record of the gate's verdict."""
-        return self.root / "artifacts" / "deployment"
-
-    @property
-    def monitoring(self) -> Path:
-        """Positivity per uncertainty level, as known at as_of."""
-        return self.root / "artifacts" / "monitoring"
-
-    @property
-    def metrics(self) -> Path:
-        """Small JSON files for `dvc metrics`, one a stage, tracked by git."""
-        return self.root / "metrics"
-
-    @property
-    def plots(self) -> Path:
-        """Small CSV files for `dvc plots`, tracked by git."""
-        return self.root / "plots"
-
-    @property
-    def reports(self) -> Path:
-        """Pages for people, rendered after the run; not versioned."""
-        return self.root / "reports"
-
-    @property
-    def registry(self) -> Path:
-        """The local MLflow registry: a SQLite file and its artifacts; not versioned by DVC."""
-        return self.root / "mlruns"
+__all__ = [
+    "Layout",
+    "LogFiles",
+    "read_arrays",
+    "read_arrow",
+    "read_json",
+    "read_table",
+    "read_text",
+    "replacing_directory",
+    "write_arrays",
+    "write_csv",
+    "write_json",
+    "write_table",
+    "write_text",
+]
 
 
 @contextmanager
@@ -181,6 +121,11 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV, without the index."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
 def read_text(path: Path) -> str:
     """Read UTF-8 text.
 
@@ -222,3 +167,46 @@ def _plain(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def write_files(folder: Path, files: Mapping[str, Any]) -> None:
+    """Write a fitted part as its `to_files` gives it; the suffix of a name says what it holds.
+
+    Args:
+        folder: where to.
+        files: by relative name: a table (.parquet), plain values (.json), text (.txt) or named arrays (.npz).
+    """
+    for name, content in files.items():
+        _FORMATS[Path(name).suffix][0](folder / name, content)
+
+
+@dataclass(frozen=True)
+class StoredFiles(Mapping[str, Any]):
+    """What `write_files` wrote, for `from_files` of the part; a file is read when it is asked for.
+
+    Raises:
+        ArtifactError: a file that is asked for is missing or unreadable.
+    """
+
+    folder: Path
+
+    def __getitem__(self, name: str) -> Any:
+        return _FORMATS[Path(name).suffix][1](self.folder / name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (self.folder / name).is_file()
+
+    def __iter__(self) -> Iterator[str]:
+        paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.suffix in _FORMATS)
+        return (path.relative_to(self.folder).as_posix() for path in paths)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+_FORMATS: Mapping[str, tuple[Callable[[Path, Any], None], Callable[[Path], Any]]] = {
+    ".parquet": (write_table, read_table),
+    ".json": (write_json, read_json),
+    ".txt": (write_text, read_text),
+    ".npz": (write_arrays, read_arrays),
+}

@@ -1,16 +1,19 @@
 """The only reader of params.yaml: it turns the file into frozen, typed sections or one clear line.
 
-Stages unwrap it at the door (`params.delay`) and pass plain values inward; a test compares the sections
+Stages unwrap it first (`params.delay`) and pass plain values inward; a test compares the sections
 each stage touches with the `params:` list of dvc.yaml.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
 from onward.errors import ParamsError
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -18,11 +21,23 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
-Source = Literal["complete_journey", "simulator", "online_retail", "parquet", "edge_list", "sequences"]
-Search = Literal["auto", "single", "mist", "ew_dpmt", "vw_dpmt", "gmt"]
-GRAPH_SOURCES: tuple[Source, ...] = ("edge_list", "sequences")
-"""Sources without impressions: no label is late, and there is no probability to calibrate or to decide by."""
-Estimator = Literal["auto", "soft_label", "soft_label_without_engagement", "importance_weight", "fsiw", "naive", "wait"]
+
+
+def _one_of(names: Iterable[str]) -> AfterValidator:
+    allowed = tuple(names)
+    expected = ", ".join(map(repr, allowed[:-1])) + f" or {allowed[-1]!r}"
+
+    def require(value: str) -> str:
+        if value not in allowed:
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": expected})
+        return value
+
+    return AfterValidator(require)
+
+
+Source = Annotated[str, _one_of(SOURCES)]
+Search = Annotated[str, _one_of((AUTO, *SEARCHES))]
+Estimator = Annotated[str, _one_of((AUTO, *ESTIMATORS))]
 
 
 def _day(value: object) -> object:

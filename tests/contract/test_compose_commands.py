@@ -17,13 +17,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 from moto.server import ThreadedMotoServer
 
-from benchmarks.local_servers import postgres
-from onward.deployment.local_services import free_port
+from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 from onward.deployment.registry import Registry
-from onward.deployment.services import stop
+from onward.services.local import free_port
+from onward.services.processes import stop
+from onward.settings import ProjectSettings
+from tools.testbeds.local_servers import postgres
 
 # All of one process: they share what is started.
 pytestmark = pytest.mark.end_to_end
@@ -170,7 +171,11 @@ def test_every_service_starts_by_its_own_command_and_its_own_check_finds_it_well
 
 
 def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):
-    registry = Registry.of(host.environment("serving"), host.folder)
+    environment = host.environment("serving")
+    places = {
+        name: environment[f"ONWARD_{name.upper()}"] for name in ("registry", "registry_artifacts", "registry_cache")
+    }
+    registry = Registry.of(ProjectSettings(project=host.folder, **places))
     assert registry.exists
     assert registry.champion() is None
 

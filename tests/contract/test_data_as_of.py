@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from small_log import AS_OF, CLOCKS, HORIZON, WINDOW, small_log
 
+from builders.small_log import AS_OF, HORIZON, WINDOW, ingest, small_log
 from onward.data.contract import CONTRACT, RawLog
-from onward.data.identifiers import EncodedLog, encode
+from onward.data.identifiers import EncodedLog
 from onward.data.validation import validate
 
 BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
@@ -32,15 +32,6 @@ ODD = [
     None,
 ]
 KEPT_BY_ALL = ["c00", "c01"]  # whose future is left alone, so that the log still reaches the horizon
-
-
-def by_name(customer_ids):
-    return np.array(["test" if customer < "c04" else "train" for customer in customer_ids])
-
-
-def ingest(tables: dict[str, pa.Table]) -> EncodedLog:
-    valid = validate(RawLog(tables), HORIZON, WINDOW, threads=1)
-    return encode(valid.tables, CLOCKS, by_name, "test", threads=1)
 
 
 EXPECTED = ingest(small_log())

@@ -9,9 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from small_log import AS_OF, CLOCKS, HORIZON, WINDOW, small_log
-from test_data_as_of import by_name, ingest
 
+from builders.small_log import AS_OF, CLOCKS, HORIZON, WINDOW, by_name, ingest, small_log
 from onward.artifacts import Layout, read_json
 from onward.data.contract import RawLog
 from onward.data.identifiers import encode

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from small_log import AS_OF, HORIZON, WINDOW, small_log
 
+from builders.small_log import AS_OF, HORIZON, WINDOW, small_log
 from onward.data.contract import RawLog
 from onward.data.sources.parquet_folder import read_log
 from onward.data.validation import ValidLog, _count, validate

@@ -5,14 +5,14 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from small_log import AS_OF, HORIZON, WINDOW, small_log
 
+from builders.small_log import AS_OF, HORIZON, WINDOW, small_log
+from onward.boosting import Boosting
 from onward.data.contract import RawLog
 from onward.data.validation import ValidLog, validate
-from onward.delay.boosting import Boosting
 from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
-from onward.delay.learning import Evidence, learn
+from onward.delay.learning import ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import Positives, plan_correction
 
@@ -35,11 +35,11 @@ def estimate(valid: ValidLog, estimator: str) -> Correction:
     impressions = pd.DataFrame({"impression": np.arange(len(shown)), "shown_at": shown["shown_at"]})
     outcomes = observe_outcomes(impressions, events["conversions"], AS_OF, WINDOW)
     features = shown[["context_score"]].to_numpy(np.float32)
-    evidence = Evidence(outcomes, ("score",), features, read_engagements(events["engagements"], AS_OF))
+    evidence = ObservedData(outcomes, ("score",), features, read_engagements(events["engagements"], AS_OF))
     everyone = np.ones(len(shown), bool)
     even = np.arange(len(shown)) % 2 == 0
-    lessons = learn(evidence, even, ~even, 2, BOOSTING)
-    return correct(evidence, lessons, everyone, everyone, plan_correction(estimator, Positives(100, 100.0)), 20.0)
+    nuisances = learn(evidence, even, ~even, 2, BOOSTING)
+    return correct(evidence, nuisances, everyone, everyone, plan_correction(estimator, Positives(100, 100.0)), 20.0)
 
 
 def twice_and_shuffled(table: pa.Table, later: timedelta, clock: str) -> pa.Table:

@@ -29,3 +29,8 @@ def test_every_target_is_claimed_by_a_whole_run(name, claim):
     assert claim in RESULTS[name]["claims"]
     assert not {"--part", "--query", "--sets", "--clocks"} & set(RESULTS[name]["command"].split())
     assert "dirty" not in RESULTS[name]["commit"]
+
+
+def test_the_speed_of_the_whole_loop_is_told_beside_that_of_the_loader():
+    ratio = RESULTS["sampling"]["claims"]["ratio_whole_loop"]
+    assert f"is {ratio:.2f} times as fast" in PAGE.read_text(encoding="utf-8")

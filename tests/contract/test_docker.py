@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 
 COMPOSE = read_compose()
 SERVICES = COMPOSE["services"]
@@ -207,18 +208,16 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import uvicorn, onward.cli
 from onward.deployment.registry import Registry
-from onward.deployment.serving import Champion, make_app
+from onward.serving.service import Champion, make_app
 champion = Champion(Registry(Path(sys.argv[2])), 1.0)
 app = make_app(champion)
-from onward.deployment.recommend import recommend
+from onward.serving.recommend import recommend
 print(recommend(champion.now().holds, 2, 1).name, "torch" in absent, "airflow" in absent)
 """
 
 
 def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
-    sys.path.insert(0, str(ROOT / "tests" / "unit"))
-    from tiny_bundle import make_bundle
-
+    from builders.tiny_bundle import make_bundle
     from onward.deployment.bundle_files import bundle_hash, write_bundle
     from onward.deployment.registry import Registry
 

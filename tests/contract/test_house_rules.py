@@ -5,27 +5,19 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src" / "onward").rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT / "src")) for path in SOURCES]
-STAGES = [
-    ROOT / "src" / "onward" / "stages" / f"{name}.py"
-    for name in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-]
-ROOMS = {"data", "graph", "delay", "model", "uncertainty", "thresholds", "diagnosis", "evaluation", "monitoring"}
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+BENCHMARK_TESTS = sorted((ROOT / "benchmarks" / "tests").rglob("*.py"))
+ROOMS = {
+    "data", "graph", "delay", "model", "uncertainty", "thresholds", "ranking", "diagnosis", "metrics", "evaluation",
+    "monitoring", "reporting",
+}  # fmt: skip
 OPENERS = {"open", "read_text", "write_text", "read_bytes", "write_bytes", "read_csv", "to_csv", "to_parquet", "mkdir"}
 # Sources read the log, and Evidently writes its own pages: everything else goes through onward.artifacts.
-MAY_OPEN = {"onward/monitoring/evidently_report.py"}
-
-
-def test_stages_are_thin():
-    assert {path.name: count for path in STAGES if (count := len(path.read_text().splitlines())) > 64} == {}
-
-
-def test_every_file_holds_one_concept():
-    assert {str(path): count for path in SOURCES if (count := len(path.read_text().splitlines())) > 400} == {}
+MAY_OPEN = {"onward/reporting/evidently_pages.py"}
 
 
 def test_no_room_for_odds_and_ends():
@@ -58,3 +50,28 @@ def test_the_pipeline_never_touches_the_simulators_truth():
     # Benchmarks and tests may read truth/; a model that could would be worthless.
     readers = [path for path in SOURCES if re.search(r"""["'/]truth["'/]""", path.read_text())]
     assert readers == []
+
+
+def imported_by(path: Path) -> set[str]:
+    """Full names of what a module imports, wherever in it."""
+    tree = ast.parse(path.read_text())
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", TESTS + BENCHMARK_TESTS, ids=lambda path: path.stem)
+def test_no_test_module_imports_another_one(path):
+    # What two of them need is a module of tests/builders.
+    parts = {part for name in imported_by(path) for part in name.split(".")[:-1]}
+    assert {part for part in parts if part.startswith("test_")} == set()
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
+def test_tests_of_the_package_import_no_benchmark(path):
+    # The tests of benchmarks lie beside them, in benchmarks/tests.
+    assert {name for name in imported_by(path) if name.split(".")[0] == "benchmarks"} == set()

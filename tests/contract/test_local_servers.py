@@ -7,9 +7,12 @@ import psycopg
 import pytest
 import redis
 
-from benchmarks import local_servers
-from benchmarks.local_servers import postgres, redis_server, require_programs
 from onward.errors import ServiceError
+from tools.testbeds import local_servers
+from tools.testbeds.local_servers import postgres, redis_server, require_programs
+
+# Starts servers or the command line, again and again.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -11,14 +11,21 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
-from benchmarks.local_servers import postgres
 from onward.deployment.bundle_files import bundle_hash
 from onward.deployment.reasons import Reason, events
 from onward.deployment.registry import CHALLENGER, Registry
 from onward.errors import RegistryError
+from onward.settings import ProjectSettings
+from tools.testbeds.local_servers import postgres
+
+# Starts servers or the command line, again and again.
+pytestmark = pytest.mark.slow
 
 REASON = Reason("better in every week since May", "ada")
-CODE = "import os, sys, time; from pathlib import Path; from onward.deployment.registry import Registry\n"
+CODE = (
+    "import sys, time; from pathlib import Path; from onward.deployment.registry import Registry; "
+    "from onward.settings import ProjectSettings\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +53,14 @@ def environ(server, template, tmp_path, request):
 
 
 def at(server, name, folder):
-    environ = {"ONWARD_REGISTRY": server.address(name), "ONWARD_REGISTRY_ARTIFACTS": str(folder / "store")}
-    return Registry.of(environ, folder)
+    return host_registry(
+        {"ONWARD_REGISTRY": server.address(name), "ONWARD_REGISTRY_ARTIFACTS": str(folder / "store")}, folder
+    )
+
+
+def host_registry(environ, folder: Path) -> Registry:
+    places = {"registry": environ["ONWARD_REGISTRY"], "registry_artifacts": environ["ONWARD_REGISTRY_ARTIFACTS"]}
+    return Registry.of(ProjectSettings(project=folder, **places))
 
 
 def make_bundle(folder: Path, text: str) -> Path:
@@ -58,14 +71,14 @@ def make_bundle(folder: Path, text: str) -> Path:
 
 def start(code: str, environ, folder: Path) -> subprocess.Popen:
     """A process of another host: it shares the environment's places and nothing else."""
-    code = f"{CODE}registry = Registry.of(os.environ, Path({str(folder)!r}))\n{code}"
+    code = f"{CODE}registry = Registry.of(ProjectSettings(project={str(folder)!r}))\n{code}"
     return subprocess.Popen(
         [sys.executable, "-c", code], env={**os.environ, **environ}, stdout=subprocess.PIPE, text=True
     )
 
 
 def test_two_hosts_see_the_same_versions_promotions_and_reasons(environ, tmp_path):
-    here, there = Registry.of(environ, tmp_path / "here"), Registry.of(environ, tmp_path / "there")
+    here, there = host_registry(environ, tmp_path / "here"), host_registry(environ, tmp_path / "there")
     assert here.champion() is None
     first = here.register(make_bundle(tmp_path / "a", "a"), "a", {"source": "simulator"}, {"auc": 0.7})
     assert there.find("a") == first
@@ -112,9 +125,9 @@ def test_many_hosts_at_once_register_one_bundle_once_and_each_other_bundle_once(
     numbers = [host.communicate(timeout=120)[0].strip() for host in hosts]
     assert all(host.returncode == 0 for host in hosts)
     assert len(set(numbers[:2])) == 1
-    versions = Registry.of(environ, tmp_path).versions()
+    versions = host_registry(environ, tmp_path).versions()
     assert sorted(version.bundle_sha256 for version in versions) == ["own0", "same"]
-    assert Registry.of(environ, tmp_path).champion() is not None
+    assert host_registry(environ, tmp_path).champion() is not None
 
 
 def test_a_killed_holder_of_the_lock_blocks_no_other_host(environ, tmp_path):
@@ -123,7 +136,7 @@ def test_a_killed_holder_of_the_lock_blocks_no_other_host(environ, tmp_path):
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
     # Were the lock still held, this would end as the next test does.
-    assert Registry.of(environ, tmp_path).register(make_bundle(tmp_path / "a", "a"), "a", {}, {}).number == 1
+    assert host_registry(environ, tmp_path).register(make_bundle(tmp_path / "a", "a"), "a", {}, {}).number == 1
 
 
 def test_hosts_exclude_each_other_and_one_that_waits_too_long_says_so(environ, tmp_path):
@@ -177,7 +190,7 @@ def bucket(monkeypatch):
 
 def test_bundles_in_a_bucket_are_fetched_once_checked_and_moved_into_place_at_once(environ, bucket, tmp_path):
     environ = {**environ, "ONWARD_REGISTRY_ARTIFACTS": "s3://onward/bundles"}
-    here, there = Registry.of(environ, tmp_path / "here"), Registry.of(environ, tmp_path / "there")
+    here, there = host_registry(environ, tmp_path / "here"), host_registry(environ, tmp_path / "there")
     bundle = make_bundle(tmp_path / "a", "a")
     version = here.register(bundle, bundle_hash(bundle), {}, {})
     folder = there.folder(version)

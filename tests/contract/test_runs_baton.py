@@ -1,7 +1,6 @@
 """A run passes from machine to machine over two remotes alone; killed, raced or repeated, it comes to the same."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,15 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from toy_runs import STAGES, Machine, git, hashes, make_toy, plain_repro
 
+from builders.kill_moments import kill_moments
+from builders.toy_runs import STAGES, Machine, git, hashes, make_toy, plain_repro
 from onward.errors import RunError
-from onward.runs.checkout import shared_code
-from onward.runs.finish import finish
-from onward.runs.hashing import hash_output
-from onward.runs.reproduce import reproduce
-from onward.runs.transaction import run_stage, run_stages
-from onward.runs.workspace import open_workspace
+from onward.runs.history.reproduce import reproduce
+from onward.runs.protocol.checkout import shared_code
+from onward.runs.protocol.finish import finish
+from onward.runs.protocol.hashing import hash_output
+from onward.runs.protocol.transaction import run_stage, run_stages
+from onward.runs.protocol.workspace import open_workspace
+
+# Starts servers or the command line, again and again.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -118,9 +121,7 @@ def kill(process, *, whole_group):
 
 
 def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_twice(toy, tmp_path):
-    seed = random.randrange(2**32)
-    print(f"moments drawn with seed {seed}")
-    chance = random.Random(seed)
+    chance = kill_moments()
     run = toy.machines[0].start(as_of="2017-11-27", run_id="killed")
     kills = 0
     for stage in STAGES:

@@ -5,10 +5,13 @@ import sys
 import urllib.request
 
 import pytest
-from toy_runs import STAGES, make_toy
 
-from onward.deployment.local_services import HOST, free_port
-from onward.deployment.services import Service, running
+from builders.toy_runs import STAGES, make_toy
+from onward.services.local import HOST, free_port
+from onward.services.processes import Service, running
+
+# Starts servers or the command line, again and again.
+pytestmark = pytest.mark.slow
 
 BUCKET = "onward"
 

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 import yaml
-from toy_runs import STAGES, Machine, git, make_toy
 
+from builders.toy_runs import STAGES, Machine, git, make_toy
 from onward.errors import ParamsError, RunError
-from onward.runs.asked import Asked
-from onward.runs.git import Git, GitError
-from onward.runs.manifest import parse_manifest
-from onward.runs.start import start
-from onward.runs.workspace import open_workspace
+from onward.runs.protocol.git import Git, GitError
+from onward.runs.protocol.manifest import parse_manifest
+from onward.runs.protocol.request import Asked
+from onward.runs.protocol.start import start
+from onward.runs.protocol.workspace import open_workspace
+
+# Starts servers or the command line, again and again.
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +96,7 @@ def test_the_projects_tree_index_and_branches_are_left_alone(tmp_path):
     (machine.root / "staged.txt").write_text("staged\n")
     git(machine.root, "add", "staged.txt")
     before, said = state_of(machine.root), []
-    environment = machine.environment | {"ONWARD_GIT_REMOTE": ""}
-    places = type(machine.places).from_environment(environment, machine.root)
+    places = machine.places_with()
     run = start(places, Asked(), lambda: None, said.append).run
     assert any("2 uncommitted changes" in line for line in said)
     with open_workspace(places, run, ignore) as space:
@@ -144,16 +146,14 @@ def test_what_cannot_be_started_is_said_in_a_line(toy, tmp_path):
         ask(machine, run_from="fly")
     with pytest.raises(RunError, match="no commit"):
         start(
-            type(machine.places).from_environment(machine.environment | {"ONWARD_CODE_REF": "-x"}, machine.root),
+            machine.places_with(code_ref="-x"),
             Asked(), lambda: None, ignore,
         )  # fmt: skip
     with pytest.raises(RunError, match="name it by its absolute path"):
         ask(machine, source="parquet")
     with pytest.raises(ParamsError, match="estimator"):
         ask(machine, estimator="best")
-    gone = type(machine.places).from_environment(
-        machine.environment | {"ONWARD_GIT_REMOTE": str(tmp_path / "gone")}, machine.root
-    )
+    gone = machine.places_with(git_remote=str(tmp_path / "gone"))
     with pytest.raises(RunError, match="gone"):
         start(gone, Asked(), lambda: None, ignore)
 

@@ -4,12 +4,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
 
-from onward.params import Delay, Run, Thresholds
+from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -23,7 +22,6 @@ HEAVY = [
     "lightgbm",
     "sklearn",
     "pydantic_settings",
-    "onward",
 ]
 
 # Airflow reads its settings at import and warns on its own account, so questions get a process of their own.
@@ -37,6 +35,7 @@ added = {name.partition(".")[0] for name in set(sys.modules) - before}
 json.dump({
     "errors": bag.import_errors,
     "heavy": sorted(added & set(sys.argv[1].split(","))),
+    "onward": sorted(name for name in sys.modules if name.partition(".")[0] == "onward"),
     "dags": {dag_id: {
         "catchup": dag.catchup, "start": str(dag.start_date), "doc": dag.doc_md, "tags": sorted(dag.tags),
         "timeout": str(dag.dagrun_timeout), "active": dag.max_active_runs, "periodic": dag.timetable.can_be_scheduled,
@@ -66,6 +65,7 @@ def parse(home, **environment):
             "PATH": str(Path(sys.executable).parent),
             "AIRFLOW_HOME": str(home),
             "HOME": str(home),
+            "PYTHONPATH": str(ROOT / "src"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             **environment,
         },
@@ -91,21 +91,38 @@ def test_all_dags_parse_without_errors(parsed):
 
 def test_parsing_imports_nothing_heavy(parsed):
     assert parsed["heavy"] == []
+    assert parsed["onward"] == ["onward", "onward.choices"]
+
+
+def reachable(edges, name):
+    """All that `name` waits for, directly or through others."""
+    return edges[name].union(*(reachable(edges, above) for above in edges[name]))
 
 
 def test_tasks_are_the_stages_of_dvc_yaml_in_the_order_of_their_outputs(parsed):
     rendered = parsed["dags"]["retrain"]["tasks"]
     assert {name.removeprefix("pipeline.") for name in rendered if name.startswith("pipeline.")} == set(STAGES)
-    for name, stage in STAGES.items():
-        makers = {
-            f"pipeline.{other}"
+    readers = {
+        name: {
+            other
             for other, candidate in STAGES.items()
             for out in candidate["outs"]
             if (next(iter(out)) if isinstance(out, dict) else out) in stage["deps"]
         }
-        assert set(rendered[f"pipeline.{name}"]["upstream"]) == (makers or {"start"})
-    read = {above for name in STAGES for above in rendered[f"pipeline.{name}"]["upstream"]}
-    assert set(rendered["finish"]["upstream"]) == {f"pipeline.{name}" for name in STAGES} - read
+        for name, stage in STAGES.items()
+    }
+    drawn = {
+        name: {above.removeprefix("pipeline.") for above in rendered[f"pipeline.{name}"]["upstream"]} - {"start"}
+        for name in STAGES
+    }
+    for name in STAGES:
+        assert reachable(drawn, name) == reachable(readers, name)
+        # No line says what the other lines say already.
+        for above in drawn[name]:
+            assert above not in reachable(drawn | {name: drawn[name] - {above}}, name)
+        assert ("start" in rendered[f"pipeline.{name}"]["upstream"]) == (not readers[name])
+    read = {above for name in STAGES for above in drawn[name]}
+    assert set(rendered["finish"]["upstream"]) == {f"pipeline.{name}" for name in STAGES if name not in read}
 
 
 def test_every_task_has_an_owner_retries_with_backoff_a_timeout_and_a_notifier(tasks):
@@ -164,9 +181,9 @@ def test_the_form_offers_what_params_yaml_allows(parsed):
         "run_from",
         "dry_run",
     }
-    assert params["source"][0]["enum"] == list(get_args(Run.model_fields["source"].annotation))
-    assert params["estimator"][0]["enum"] == [None, *get_args(Delay.model_fields["estimator"].annotation)]
-    assert params["search"][0]["enum"] == [None, *get_args(Thresholds.model_fields["search"].annotation)]
+    assert params["source"][0]["enum"] == [*SOURCES]
+    assert params["estimator"][0]["enum"] == [None, AUTO, *ESTIMATORS]
+    assert params["search"][0]["enum"] == [None, AUTO, *SEARCHES]
     assert params["run_from"][0]["enum"] == [None, *STAGES]
     for name, (schema, description) in (params | parsed["dags"]["promote"]["params"]).items():
         assert schema["title"], name

@@ -1,6 +1,7 @@
-"""Each decision about a look raises its own event, once; a look with nothing to see is skipped, a failed one is red."""
+"""Each decision raises its own event, once; nothing to assess is skipped, and a failed assessment is red."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ if command == "score":
     print(json.dumps({"version": 4, "from": "2017-11-20", "days": day.get("days", 1), "kept": 0}))
 elif command == "monitor":
     if day["verdict"] == "failed":
-        sys.exit("Error: version 4 as of 2017-11-20 cannot be judged: no data")
+        sys.exit("Error: version 4 as of 2017-11-20 cannot be assessed: no data")
     print(json.dumps({"version": 4, "as_of": day["as_of"], "verdict": day["verdict"]}))
 elif command == "act":
     seen = json.load(sys.stdin)
@@ -66,6 +67,7 @@ def days(tmp_path_factory):
     home = tmp_path_factory.mktemp("drift")
     (home / "onward").mkdir()
     (home / "onward" / "__init__.py").touch()
+    shutil.copy(ROOT / "src" / "onward" / "choices.py", home / "onward")
     (home / "onward" / "cli.py").write_text(FAKE_CLI)
     environment = {
         "PATH": str(Path(sys.executable).parent), "HOME": str(home), "AIRFLOW_HOME": str(home),
@@ -100,7 +102,7 @@ def test_drift_is_announced_with_version_level_since_and_action(days):
         "version": 4, "as_of": "2017-11-20", "level": 3, "since": "2017-10-23", "action": "retrain",
     }  # fmt: skip
     assert days[1]["tasks"] == {
-        "score": "success", "look": "success", "act": "success", "page": "success", "start_training": "success",
+        "score": "success", "assess": "success", "act": "success", "page": "success", "start_training": "success",
         "start_rollback": "skipped",
     }  # fmt: skip
 
@@ -120,9 +122,9 @@ def test_each_action_raises_its_own_event_and_no_other(days):
         assert days[number]["state"] == "success"
 
 
-def test_a_look_that_fails_is_red_and_is_shown(days):
+def test_an_assessment_that_fails_is_red_and_is_shown(days):
     assert days[7]["state"] == "failed"
-    assert days[7]["tasks"]["look"] == "failed"
+    assert days[7]["tasks"]["assess"] == "failed"
     assert days[7]["tasks"]["act"] == "upstream_failed"
     assert days[7]["tasks"]["page"] == "success"
     assert raised(days, 7) == []

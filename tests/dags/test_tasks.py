@@ -1,6 +1,7 @@
 """What tasks do around the commands they run: their clock, their errors, and whom they tell."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,7 @@ def answer(tmp_path):
     """Run a program with the DAG files importable and a command line of one's own; return what it printed last."""
     (tmp_path / "onward").mkdir()
     (tmp_path / "onward" / "__init__.py").touch()
+    shutil.copy(ROOT / "src" / "onward" / "choices.py", tmp_path / "onward")
     (tmp_path / "onward" / "cli.py").write_text(FAKE_CLI)
 
     def ask(program, **environment):

@@ -4,17 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
+from filelock import FileLock
 
-ROOT = Path(__file__).resolve().parents[2]
+from tools.testbeds.small_shop import Changes, commit_all, copy_checkout, lock_hashes, set_params
 
-SMALL: dict[str, dict[str, Any]] = {
+SMALL: Changes = {
     "run": {"source": "simulator"},
     "sources": {"simulator": {"products": 300, "customers": 1200, "days": 180, "impressions_per_day": 1500, "seed": 7}},
     "delay": {"iterations": 60, "min_rows_in_leaf": 100},
@@ -71,68 +70,58 @@ class Project:
         )
 
     def hashes(self) -> dict[str, str]:
-        lock = yaml.safe_load((self.root / "dvc.lock").read_text())
-        return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+        return lock_hashes((self.root / "dvc.lock").read_text())
 
-    def set_params(self, changes: dict[str, dict[str, Any]]) -> None:
-        path = self.root / "params.yaml"
-        raw = yaml.safe_load(path.read_text())
-        for section, values in changes.items():
-            for key, value in values.items():
-                if isinstance(value, dict):
-                    raw[section][key].update(value)
-                else:
-                    raw[section][key] = value
-        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+    def set_params(self, changes: Changes) -> None:
+        set_params(self.root / "params.yaml", changes)
 
 
-def make_project(folder: Path, measured: bool) -> Project:
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in listed.stdout.splitlines():
-        if (ROOT / name).is_file() and name != "dvc.lock" and not name.startswith(("metrics/", "plots/")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+def make_project(folder: Path, measured: bool = False) -> Project:
+    copy_checkout(folder)
     project = Project(folder, measured)
     project.set_params(SMALL)
-    for command in (
-        ["git", "init", "-q", "-b", "main"],
-        ["git", "add", "-A"],
-        ["git", "-c", "user.name=onward", "-c", "user.email=onward@example.org", "commit", "-qm", "Simulated shop"],
-    ):
-        project.run(*command)
+    commit_all(folder)
     return project
 
 
 @pytest.fixture(scope="session")
-def new_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Project]]:
-    made: list[Path] = []
-
-    def new(name: str, measured: bool = False) -> Project:
-        made.append(tmp_path_factory.mktemp(name))
-        return make_project(made[-1], measured)
-
-    yield new
-    for folder in made:
-        shutil.rmtree(folder, ignore_errors=True)
+def new_project(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    return lambda name: make_project(tmp_path_factory.mktemp(name))
 
 
 @pytest.fixture(scope="session")
-def undisturbed(new_project: Callable[..., Project]) -> tuple[Project, dict[str, str]]:
-    """A project in which `dvc repro` has run to its end, and the hash of every output as that left it."""
-    project = new_project("undisturbed", measured=True)
-    project.run("dvc", "repro")
-    return project, project.hashes()
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which `dvc repro` has run to its end, one for all workers: no test may change it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each worker has a folder of its own, side by side in this one
+    root, done = folder / "finished", folder / "finished.done"
+    with FileLock(folder / "finished.lock"):
+        if not done.exists():
+            shutil.rmtree(root, ignore_errors=True)  # what an attempt that failed in another worker left
+            root.mkdir()
+            make_project(root, measured=True).run("dvc", "repro")
+            done.touch()
+    return Project(root, measured=True)
 
 
 @pytest.fixture(scope="session")
-def finished(undisturbed: tuple[Project, dict[str, str]]) -> Project:
-    """A project in which `dvc repro` has run to its end; tests may have run it again since, with other parameters."""
-    return undisturbed[0]
+def plain_hashes(finished: Project) -> dict[str, str]:
+    """The hash of every output of an undisturbed `dvc repro`."""
+    return finished.hashes()
 
 
 @pytest.fixture(scope="session")
-def plain_hashes(undisturbed: tuple[Project, dict[str, str]]) -> dict[str, str]:
-    """The hash of every output of a first, undisturbed `dvc repro`."""
-    return undisturbed[1]
+def copy_of_finished(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
+    """Copies of the finished project for tests that change it; nothing is registered in them yet.
+
+    A registry names its own folder in every version, so it cannot be copied.
+    """
+
+    def copy(name: str) -> Project:
+        folder = tmp_path_factory.mktemp(name)
+        left = shutil.ignore_patterns("mlruns", "reports", "truth", "tmp")
+        shutil.copytree(finished.root, folder, ignore=left, symlinks=True, dirs_exist_ok=True)
+        return Project(folder)
+
+    return copy

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from airflow_service import Airflow, running_airflow, until
-from hostile import promote_cases, retrain_cases
-from planted_drift import write_log
+
+from builders.airflow_service import Airflow, running_airflow, until
+from builders.hostile import promote_cases, retrain_cases
+from builders.planted_drift import write_log
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1800)]
 
@@ -104,7 +105,7 @@ def test_on_the_day_of_its_deployment_a_model_has_decided_nothing_that_could_be_
     run_id = airflow.trigger("monitor")[1]["dag_run_id"]
     assert airflow.finished("monitor", run_id) == "success"
     assert set(airflow.tasks("monitor", run_id).values()) == {"skipped"}
-    assert "decides from 2017-11-20 on: nothing to look at" in airflow.log("monitor", run_id, "score")
+    assert "decides from 2017-11-20 on: nothing to assess" in airflow.log("monitor", run_id, "score")
 
 
 def test_a_failure_tells_people_what_failed_where_the_log_is_and_how_to_go_on(airflow):
@@ -291,7 +292,7 @@ def test_an_alert_starts_a_training_and_the_gate_puts_the_new_model_in_use_unatt
     run_id = airflow.trigger("monitor")[1]["dag_run_id"]
     assert airflow.finished("monitor", run_id) == "success", airflow.tasks("monitor", run_id)
     assert airflow.tasks("monitor", run_id) == {
-        "score": "success", "look": "success", "act": "success", "start_training": "success",
+        "score": "success", "assess": "success", "act": "success", "start_training": "success",
         "start_rollback": "skipped", "page": "success",
     }  # fmt: skip
     (message,) = [said for _, said in airflow.heard[told:] if said.get("rule")]

@@ -3,26 +3,20 @@
 import os
 import re
 import shutil
-import sys
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from chromium import chromium
-from test_local_services import end, start
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-
-from made_looks import FIRST, write_look
-from tiny_bundle import make_bundle
-
-from onward.daily.oncall import Watch, publish, show
-from onward.daily.watched import Watched
+from builders.chromium import chromium
+from builders.local_services import end, start
+from builders.made_assessments import FIRST, write_assessment
+from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import Reason
 from onward.deployment.registry import Registry
-from onward.monitoring.panels import parse_panels
+from onward.reporting.panels import parse_panels
 
 pytestmark = pytest.mark.end_to_end
 
@@ -47,10 +41,7 @@ def project(tmp_path_factory):
         registry.register(root / f"bundle{seed}", bundle_hash(root / f"bundle{seed}"), tags, {})
         registry.promote(seed + 1, Reason(reasons[seed], "the gate"))
     for as_of in (date(2017, 11, 18), date(2017, 11, 19), AS_OF):
-        write_look(root / "monitoring" / "looks", as_of, version=2, drift_level=3, drift_since=SINCE)
-    watch = Watch(root, Watched.from_environment({}, root), registry)
-    show(watch, root / "reports" / "oncall.html", "http://127.0.0.1:8080")
-    publish(watch, root / "monitoring" / "workspace")
+        write_assessment(root / "monitoring" / "looks", as_of, version=2, drift_level=3, drift_since=SINCE)
     return root
 
 
@@ -137,3 +128,15 @@ def test_the_page_for_on_call_shows_the_planted_drift_its_level_and_the_action(a
     picture(page, f"oncall-{name}.png")
     action.get_by_role("link", name="Runbook").click()
     assert page.locator("#runbook-drift-of-one-level").get_by_text("Confirm").is_visible()
+
+
+def test_the_page_leads_to_the_model_in_mlflow_and_to_the_dashboard_in_evidently(addresses, asked):
+    page = asked()
+    page.goto(addresses["On call"])
+    page.get_by_role("link", name="MLflow").click()
+    page.get_by_text("Version 2").first.wait_for()
+    assert page.url == f"{addresses['MLflow']}/#/models/onward/versions/2"
+    page.goto(addresses["On call"])
+    page.get_by_role("link", name="Evidently").click()
+    page.locator(".MuiLineElement-root").first.wait_for(state="attached")
+    assert page.url.startswith(f"{addresses['Evidently']}/projects/")

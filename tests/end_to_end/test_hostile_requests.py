@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hostile import MEGABYTE, WIDE, retrain_cases
 from typer.testing import CliRunner
 
+from builders.hostile import MEGABYTE, WIDE, retrain_cases
 from onward.errors import OnwardError, RunError
 
 ROOT = Path(__file__).resolve().parents[2]

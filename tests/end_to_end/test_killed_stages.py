@@ -1,13 +1,14 @@
 """The same outputs come out of stages that were killed half-way."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
 
 import pytest
 import yaml
+
+from builders.kill_moments import kill_moments
 
 pytestmark = pytest.mark.end_to_end
 
@@ -30,11 +31,9 @@ def kill_at(project, seconds, *command):
     return False
 
 
-def test_every_stage_killed_at_a_random_moment_and_run_again_gives_the_same(new_project, plain_hashes):
+def test_every_stage_killed_half_way_and_run_again_gives_the_same(new_project, plain_hashes):
     project = new_project("killed")
-    seed = random.randrange(2**32)
-    print(f"moments drawn with seed {seed}")
-    moments = random.Random(seed)
+    moments = kill_moments()
     killed = []
     for stage in yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"]:
         # Until one attempt really dies inside the stage; a first guess may come after its end.
@@ -49,13 +48,10 @@ def test_every_stage_killed_at_a_random_moment_and_run_again_gives_the_same(new_
     assert project.run(sys.executable, "-c", COUNT_VERSIONS).stdout.split() == ["1", "1"]
 
 
-def test_the_deployment_killed_many_times_registers_one_version(finished):
-    project = finished
-    seed = random.randrange(2**32)
-    print(f"moments drawn with seed {seed}")
-    moments = random.Random(seed)
+def test_the_deployment_killed_many_times_registers_one_version(copy_of_finished):
+    project = copy_of_finished("deployment-killed")
+    moments = kill_moments()
     before = project.hashes()
-    project.run("rm", "-rf", "mlruns")
     for _ in range(4):
         kill_at(project, moments.uniform(1.0, 8.0), sys.executable, "-m", "onward.stages.deploy")
     project.run("dvc", "repro", "--single-item", "--force", "deploy")

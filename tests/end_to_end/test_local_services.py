@@ -3,17 +3,15 @@
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from builders.local_services import children, end, start
 from onward.deployment.registry import Registry
-from onward.deployment.services import session_members
+from onward.services.processes import session_members
 
 pytestmark = pytest.mark.end_to_end
 
@@ -30,43 +28,6 @@ def project(tmp_path):
     return tmp_path
 
 
-def start(folder, *command):
-    """Start a command and read its lines until it says how to end it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "onward.cli", *command],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "Ctrl-C" in line:
-            return process, "".join(lines)
-    pytest.fail("".join(lines))
-
-
-def children(parent):
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == parent:
-                found.append(int(entry.name))
-    return found
-
-
-def end(process):
-    sessions = children(process.pid)
-    assert sessions
-    process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
-    assert "ended" in rest
-    assert process.returncode == 0
-    assert [session for session in sessions if session_members(session)] == []
-
-
 def ask(address, body=None, token=None):
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     request = urllib.request.Request(address, data=json.dumps(body).encode() if body else None, headers=headers)
@@ -81,11 +42,9 @@ def ask(address, body=None, token=None):
 def test_dashboards_start_and_leave_nothing_behind(project):
     process, printed = start(project, "dashboards", "--any-ports")
     addresses = re.findall(r"http://127\.0\.0\.1:\S+", printed)
-    # Nobody has looked yet, which the third one says; then somebody does.
-    assert [ask(address)[0] for address in addresses] == [200, 200, 404]
-    assert "Nobody has looked yet" in printed
-    (project / "reports" / "oncall.html").write_text("all is well")
-    assert ask(addresses[2]) == (200, b"all is well")
+    # No version is in use, so there is no page for on-call, and no link that leads nowhere.
+    assert [ask(address)[0] for address in addresses] == [200, 200]
+    assert "The page for on-call is not up to date: no version is in use" in " ".join(printed.split())
     listening = listeners([member for session in children(process.pid) for member in session_members(session)])
     assert set(listening) == {"0100007F"}
     end(process)

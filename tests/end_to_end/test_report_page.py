@@ -2,17 +2,13 @@
 
 import dataclasses
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from chromium import chromium
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-
-from test_evaluation_report import TACOS, content, entry
-
-from onward.evaluation.report import render_report
+from builders.chromium import chromium
+from builders.report_texts import TACOS, content, entry
+from onward.reporting.run_report import render_report
 
 pytestmark = pytest.mark.end_to_end
 

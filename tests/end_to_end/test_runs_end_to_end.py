@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -10,7 +9,9 @@ import sys
 import pytest
 import yaml
 
+from builders.kill_moments import kill_moments
 from onward.deployment.registry import Registry
+from onward.settings import ProjectSettings
 
 pytestmark = pytest.mark.end_to_end
 
@@ -63,9 +64,7 @@ def git(machine, *words):
 
 def test_a_run_killed_in_every_stage_comes_to_what_plain_repro_comes_to(machines, plain_hashes):
     one, two = machines
-    seed = random.randrange(2**32)
-    print(f"moments drawn with seed {seed}")
-    moments = random.Random(seed)
+    moments = kill_moments()
     run = json.loads(onward(one, "run", "start", feed="{}").splitlines()[-1])["run"]
     stages = list(yaml.safe_load(git(one, "show", f"runs/{run}:dvc.yaml"))["stages"])
     for number, stage in enumerate(stages):
@@ -80,7 +79,8 @@ def test_a_run_killed_in_every_stage_comes_to_what_plain_repro_comes_to(machines
     lock = yaml.safe_load(git(one, "show", f"runs/{run}:dvc.lock"))["stages"]
     assert {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]} == plain_hashes
 
-    registry = Registry.of(one, one["ONWARD_PROJECT"])
+    places = {"registry": one["ONWARD_REGISTRY"], "registry_artifacts": one["ONWARD_REGISTRY_ARTIFACTS"]}
+    registry = Registry.of(ProjectSettings(project=one["ONWARD_PROJECT"], **places))
     (version,) = registry.versions()
     assert registry.champion().number == version.number == 1
     assert version.tags["run"] == run

@@ -1,18 +1,16 @@
 """The as-of guard of the daily monitor: what is joined on a day is what a later join shows of that day."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from daily_files import WINDOW, day_number, draw_rows
-
+from builders.daily_files import WINDOW, day_number, draw_rows
 from onward.artifacts import write_table
-from onward.monitoring.joined import join
-from onward.monitoring.sufficient import DailyStatistics, until
+from onward.monitoring.daily_statistics import DailyStatistics
+from onward.monitoring.event_join import join_events
+from tools.testbeds.cut_statistics import until
 
 SUMS = ("n", "shown", "unscored", "predicted", "predicted_shown", "arrivals", "arrivals_shown", "scores")
 
@@ -30,7 +28,7 @@ def joined(folder: Path, rows: dict, days: int, order: int) -> DailyStatistics:
         day = rows["decisions"]["time"].dt.date == day_number(number)
         write_table(path, rows["decisions"][day])
         files.append((day_number(number), str(path)))
-    return join(files, events, day_number(days), WINDOW, 2)
+    return join_events(files, events, day_number(days), WINDOW, 2)
 
 
 @settings(max_examples=5, deadline=None)

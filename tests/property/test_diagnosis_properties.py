@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onward.diagnosis.doubt import level_dependence
 from onward.diagnosis.first_purchases import FirstPurchases
 from onward.diagnosis.residual_order import measure_order
 from onward.diagnosis.seasons import fit_seasons
+from onward.diagnosis.uncertainty import level_dependence
 from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 

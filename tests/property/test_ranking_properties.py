@@ -1,9 +1,7 @@
 """What holds of rankings whatever the log: no look ahead, time turned round, and what may stand in a list."""
 
-import sys
 from dataclasses import fields, replace
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,14 +10,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from onward.ranking import fitting, relations
-from onward.ranking.evidence import pair_features
-from onward.ranking.fitting import Learners, fit_ranking
-from onward.ranking.list_names import LISTS
-from onward.ranking.ranking_model import RankingModel
-from onward.ranking.related_lists import ListSettings, related_lists
-from small_shop import (
+from builders.planted_shop import (
     CHAIN,
     CLOCK,
     DAYS,
@@ -37,6 +28,12 @@ from small_shop import (
     model_of,
     turned_round,
 )
+from onward.ranking import fitting, relations
+from onward.ranking.evidence import pair_features
+from onward.ranking.fitting import Learners, fit_ranking
+from onward.ranking.list_names import LISTS
+from onward.ranking.ranking_model import RankingModel
+from onward.ranking.related_lists import ListSettings, related_lists
 
 PRODUCTS = 8
 ANY = replace(RULES, min_customers=1)
@@ -160,7 +157,7 @@ def test_turning_the_log_round_turns_every_count_of_what_follows_and_leaves_bask
             np.testing.assert_array_equal(one.left, other.right)
             np.testing.assert_array_equal(one.right, other.left)
             assert one.trials == other.trials
-    same_arrays(there.together.counts, back.together.counts)
+    same_arrays(there.cooccurrence.counts, back.cooccurrence.counts)
     same_arrays(there.shared, back.shared)
 
 
@@ -254,7 +251,7 @@ def test_new_numbers_for_products_change_no_feature(log, categories, shuffled):
     before = gathered(one, rules=ANY, products=plain_products(categories))
     after = gathered(other, rules=ANY, products=plain_products([categories[old] for old in np.argsort(number)]))
     # Strengths are fitted on pairs drawn by number, and lie on a grid.
-    for name in ("together", "after", "next_visit"):
+    for name in ("cooccurrence", "after", "next_visit"):
         fixed = replace(getattr(after, name), strengths=getattr(before, name).strengths)
         after = replace(after, **{name: fixed})
     u, v = (each.ravel() for each in np.indices((PRODUCTS, PRODUCTS)))
@@ -269,7 +266,7 @@ def test_new_numbers_for_products_change_no_list(lifts):
     renamed = log.assign(product=number[log["product"]])
     before = gathered(log, products=plain_products(categories))
     after = gathered(renamed, products=plain_products([categories[old] for old in np.argsort(number)]))
-    for name in ("together", "after", "next_visit"):
+    for name in ("cooccurrence", "after", "next_visit"):
         after = replace(after, **{name: replace(getattr(after, name), strengths=getattr(before, name).strengths)})
     setting, everyone = ListSettings(5, 0.25, directed=False), np.arange(TYPES * 3)
     one, other = (related_lists(RankingModel(each, lifts, 33, 1), everyone, setting) for each in (before, after))

@@ -4,12 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onward.thresholds.dpmt import search_ew_dpmt
-from onward.thresholds.gmt import search_gmt
-from onward.thresholds.mist import search_mist
-from onward.thresholds.single import search_single
 from onward.thresholds.target import Target
-from onward.thresholds.vw_dpmt import search_vw_dpmt
+from tools.testbeds.boundary_searches import search_ew_dpmt, search_gmt, search_mist, search_single, search_vw_dpmt
 
 SPLIT = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.floats(0.0, 1.0)), min_size=1, max_size=50).map(
     lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True))

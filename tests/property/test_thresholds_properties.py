@@ -2,10 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onward.thresholds.dpmt import search_ew_dpmt
-from onward.thresholds.mist import search_mist
 from onward.thresholds.policy import Policy
-from onward.thresholds.single import search_single
+from tools.testbeds.boundary_searches import search_ew_dpmt, search_mist, search_single
 
 SPLIT = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 3), st.floats(0.0, 1.0)), min_size=1, max_size=60).map(
     lambda rows: tuple(np.array(column) for column in zip(*rows, strict=True))

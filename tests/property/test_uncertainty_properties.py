@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.levels import UncertaintyLevels
 
 EXAMPLES = st.lists(
@@ -15,7 +15,7 @@ def fit(examples):
     score, label, weight = np.array(examples).T
     assume(len(np.unique(score)) >= 2)
     assume(label @ weight > 1e-3)
-    return score, label, weight, IsotonicCalibrator.fit(score, label, weight)
+    return score, label, weight, MonotoneCalibrator.fit(score, label, weight)
 
 
 @settings(deadline=None)
@@ -34,7 +34,7 @@ def test_calibrating_twice_changes_nothing(examples):
     score, label, weight, calibrator = fit(examples)
     once = calibrator.apply(score)
     assume(len(np.unique(once)) >= 2)
-    twice = IsotonicCalibrator.fit(once, label, weight).apply(once)
+    twice = MonotoneCalibrator.fit(once, label, weight).apply(once)
     assert twice == pytest.approx(once, abs=1e-6)
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
-from onward.delay.boosting import Boosting
+from onward.boosting import Boosting
 from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
-from onward.delay.learning import Evidence, Lessons, learn
+from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import Plan, Positives, plan_correction
 from onward.delay.weights import importance_weight
@@ -57,29 +57,29 @@ def simulate(seed: int, n: int = 30_000, *, slower: float = 1.0, more: float = 1
     )
 
 
-def teach(shop: Shop) -> tuple[Evidence, Lessons]:
+def teach(shop: Shop) -> tuple[ObservedData, NuisanceModels]:
     """Learn on even impressions, check on odd ones."""
     outcomes = observe_outcomes(shop.impressions, shop.conversions, AS_OF, timedelta(days=W))
-    evidence = Evidence(outcomes, ("keen", "noise"), shop.features, read_engagements(shop.engagements, AS_OF))
+    evidence = ObservedData(outcomes, ("keen", "noise"), shop.features, read_engagements(shop.engagements, AS_OF))
     even = np.arange(len(shop.converts)) % 2 == 0
     return evidence, learn(evidence, even, ~even, 2, BOOSTING)
 
 
-def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Lessons, np.ndarray]:
+def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, NuisanceModels, np.ndarray]:
     """Correct all of the last 28 days by a named estimator."""
-    evidence, lessons = teach(shop)
+    evidence, nuisances = teach(shop)
     window = evidence.outcomes.elapsed_days <= 28
     plan = plan_correction(estimator, Positives(0, 0.0))
-    correction = correct(evidence, lessons, window, np.ones(len(window), bool), plan, 20.0)
-    return correction, lessons, shop.converts[window]
+    correction = correct(evidence, nuisances, window, np.ones(len(window), bool), plan, 20.0)
+    return correction, nuisances, shop.converts[window]
 
 
 def rate_errors(shop: Shop, plans: tuple[Plan, Plan]) -> list[float]:
     """How far the training rate is off under each plan, as a share of the truth."""
-    evidence, lessons = teach(shop)
+    evidence, nuisances = teach(shop)
     window = evidence.outcomes.elapsed_days <= 28
     everyone = np.ones(len(window), bool)
-    rates = [correct(evidence, lessons, window, everyone, plan, 20.0).rows.rate for plan in plans]
+    rates = [correct(evidence, nuisances, window, everyone, plan, 20.0).rows.rate for plan in plans]
     return [rate / shop.converts[window].mean() - 1 for rate in rates]
 
 
@@ -91,7 +91,7 @@ def test_corrected_rate_is_closer_to_the_truth_than_the_observed_one_and_z_is_ca
         observed.append(snapshot.observed.mean() / truth)
         corrected.append(correction.rows.rate / truth)
         pending = ~snapshot.observed & ~snapshot.matured
-        predicted.append(snapshot.unfinished[pending].mean() / converts[pending].mean())
+        predicted.append(snapshot.pending_probability[pending].mean() / converts[pending].mean())
     assert max(observed) < 0.85
     assert np.all(np.abs(np.subtract(corrected, 1)) < 0.5 * np.abs(np.subtract(observed, 1)))
     assert abs(np.mean(corrected) - 1) < 0.03
@@ -126,8 +126,8 @@ def test_engagement_helps_z_only_when_it_is_the_customers_own() -> None:
     gains, controls = [], []
     for seed in range(3):
         shop = simulate(seed)
-        _, lessons, _ = apply(shop)
-        gains.append(lessons.check.auc - lessons.check_without_engagement.auc)
+        _, nuisances, _ = apply(shop)
+        gains.append(nuisances.check.auc - nuisances.check_without_engagement.auc)
         # The control keeps how much engagement there is, and gives it to another impression of the same day.
         order = np.lexsort(
             (np.random.default_rng(seed).random(len(shop.converts)), np.arange(len(shop.converts)) // 400)

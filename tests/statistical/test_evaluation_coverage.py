@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from onward.evaluation.classification import auc
-from onward.evaluation.intervals import CustomerBootstrap, wilson
+from onward.metrics.classification import auc
+from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.intervals import wilson
 
 pytestmark = pytest.mark.statistical
 

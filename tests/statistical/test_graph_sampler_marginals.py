@@ -26,9 +26,9 @@ def make_graph(products, pairs):
 
 def make_sampler(graph, fan, weight=None, walks=0):
     fans = np.full((1, graph.products), fan)
-    strolls = np.full((1, graph.products), walks)
+    further = np.full((1, graph.products), walks)
     in_weight = None if weight is None else weight[graph.in_edges]
-    return NeighbourhoodSampler(graph, Budget(fans, fans, strolls, strolls, weight, in_weight))
+    return NeighbourhoodSampler(graph, Budget(fans, fans, further, further, weight, in_weight))
 
 
 def inclusion_counts(sampler, draws, excluded=NOTHING, edges=None):

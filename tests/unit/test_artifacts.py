@@ -80,3 +80,21 @@ def test_a_file_that_cannot_be_read_gives_one_line_with_the_remedy(tmp_path, nam
     assert name in str(error.value)
     assert "dvc repro" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_fitted_part_survives_as_files_and_a_missing_one_is_named(tmp_path):
+    files = {
+        "rows.parquet": pd.DataFrame({"a": [1, 2]}),
+        "facts.json": {"kept": True},
+        "heads/head_0.txt": "tree",
+        "arrays.npz": {"x": np.arange(3.0)},
+    }
+    artifacts.write_files(tmp_path, files)
+    stored = artifacts.StoredFiles(tmp_path)
+    assert sorted(stored) == sorted(files)
+    assert (stored["facts.json"], stored["heads/head_0.txt"]) == (files["facts.json"], "tree")
+    assert stored["rows.parquet"].equals(files["rows.parquet"])
+    assert stored["arrays.npz"]["x"].tolist() == [0.0, 1.0, 2.0]
+    assert "lists.json" not in stored
+    with pytest.raises(ArtifactError, match=r"lists\.json.*dvc repro"):
+        stored["lists.json"]

@@ -3,31 +3,31 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from rich.console import Console
-from test_evaluation_report import texts
-from test_monitoring_positivity import FACTS, judge, make_rows
-from tiny_bundle import make_bundle
 from typer.testing import CliRunner
 
+from builders.made_assessments import daily, verdict
+from builders.report_texts import texts
+from builders.tiny_bundle import TAGS, make_bundle
 from onward import cli
 from onward.artifacts import write_json, write_table, write_text
-from onward.deployment import recommend_command
+from onward.commands import pipeline, promotion, report, services, status
+from onward.commands import recommend as recommend_command
+from onward.commands.recommend import print_list
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import events
-from onward.deployment.recommend import Recommendation
-from onward.deployment.recommend_command import print_list
 from onward.deployment.registry import Registry
-from onward.deployment.services import Service
 from onward.errors import DataError, RegistryError
-from onward.evaluation.report import EDGES, PRODUCTS, REPORT_FILES
-from onward.monitoring.verdict import summarise_verdict
+from onward.reporting.run_report import EDGES, PRODUCTS, REPORT_FILES
+from onward.services.processes import Service
+from onward.serving.recommend import Recommendation
 
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
-TAGS = {"source": "simulator", "as_of": "2017-11-20", "git_commit": "0123456789abcdef", "dvc_lock_sha256": "f" * 64}
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +42,11 @@ def project(tmp_path_factory):
     registry.promote(1)
     for name, text in texts().items():
         write_text(root / REPORT_FILES[name], text)
-    rows = make_rows()
-    table, verdicts = judge(rows)
     write_table(root / PRODUCTS, pd.DataFrame({"name": ["phone", "case", "strap"]}))
     pairs = {"source": [0, 1], "target": [1, 2], "support": [30, 40], "reverse_support": [3, 4]}
     write_table(root / EDGES, pd.DataFrame(pairs))
-    write_table(root / "artifacts" / "monitoring" / "positivity.parquet", table)
-    write_json(root / "artifacts" / "monitoring" / "verdict.json", summarise_verdict(verdicts, rows, FACTS, 0.08))
+    write_table(root / "artifacts" / "monitoring" / "daily.parquet", daily(date(2017, 11, 20)))
+    write_json(root / "artifacts" / "monitoring" / "verdict.json", verdict(date(2017, 11, 20), version=1))
     write_json(root / "artifacts" / "deployment" / "deployment.json", deployment(root, 1))
     write_bundle(root / "artifacts" / "deployment" / "bundle", make_bundle(1))
     return root
@@ -64,8 +62,8 @@ def deployment(root, version):
 def run(project, monkeypatch):
     monkeypatch.chdir(project)
     # Rich folds to the width it finds, and tests ask for whole lines.
-    for out in (cli._out, recommend_command._out):
-        monkeypatch.setattr(out, "width", 200)
+    for command in (pipeline, promotion, recommend_command, report, services, status):
+        monkeypatch.setattr(command._out, "width", 200)
     return lambda *words: CliRunner().invoke(cli.app, list(words), catch_exceptions=False)
 
 
@@ -175,8 +173,8 @@ def test_status_names_a_challenger_that_was_refused_and_how_to_overrule(run, pro
 def test_status_sends_a_drift_to_its_remedy_and_an_old_model_to_retraining(run, project):
     path = project / "artifacts" / "monitoring" / "verdict.json"
     before = path.read_text()
-    write_json(path, {**json.loads(before), "verdict": "drifted", "action": "retrain at once"})
-    assert "retrain at once" in run("status").stdout
+    write_json(path, {**json.loads(before), "verdict": "drifted"})
+    assert "`onward act` says what to do about it" in run("status").stdout
     path.write_text(before)
     (project / "params.yaml").write_text(PARAMS.read_text().replace('as_of: "2017-11-20"', 'as_of: "2017-12-04"'))
     shown = run("status").stdout
@@ -210,7 +208,6 @@ def test_report_writes_both_pages_and_prints_the_headline(run, project):
         assert each["name"] in page
         assert each["why"] in page
     assert "level 0" in (project / "reports" / "positivity.html").read_text()
-    assert (project / "monitoring" / "workspace").is_dir()
 
 
 def test_a_person_can_promote_and_roll_back(run, project):
@@ -259,10 +256,10 @@ def test_services_are_shown_and_ended_by_ctrl_c(tmp_path, monkeypatch, capsys):
         if next(looks):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("onward.deployment.services.require_alive", interrupted)
+    monkeypatch.setattr("onward.services.processes.require_alive", interrupted)
     command = (sys.executable, "-c", "import time; time.sleep(60)")
     started = time.monotonic()
-    cli._serve([Service("idle", command, {}, tmp_path / "idle.log")], tmp_path, ["a page"])
+    services._serve([Service("idle", command, {}, tmp_path / "idle.log")], tmp_path, ["a page"])
     assert time.monotonic() - started < 8
     assert "a page" in capsys.readouterr().out
 
@@ -270,12 +267,12 @@ def test_services_are_shown_and_ended_by_ctrl_c(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("command", ["dashboards", "airflow"])
 def test_both_commands_start_what_they_name(run, monkeypatch, command):
     served = []
-    monkeypatch.setattr(cli, "_serve", lambda services, folder, lines: served.append((services, lines)))
-    monkeypatch.setattr("onward.deployment.local_services.prepare_airflow", lambda *_: None)
+    monkeypatch.setattr(services, "_serve", lambda wanted, folder, lines: served.append((wanted, lines)))
+    monkeypatch.setattr("onward.services.local.prepare_airflow", lambda *_: None)
     assert run(command).exit_code == 0
-    ((services, lines),) = served
-    wanted = ["MLflow", "Evidently"] if command == "dashboards" else ["Airflow api-server"]
-    assert [service.name for service in services][: len(wanted)] == wanted
+    ((started, lines),) = served
+    names = ["MLflow", "Evidently"] if command == "dashboards" else ["Airflow api-server"]
+    assert [service.name for service in started][: len(names)] == names
     assert any("http://127.0.0.1:" in line for line in lines)
     assert ("password" in lines[-1]) == (command == "airflow")
 

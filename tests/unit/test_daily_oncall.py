@@ -1,19 +1,22 @@
-"""`onward act` and `onward oncall` on looks that lie on disk and a registry with two versions."""
+"""`onward act` and `onward oncall` on assessments that lie on disk and a registry with two versions."""
 
 import json
+import re
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from made_looks import FIRST, verdict, write_look
-from test_cli import TAGS
-from tiny_bundle import make_bundle
 from typer.testing import CliRunner
 
+from builders.daily_files import day_number, draw_rows, lay_out, params_of
+from builders.made_assessments import FIRST, verdict, write_assessment
+from builders.tiny_bundle import TAGS, make_bundle
 from onward import cli
 from onward.artifacts import read_json
+from onward.commands import status
+from onward.daily.assessment_history import AssessmentHistory
 from onward.daily.monitor import still_maturing
-from onward.daily.watched import Watched
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import Reason
 from onward.deployment.registry import Registry
@@ -46,8 +49,8 @@ def run(*words, said=None):
     return CliRunner().invoke(cli.app, list(words), input=text, catch_exceptions=False)
 
 
-def look(project, as_of=AS_OF, **kind):
-    return write_look(project / "monitoring" / "looks", as_of, version=2, first=FIRST, **kind)
+def assessed(project, as_of=AS_OF, **kind):
+    return write_assessment(project / "monitoring" / "looks", as_of, version=2, first=FIRST, **kind)
 
 
 def last_line(result):
@@ -56,7 +59,7 @@ def last_line(result):
 
 
 def test_a_decision_is_printed_kept_and_the_same_when_asked_again(project):
-    look(project, **PLANTED)
+    assessed(project, **PLANTED)
     first = last_line(run("act"))
     assert (first["action"], first["rule"], first["run_from"]) == (
         "refit_thresholds", "drift-of-one-level", "fit_thresholds",
@@ -64,15 +67,32 @@ def test_a_decision_is_printed_kept_and_the_same_when_asked_again(project):
     assert (first["version"], first["level"], first["since"]) == (2, 3, "2017-10-30")
     kept = project / "monitoring" / "actions" / "version=2" / "as_of=2017-11-20.json"
     before = kept.read_bytes()
-    # What the monitor printed may be less than what it wrote: the whole look is found by version and day.
+    # What the monitor printed may be less than what it wrote: the whole verdict is found by version and day.
     assert last_line(run("act", said={"version": 2, "as_of": "2017-11-20", "verdict": "drifted"})) == first
     assert kept.read_bytes() == before
 
 
+def test_from_another_folder_the_monitor_writes_where_the_rules_and_the_pages_read(
+    project, tmp_path_factory, monkeypatch
+):
+    lay_out(project, draw_rows(days=30, a_day=60), version=2)
+    params_of(project)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("ONWARD_PROJECT", str(project))
+    looked = last_line(run("monitor", f"--as-of={day_number(30)}"))
+    decided = last_line(run("act"))
+    assert (decided["version"], decided["as_of"]) == (looked["version"], looked["as_of"]) == (2, str(day_number(30)))
+    assert f"as of {day_number(30)}" in run("status").stdout
+    run("oncall")
+    assert (project / "reports" / "oncall.html").is_file()
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_the_next_day_the_action_rests(project):
-    look(project, **PLANTED)
+    assessed(project, **PLANTED)
     run("act")
-    look(project, AS_OF + timedelta(days=1), **PLANTED)
+    assessed(project, AS_OF + timedelta(days=1), **PLANTED)
     again = last_line(run("act"))
     assert (again["action"], again["wanted"]) == ("wait", "refit_thresholds")
     rest = read_json(project / "monitoring" / "actions" / "version=2" / "as_of=2017-11-21.json")["rests_until"]
@@ -80,20 +100,20 @@ def test_the_next_day_the_action_rests(project):
 
 
 def test_a_drift_right_after_the_first_decisions_returns_to_the_version_before(project):
-    look(project, drift_level=1, drift_since=FIRST + timedelta(days=3))
+    assessed(project, drift_level=1, drift_since=FIRST + timedelta(days=3))
     assert last_line(run("act"))["action"] == "rollback"
 
 
-def test_a_look_without_a_folder_is_taken_as_it_is_said(project):
+def test_a_verdict_without_a_folder_is_taken_as_it_is_said(project):
     assert last_line(run("act", said=verdict(AS_OF, version=2)))["action"] == "none"
 
 
 @pytest.mark.parametrize(
     ("said", "match"),
     [
-        (verdict(AS_OF, version=1), "judged version 1, in use is version 2; look again"),
+        (verdict(AS_OF, version=1), "is of version 1, in use is version 2; assess again"),
         (["a list"], "not a JSON object"),
-        (None, "no look at version 2 yet"),
+        (None, "no assessment of version 2 yet"),
     ],
 )
 def test_what_cannot_be_acted_on_is_refused(project, said, match):
@@ -103,7 +123,7 @@ def test_what_cannot_be_acted_on_is_refused(project, said, match):
 
 
 def test_rules_that_are_gone_or_broken_are_named(project):
-    look(project)
+    assessed(project)
     rules = project / "monitoring" / "alerts.yaml"
     rules.write_text(rules.read_text().replace("action: retrain", "action: pray"))
     with pytest.raises(MonitoringError, match=r"monitoring/alerts.yaml: rules.\d+.action = 'pray'"):
@@ -120,8 +140,8 @@ def test_without_a_model_in_use_there_is_nothing_to_watch(project):
             run(command)
 
 
-def test_the_page_and_the_dashboard_follow_the_looks(project):
-    look(project, date(2017, 9, 20))
+def test_the_page_and_the_dashboard_follow_the_assessments(project):
+    assessed(project, date(2017, 9, 20))
     shown = run("oncall").stdout
     assert "Every level keeps its promise: reports/oncall.html" in shown
     assert "Evidently: 19 days are new or have changed" in shown
@@ -133,28 +153,73 @@ def test_the_page_and_the_dashboard_follow_the_looks(project):
     assert "knows the log until" in page
 
 
-def test_a_failed_look_is_shown_and_what_was_known_before_stays(project):
-    place = look(project, date(2017, 9, 20))
-    failed = look(project, date(2017, 9, 21))
+def history_of(project):
+    monitoring = project / "monitoring"
+    return AssessmentHistory(monitoring / "looks", monitoring / "actions", project / "artifacts" / "monitoring")
+
+
+def test_a_failed_assessment_is_shown_and_what_was_known_before_stays(project):
+    place = assessed(project, date(2017, 9, 20))
+    failed = assessed(project, date(2017, 9, 21))
     (failed / "daily.parquet").unlink()
     (failed / "verdict.json").write_text(json.dumps({
         **verdict(date(2017, 9, 21), version=2), "verdict": "failed", "levels": [], "reason": "no matured labels",
     }))  # fmt: skip
-    watched = Watched.from_environment({}, project)
-    assert [each.folder for each in watched.of_version(2)] == [place, failed]
-    assert len(watched.daily(2)) == 19 * 5
+    history = history_of(project)
+    assert [assessment.folder for assessment in history.of_version(2)] == [place, failed]
+    assert len(history.daily(2)) == 19 * 5
     assert "The monitor cannot see" in run("oncall").stdout
     assert "No matured labels" in (project / "reports" / "oncall.html").read_text()
 
 
-def test_status_tells_of_the_last_look_and_where_to_read_on(project, monkeypatch):
-    monkeypatch.setattr(cli._out, "width", 200)
+def test_status_tells_of_the_last_assessment_and_where_to_read_on(project, monkeypatch):
+    monkeypatch.setattr(status._out, "width", 200)
     (project / "params.yaml").write_text((ROOT / "params.yaml").read_text())
-    assert "Last look" not in run("status").stdout
-    look(project, **PLANTED)
+    assert "has not run" in run("status").stdout
+    assessed(project, **PLANTED)
     shown = run("status").stdout
-    assert "drifted as of 2017-11-20: Level 3" in shown
-    assert "reports/oncall.html, which says what to do" in shown
+    assert "drifted for version 2 as of 2017-11-20, on what it decided: Level 3" in shown
+    assert "`onward act` says what to do about it" in shown
+
+
+def first_assessment(project, version=2, **kind):
+    """What the pipeline's stage `monitor` leaves, before the version has decided anything."""
+    place = write_assessment(project / "first", date(2017, 9, 20), version=version, first=FIRST, **kind)
+    shutil.copytree(place, project / "artifacts" / "monitoring")
+
+
+def test_the_stage_s_assessment_is_the_first_until_there_is_a_daily_one(project):
+    first_assessment(project)
+    history = history_of(project)
+    assert history.last(2).before_use
+    assert history.first_decided(2) is None
+    assert last_line(run("act"))["rule"] == "all-well"
+    shown = run("oncall").stdout
+    assert "Every level keeps its promise: reports/oncall.html" in shown
+    assert "Evidently: 19 days are new or have changed" in shown
+    page = (project / "reports" / "oncall.html").read_text()
+    assert "test customers, before it came into use" in page
+    assert "http://127.0.0.1:5000/#/models/onward/versions/2" in page
+    assert re.search(r"http://127.0.0.1:8000/projects/[0-9a-f-]{36}", page)
+    assessed(project, date(2017, 9, 22))
+    assert not history.last(2).before_use
+    assert history.first_decided(2) == FIRST
+    # The days of test customers leave the dashboard, on which they would stand beside those of all customers.
+    assert "Evidently: 21 days are new or have changed" in run("oncall").stdout
+    assert "Evidently: 0 days are new or have changed" in run("oncall").stdout
+
+
+def test_the_first_assessment_of_a_version_that_was_refused_says_nothing_of_the_one_in_use(project):
+    first_assessment(project, version=3)
+    assert history_of(project).before_use().version == 3
+    with pytest.raises(MonitoringError, match="no assessment of version 2 yet"):
+        run("oncall")
+
+
+def test_a_verdict_of_an_earlier_release_is_refused_with_the_remedy(project):
+    assessed(project, changes={"schema": 2})
+    with pytest.raises(MonitoringError, match=r"verdict\.json has schema 2, not 3; make it again with"):
+        run("act")
 
 
 def test_which_days_to_score_is_said_in_one_way(project):
@@ -163,7 +228,7 @@ def test_which_days_to_score_is_said_in_one_way(project):
             run("score", *words)
 
 
-def test_a_version_that_was_replaced_is_looked_at_until_its_last_label_has_matured(tmp_path):
+def test_a_version_that_was_replaced_is_assessed_until_its_last_label_has_matured(tmp_path):
     for version, days in {1: (1, 5), 2: (6, 9), 3: (10, 12)}.items():
         for day in range(days[0], days[1] + 1):
             path = tmp_path / f"day=2017-11-{day:02}" / f"version={version}.parquet"

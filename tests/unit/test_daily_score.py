@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from daily_files import params_of
-from small_graphs import params_with
-from tiny_bundle import make_bundle
 
+from builders.daily_files import params_of
+from builders.small_graphs import params_with
+from builders.tiny_bundle import make_bundle
 from onward.daily import score as scoring
 from onward.daily.places import read_log
 from onward.data.contract import RawLog
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
-from onward.uncertainty.doubt import Judged
+from onward.uncertainty.uncertainty_model import PairPredictions
 
 PRODUCTS = [f"p{number}" for number in range(6)]
 
@@ -50,7 +50,7 @@ def shop(tmp_path, monkeypatch):
     names = [f"cat_{side}_{what}" for side in ("source", "target") for what in ("category", "department")]
     bundle = replace(make_bundle(), categories={name: ["food > shelf", "food"] for name in names})
     features = {"customer_visits_28d", "target_sales_7d", "cat_target_category"}
-    monkeypatch.setattr(type(bundle), "judge", _judge(features))
+    monkeypatch.setattr(type(bundle), "predict", _predict(features))
     return tmp_path, params_of(tmp_path), bundle, tables
 
 
@@ -60,13 +60,13 @@ def _arrow(table: pd.DataFrame):
     return pa.Table.from_pandas(table, preserve_index=False)
 
 
-def _judge(needed: set[str]):
-    def judge(self, features, source, target, threads=1):
+def _predict(needed: set[str]):
+    def predict(self, features, source, target, threads=1):
         assert needed <= set(features.columns)
         value = 0.1 + 0.2 * ((source * 7 + target) % 5) / 5
-        return Judged(value, value, value, np.zeros(len(value), np.int64), value)
+        return PairPredictions(value, value, value, np.zeros(len(value), np.int64), value)
 
-    return judge
+    return predict
 
 
 def test_a_day_is_logged_once_and_stays(shop):

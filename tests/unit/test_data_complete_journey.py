@@ -9,6 +9,7 @@ import pytest
 
 from onward.data.contract import CONTRACT
 from onward.data.sources import complete_journey, parquet_folder, read_source, simulator
+from onward.data.sources.built_impressions import FrozenRecommender
 from onward.data.validation import validate
 from onward.errors import DataError
 
@@ -94,8 +95,9 @@ def write(folder: Path) -> None:
 
 
 def read(folder: Path, start: datetime = datetime(2017, 3, 1), end: datetime = END, measured: bool = True):
+    recommender = FrozenRecommender(**SETTINGS)
     return complete_journey.read_log(
-        **SETTINGS, window=WINDOW, start=start, end=end, threads=1, measured=measured, folder=folder
+        recommender, window=WINDOW, start=start, end=end, threads=1, measured=measured, folder=folder
     )
 
 
@@ -262,13 +264,13 @@ def test_a_source_is_called_by_its_name(monkeypatch, folder):
 
     monkeypatch.setattr(complete_journey, "read_log", remember("complete_journey", "cj"))
     monkeypatch.setattr(parquet_folder, "read_log", remember("parquet", "folder"))
-    settings = {"complete_journey": {"min_support": 3}, "parquet": {"folder": folder}}
+    settings = {"complete_journey": SETTINGS, "parquet": {"folder": folder}}
     start = datetime(2017, 3, 1)
     assert read_source("complete_journey", settings, WINDOW, start, END, 2) == "cj"
     assert read_source("parquet", settings, WINDOW, start, END, 2) == "folder"
     assert seen == {
         "complete_journey": {
-            "min_support": 3,
+            "recommender": FrozenRecommender(**SETTINGS),
             "window": WINDOW,
             "start": start,
             "end": END,

@@ -59,8 +59,8 @@ def file(tmp_path):
 
 
 def read(file, **changed):
-    values = {"start": START, "end": END, "window": WINDOW, "threads": 1} | SETTINGS | changed
-    return online_retail.read_log(file=file, **values)
+    shop = online_retail.OnlineRetail(file=file, **SETTINGS)
+    return online_retail.read_log(shop, **({"start": START, "end": END, "window": WINDOW, "threads": 1} | changed))
 
 
 def test_the_log_keeps_the_contract(file):
@@ -114,5 +114,6 @@ def test_a_wrong_file_is_named_in_one_line(tmp_path, file):
 
 def test_it_is_called_by_its_name(monkeypatch, file):
     monkeypatch.setattr(online_retail, "read_log", lambda **values: values)
-    found = read_source("online_retail", {"online_retail": {"file": file}}, WINDOW, START, END, 2)
-    assert found == {"file": file, "window": WINDOW, "start": START, "end": END, "threads": 2}
+    found = read_source("online_retail", {"online_retail": {"file": file, **SETTINGS}}, WINDOW, START, END, 2)
+    shop = online_retail.OnlineRetail(file=file, **SETTINGS)
+    assert found == {"shop": shop, "window": WINDOW, "start": START, "end": END, "threads": 2}

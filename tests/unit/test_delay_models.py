@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from onward.delay.arrival import fit_arrival
-from onward.delay.boosting import Boosting
+from onward.boosting import Boosting
 from onward.delay.curve import DelayCurve
-from onward.delay.held_out import check_probabilities, reliability_table
-from onward.delay.unfinished import fit_unfinished, unfinished_inputs
+from onward.delay.delay_cdf import fit_delay_cdf
+from onward.delay.held_out import check_probabilities
+from onward.delay.pending_probability import fit_pending_probability, pending_inputs
 from onward.errors import DataError
+from onward.metrics.calibration import equal_count_reliability
 
 BOOSTING = Boosting(iterations=40, learning_rate=0.1, leaves=4, min_rows_in_leaf=50, l2=1.0, seed=1, threads=1)
 
@@ -19,10 +20,10 @@ def test_z_tells_kinds_apart_survives_missing_values_and_repeats_byte_for_byte()
     converts = draw.random(4000) < np.array([0.05, 0.3, 0.6])[kind.astype(int)]
     inputs = np.column_stack([kind, draw.random(4000).astype(np.float32)])
     inputs[::50] = np.nan
-    model = fit_unfinished(inputs, ["cat_kind", "elapsed_days"], converts, BOOSTING)
+    model = fit_pending_probability(inputs, ["cat_kind", "elapsed_days"], converts, BOOSTING)
     probes = np.array([[0, 0.5], [1, 0.5], [2, 0.5]], np.float32)
     np.testing.assert_allclose(model.predict(probes), [0.05, 0.3, 0.6], atol=0.08)
-    assert model.text == fit_unfinished(inputs, ["cat_kind", "elapsed_days"], converts, BOOSTING).text
+    assert model.text == fit_pending_probability(inputs, ["cat_kind", "elapsed_days"], converts, BOOSTING).text
     with_surplus = np.column_stack([probes, np.full(3, 7, np.float32)])
     np.testing.assert_array_equal(model.predict(with_surplus), model.predict(probes))
     assert model.predict(probes[:0]).shape == (0,)
@@ -31,11 +32,11 @@ def test_z_tells_kinds_apart_survives_missing_values_and_repeats_byte_for_byte()
 @pytest.mark.parametrize("converts", [np.zeros(5, bool), np.ones(5, bool), np.zeros(0, bool)])
 def test_z_without_both_labels_says_what_to_do(converts: np.ndarray) -> None:
     with pytest.raises(DataError, match=r"lengthen run\.history_days"):
-        fit_unfinished(np.zeros((len(converts), 1), np.float32), ["elapsed_days"], converts, BOOSTING)
+        fit_pending_probability(np.zeros((len(converts), 1), np.float32), ["elapsed_days"], converts, BOOSTING)
 
 
 def test_inputs_stand_side_by_side() -> None:
-    joined = unfinished_inputs(np.ones((2, 3), np.float32), np.array([1.5, 2.5]), np.zeros((2, 4), np.float32))
+    joined = pending_inputs(np.ones((2, 3), np.float32), np.array([1.5, 2.5]), np.zeros((2, 4), np.float32))
     assert joined.shape == (2, 8)
     assert joined.dtype == np.float32
     assert joined[:, 3].tolist() == [1.5, 2.5]
@@ -52,7 +53,7 @@ def test_arrival_learns_who_is_slow_when_conversions_are_many() -> None:
     slow, delay, elapsed = _late_and_quick(20_000)
     inputs = np.column_stack([slow, elapsed]).astype(np.float32)
     curve = DelayCurve(np.sort(delay))
-    model = fit_arrival(inputs, ["slow", "elapsed_days"], elapsed, delay < elapsed, curve, BOOSTING)
+    model = fit_delay_cdf(inputs, ["slow", "elapsed_days"], elapsed, delay < elapsed, curve, BOOSTING)
     probes = np.array([[0, 5.5], [1, 4.5]], np.float32)
     quick_share, slow_share = model.predict(probes, probes[:, 1].astype(float))
     assert quick_share > 0.8
@@ -63,7 +64,7 @@ def test_arrival_is_the_delay_curve_when_conversions_are_few() -> None:
     slow, delay, elapsed = _late_and_quick(60)
     inputs = np.column_stack([slow, elapsed]).astype(np.float32)
     curve = DelayCurve(np.sort(delay))
-    model = fit_arrival(inputs, ["slow", "elapsed_days"], elapsed, delay < elapsed, curve, BOOSTING)
+    model = fit_delay_cdf(inputs, ["slow", "elapsed_days"], elapsed, delay < elapsed, curve, BOOSTING)
     np.testing.assert_allclose(model.predict(inputs, elapsed), curve.share_before(elapsed), atol=1e-9)
 
 
@@ -88,9 +89,9 @@ def test_held_out_figures_that_rows_cannot_tell_are_none() -> None:
 
 def test_reliability_bins_hold_every_row_once() -> None:
     probability = np.linspace(0, 1, 25)
-    table = reliability_table(probability, probability > 0.5)
+    table = equal_count_reliability(probability, probability > 0.5)
     assert table["rows"].sum() == 25
     assert len(table) == 10
     assert table["predicted"].is_monotonic_increasing
     assert (table["rows"] * table["observed"]).sum() == pytest.approx((probability > 0.5).sum())
-    assert len(reliability_table(probability[:3], probability[:3] > 0.5)) == 3
+    assert len(equal_count_reliability(probability[:3], probability[:3] > 0.5)) == 3

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from onward.deployment.airflow_sqlite import SETTINGS
+from onward.services.airflow_sqlite import SETTINGS
 
 # A process of its own: the listener is for every engine of a process.
 PROGRAM = """

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_bundle import CATEGORIES, make_bundle, make_features
 
+from builders.tiny_bundle import CATEGORIES, make_bundle, make_features
 from onward.deployment.bundle import recode
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.errors import ArtifactError, DataError
@@ -29,10 +29,16 @@ def test_a_bundle_scores_the_same_after_a_trip_through_files(bundle, tmp_path):
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
-def test_a_repair_and_a_source_of_spread_are_part_of_a_bundle_only_where_asked_for(bundle, tmp_path):
-    write_bundle(tmp_path / "plain", bundle)
-    assert not {"repair.json", "spread.json"} & {path.name for path in (tmp_path / "plain").iterdir()}
-    chosen = replace(bundle, repair=GroupRepair({"department=home": -1.0}), spread=FittedBeta(None, 2.0, 1.0, 3.0, 0.5))
+def test_a_bundle_from_before_repairs_and_spread_sources_is_read_as_it_was_meant(bundle, tmp_path):
+    write_bundle(tmp_path, bundle)
+    for name in ("repair.json", "spread.json"):
+        (tmp_path / name).unlink()
+    assert read_bundle(tmp_path).uncertainty == bundle.uncertainty
+
+
+def test_a_repair_and_a_source_of_spread_are_part_of_a_bundle(bundle, tmp_path):
+    repair, spread = GroupRepair({"department=home": -1.0}), FittedBeta(None, 2.0, 1.0, 3.0, 0.5)
+    chosen = replace(bundle, uncertainty=replace(bundle.uncertainty, repair=repair, spread=spread))
     write_bundle(tmp_path / "chosen", chosen)
     features, targets = make_features(4, 1), ["p2", "p5", "p3", "p5"]
     plain, before, after = (
@@ -74,8 +80,8 @@ def test_a_missing_part_is_named(bundle, tmp_path):
 
 def test_scores_follow_calibrator_levels_and_policy(bundle):
     scored = bundle.score(make_features(4, 1), SOURCES, TARGETS)
-    np.testing.assert_array_equal(scored["probability"], bundle.calibrator.apply(scored["score"]))
-    np.testing.assert_array_equal(scored["level"], bundle.levels.assign(scored["uncertainty"]))
+    np.testing.assert_array_equal(scored["probability"], bundle.uncertainty.calibrator.apply(scored["score"]))
+    np.testing.assert_array_equal(scored["level"], bundle.uncertainty.levels.assign(scored["uncertainty"]))
     np.testing.assert_array_equal(scored["shown"], bundle.policy.decide(scored["score"], scored["level"]))
 
 

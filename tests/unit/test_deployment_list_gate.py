@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_bundle import make_bundle
 
+from builders.tiny_bundle import make_bundle
 from onward.deployment.list_gate import ListLimits, judge_bundle_lists, judge_served_lists
 from onward.evaluation.related_quality import Outcome
 from onward.ranking.list_names import AFTER, GOES_WITH

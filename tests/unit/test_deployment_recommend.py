@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_bundle import LISTS, NAMES, make_bundle
 
+from builders.tiny_bundle import LISTS, NAMES, make_bundle
 from onward.deployment.product_search import find_products
-from onward.deployment.recommend import recommend, recommend_all, why, word_for
 from onward.deployment.served_lists import no_lists
 from onward.errors import DataError
+from onward.serving.recommend import reason_for, recommend, recommend_all, word_for
 from onward.thresholds.policy import Policy
 
 IDS = [f"p{number}" for number in range(6)]
@@ -110,7 +110,7 @@ def test_a_chance_lies_in_its_range(bundle):
 def test_answers_do_not_depend_on_what_else_is_asked(bundle, monkeypatch):
     one_by_one = [recommend(bundle, product, count=3) for product in (4, 0, 5, 2, 2)]
     assert list(recommend_all(bundle, [4, 0, 5, 2, 2], count=3)) == one_by_one
-    monkeypatch.setattr("onward.deployment.recommend._PAIRS_AT_ONCE", 24)  # two products at a time
+    monkeypatch.setattr("onward.serving.recommend._PAIRS_AT_ONCE", 24)  # two products at a time
     assert list(recommend_all(bundle, [4, 0, 5, 2, 2], count=3)) == one_by_one
     assert list(recommend_all(bundle, [], count=3)) == []
 
@@ -176,7 +176,7 @@ def test_a_policy_with_a_band_abstains_in_it():
     ],
 )
 def test_the_reason_says_what_was_counted_and_never_a_handful(said, expected):
-    assert why(*said, 30) == expected
+    assert reason_for(*said, 30) == expected
 
 
 def test_every_entry_gives_its_reason(bundle):

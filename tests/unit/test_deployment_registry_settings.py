@@ -5,24 +5,26 @@ from pathlib import Path
 import pytest
 
 from onward.deployment.registry import Registry
-from onward.deployment.registry_settings import settings_from
+from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RegistryError
+from onward.settings import ProjectSettings
 
 SHARED = "postgresql://onward:secret@db.example/mlflow"
 
 
 def test_without_settings_the_registry_is_the_projects_own(tmp_path):
-    found = settings_from({"ONWARD_REGISTRY": ""}, tmp_path)
-    assert found.root == tmp_path
+    own, settings = tmp_path / "mlruns", ProjectSettings(project=tmp_path)
+    found = RegistrySettings.of(settings)
+    assert found == RegistrySettings.in_folder(own)
     assert found.address == ""
-    assert found.artifacts == str(tmp_path / "artifacts")
-    assert Registry.of({}, tmp_path).address == Registry(tmp_path).address == f"sqlite:///{tmp_path}/mlflow.db"
+    assert found.artifacts == str(own / "artifacts")
+    assert Registry.of(settings).address == Registry(own).address == f"sqlite:///{own}/mlflow.db"
 
 
 def test_a_workspace_uses_the_file_that_its_machine_shares(tmp_path):
     shared = tmp_path / "project" / "mlruns"
-    environ = {"ONWARD_REGISTRY": f"sqlite:///{shared}/mlflow.db", "ONWARD_REGISTRY_ARTIFACTS": str(tmp_path / "store")}
-    registry = Registry.of(environ, tmp_path / "workspace" / "mlruns")
+    places = {"registry": f"sqlite:///{shared}/mlflow.db", "registry_artifacts": str(tmp_path / "store")}
+    registry = Registry.of(ProjectSettings(project=tmp_path / "workspace", **places))
     assert registry.database == shared / "mlflow.db"
     bundle = tmp_path / "bundle"
     bundle.mkdir()
@@ -35,12 +37,12 @@ def test_a_workspace_uses_the_file_that_its_machine_shares(tmp_path):
 
 def test_hosts_that_share_a_database_share_a_place_for_bundles(tmp_path):
     with pytest.raises(RegistryError, match="ONWARD_REGISTRY_ARTIFACTS is not set"):
-        settings_from({"ONWARD_REGISTRY": SHARED}, tmp_path)
-    found = settings_from({"ONWARD_REGISTRY": SHARED, "ONWARD_REGISTRY_ARTIFACTS": "s3://onward/bundles/"}, tmp_path)
+        RegistrySettings.of(ProjectSettings(project=tmp_path, registry=SHARED))
+    bucket = {"project": tmp_path, "registry_artifacts": "s3://onward/bundles/"}
+    found = RegistrySettings.of(ProjectSettings(registry=SHARED, **bucket))
     assert (found.address, found.artifacts) == (SHARED, "s3://onward/bundles")
-    assert found.fetched == tmp_path / "fetched"
-    elsewhere = {"ONWARD_REGISTRY_CACHE": str(tmp_path / "cache"), "ONWARD_REGISTRY_ARTIFACTS": "s3://onward/bundles"}
-    assert settings_from(elsewhere, tmp_path).fetched == tmp_path / "cache"
+    assert found.fetched == tmp_path / "mlruns" / "fetched"
+    assert RegistrySettings.of(ProjectSettings(registry_cache="cache", **bucket)).fetched == tmp_path / "cache"
 
 
 @pytest.mark.parametrize(
@@ -53,9 +55,11 @@ def test_hosts_that_share_a_database_share_a_place_for_bundles(tmp_path):
         ("ONWARD_REGISTRY_ARTIFACTS", "ftp://store.example/x"),
     ],
 )
-def test_what_cannot_be_a_registry_is_refused_without_showing_a_password(tmp_path, variable, value):
+def test_what_cannot_be_a_registry_is_refused_without_showing_a_password(monkeypatch, variable, value):
+    monkeypatch.setenv("ONWARD_REGISTRY_ARTIFACTS", "/srv/store")
+    monkeypatch.setenv(variable, value)
     with pytest.raises(RegistryError, match=variable) as refused:
-        settings_from({"ONWARD_REGISTRY_ARTIFACTS": "/srv/store", variable: value}, tmp_path)
+        RegistrySettings.of(ProjectSettings())
     assert "secret" not in str(refused.value)
 
 
@@ -74,17 +78,17 @@ def test_a_moved_project_registers_and_reads_in_its_new_place(tmp_path):
 
 
 def test_an_address_that_does_not_answer_is_one_line_without_the_password(tmp_path):
-    environ = {"ONWARD_REGISTRY": "postgresql://onward:secret@127.0.0.1:9/mlflow", "ONWARD_REGISTRY_ARTIFACTS": "/srv"}
+    places = {"registry": "postgresql://onward:secret@127.0.0.1:9/mlflow", "registry_artifacts": "/srv"}
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9/mlflow") as refused:
-        Registry.of(environ, tmp_path).champion()
+        Registry.of(ProjectSettings(project=tmp_path, **places)).champion()
     assert "secret" not in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_settings_are_read_without_mlflow():
     code = (
-        "import sys; from pathlib import Path; from onward.deployment.registry import Registry\n"
-        "Registry.of({}, Path('x')).champion(); print({'mlflow', 'sqlalchemy'} & set(sys.modules))"
+        "import sys; from onward.deployment.registry import Registry; from onward.settings import ProjectSettings\n"
+        "Registry.of(ProjectSettings(project='x')).champion(); print({'mlflow', 'sqlalchemy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path("/"))
     assert done.stdout.strip() == "set()"

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_bundle import make_bundle, make_features
 
+from builders.tiny_bundle import make_bundle, make_features
 from onward.artifacts import read_arrays, write_arrays
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
@@ -189,15 +189,16 @@ def test_a_bundle_that_disagrees_with_the_backtest_is_not_deployed(rows):
 
 def test_a_bundle_has_to_beat_the_champion_or_what_it_replaced_itself(tmp_path):
     registry = Registry(tmp_path / "mlruns")
-    assert opponent(registry, "a") is None
+    assert opponent(registry, registry.champion(), "a") is None
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.txt").write_text(name)
         number = registry.register(tmp_path / name, name, {}, {}).number
         registry.promote(number)
         # As if the stage had been killed after the promotion and were run again.
-        assert getattr(opponent(registry, name), "bundle_sha256", None) == (None if name == "a" else "a")
-    assert opponent(registry, "c").bundle_sha256 == "b"
+        against = opponent(registry, registry.champion(), name)
+        assert getattr(against, "bundle_sha256", None) == (None if name == "a" else "a")
+    assert opponent(registry, registry.champion(), "c").bundle_sha256 == "b"
 
 
 @pytest.mark.parametrize(

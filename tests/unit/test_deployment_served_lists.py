@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_bundle import LISTS as ROWS
-from tiny_bundle import make_bundle, make_lists
 
+from builders.tiny_bundle import LISTS as ROWS
+from builders.tiny_bundle import make_bundle, make_lists
 from onward.deployment.bundle_files import read_bundle, write_bundle
 from onward.deployment.served_lists import categories_seen, category_above, no_lists
 from onward.ranking.list_names import LISTS

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from onward.deployment.local_services import (
+from onward.errors import ServiceError
+from onward.services.local import (
     DASHBOARD_PORTS,
     HOST,
     airflow_environment,
@@ -18,8 +19,7 @@ from onward.deployment.local_services import (
     dashboard_services,
     free_port,
 )
-from onward.deployment.services import Service, require_alive, running, session_members
-from onward.errors import ServiceError
+from onward.services.processes import Service, require_alive, running, session_members
 
 # A page, and a worker that leaves its parent's process group and ignores SIGTERM.
 STUBBORN = """
@@ -39,7 +39,7 @@ def page(folder, name="page", code=STUBBORN):
 
 @pytest.fixture
 def hurried(monkeypatch):
-    monkeypatch.setattr("onward.deployment.services._PATIENCE", 1.0)
+    monkeypatch.setattr("onward.services.processes._PATIENCE", 1.0)
 
 
 def test_services_answer_while_running_and_leave_no_process(tmp_path, hurried):
@@ -82,7 +82,7 @@ def test_ctrl_c_an_end_or_a_closed_terminal_stop_everything(tmp_path, sign):
         import sys, time
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import onward.deployment.services as services
+        import onward.services.processes as services
         from test_deployment_services import page
         services._PATIENCE = 1.0
         try:

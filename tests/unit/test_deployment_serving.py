@@ -13,16 +13,16 @@ from dataclasses import asdict
 import httpx
 import pandas as pd
 import pytest
-from tiny_bundle import make_bundle
 
-from onward.deployment import serving
+from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.deployment.graph_lists import GraphLists, write_graph_lists
-from onward.deployment.local_services import free_port
-from onward.deployment.recommend import recommend
 from onward.deployment.registry import Registry
-from onward.deployment.serving import Champion, make_app
 from onward.errors import RegistryError
+from onward.services.local import free_port
+from onward.serving import service as serving
+from onward.serving.recommend import recommend
+from onward.serving.service import Champion, make_app
 
 TAGS = {"source": "simulator", "as_of": "2017-11-20"}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onward.diagnosis.delay import Labels, ask_delay, missing_share
+from onward.diagnosis.delay import Labels, diagnose_delay, missing_share
 
 
 def labels(age, delay, customer=None, window=10.0):
@@ -29,8 +29,8 @@ def crowd(delay_days, customers=200, late=1.0, each=1):
 
 def test_late_conversions_hurt_and_quick_ones_do_not():
     late, quick = (crowd(days) for days in (5.0, 0.01))
-    assert ask_delay(late, late.age < 10, np.full(500, 0.3)).yes
-    answer = ask_delay(quick, quick.age < 10, np.zeros(500))
+    assert diagnose_delay(late, late.age < 10, np.full(500, 0.3)).yes
+    answer = diagnose_delay(quick, quick.age < 10, np.zeros(500))
     assert not answer.yes
     assert answer.effect < 0.01
     assert answer.sentence.startswith("Delay does not hurt")
@@ -38,16 +38,16 @@ def test_late_conversions_hurt_and_quick_ones_do_not():
 
 def test_one_customer_with_many_late_conversions_proves_nothing():
     many = crowd(5.0, customers=1, each=500)
-    assert not ask_delay(many, many.age < 10, np.zeros(500)).yes
+    assert not diagnose_delay(many, many.age < 10, np.zeros(500)).yes
 
 
 @pytest.mark.parametrize("settled", [True, False])
 def test_nothing_known_is_no(settled):
     known = labels([30.0, 1.0] if settled else [1.0, 2.0], [np.nan, np.nan])
-    answer = ask_delay(known, known.age < 10, np.zeros(int((known.age < 10).sum())))
+    answer = diagnose_delay(known, known.age < 10, np.zeros(int((known.age < 10).sum())))
     assert (answer.yes, answer.p_value, answer.effect) == (False, 1.0, 0.0)
     empty = labels([], [])
-    assert not ask_delay(empty, empty.age < 10, np.zeros(0)).yes
+    assert not diagnose_delay(empty, empty.age < 10, np.zeros(0)).yes
 
 
 @given(st.floats(0.02, 9.5), st.floats(1.0, 3.0))

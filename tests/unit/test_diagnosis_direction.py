@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.diagnosis_shops import World, make_shop
-from onward.diagnosis.direction import ask_direction
+from onward.diagnosis.direction import diagnose_direction
 from onward.diagnosis.first_purchases import FirstPurchases
 from onward.diagnosis.residual_order import measure_order, shuffle_days
 from onward.diagnosis.seasons import fit_seasons
+from tools.testbeds.diagnosed_shops import World, make_shop
 
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(-50, 400)), max_size=60)
 
@@ -79,7 +79,7 @@ def test_a_shuffle_keeps_each_customers_items_and_days_and_every_season():
 
 
 def test_a_planted_order_is_found_and_named():
-    answer = ask_direction(*shop(direction=True), seed=1)
+    answer = diagnose_direction(*shop(direction=True), seed=1)
     assert answer.yes
     assert 0.015 < answer.low < answer.effect < answer.high
     assert answer.sentence.startswith("Order matters")
@@ -87,7 +87,7 @@ def test_a_planted_order_is_found_and_named():
 
 
 def test_season_and_frequency_alone_are_no_order_though_many_pairs_have_one():
-    answer = ask_direction(*shop(direction=False), seed=1)
+    answer = diagnose_direction(*shop(direction=False), seed=1)
     assert not answer.yes
     assert answer.figures["products_raw_pairs"] > 300
     assert answer.figures["products_ordered_pairs"] <= 1
@@ -107,23 +107,23 @@ def test_turning_time_round_flips_nothing_of_the_verdict(direction):
             "purchased_at": moment.astype("datetime64[D]").astype("datetime64[us]"),
         }
     )
-    assert ask_direction(purchases, products, 1).yes == ask_direction(back, products, 1).yes == direction
+    assert diagnose_direction(purchases, products, 1).yes == diagnose_direction(back, products, 1).yes == direction
 
 
 def test_the_same_log_gives_the_same_answer():
-    assert ask_direction(*shop(direction=True), seed=1) == ask_direction(*shop(direction=True), seed=1)
+    assert diagnose_direction(*shop(direction=True), seed=1) == diagnose_direction(*shop(direction=True), seed=1)
 
 
 @pytest.mark.parametrize("customers", [0, 1, 3, 40])
 def test_a_log_that_is_too_small_gives_no_order_rather_than_an_error(customers):
     purchases, products = shop(direction=True)
-    answer = ask_direction(purchases[purchases["customer"] < customers], products, 1)
+    answer = diagnose_direction(purchases[purchases["customer"] < customers], products, 1)
     assert not answer.yes
     assert answer.p_value > 0.01
 
 
 def test_products_without_categories_are_asked_at_product_level_alone():
     purchases, products = shop(direction=True)
-    answer = ask_direction(purchases, products.assign(category=None), 1)
+    answer = diagnose_direction(purchases, products.assign(category=None), 1)
     assert answer.yes
     assert not any(name.startswith("types") for name in answer.figures)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, write_arrays, write_json, write_table, write_text
+from onward.artifacts import Layout, write_arrays, write_files, write_json, write_table, write_text
 from onward.errors import DataError
 from onward.evaluation.backtest import decide_all, describe, end_of_log, label_matured, refuse_empty
 from onward.evaluation.related_comparison import SERVED
@@ -17,12 +17,12 @@ from onward.model.pair_features import PAIR_FEATURES
 from onward.params import parse_params
 from onward.ranking import relations
 from onward.ranking.evidence import CountingRules
-from onward.ranking.fitting import Learners, fit_ranking, read_lesson
+from onward.ranking.fitting import Learners, TrainingWindow, fit_ranking, read_training_data
 from onward.ranking.learned_lift import LiftSettings
+from onward.ranking.ranking_files import ranking_to_files
 from onward.ranking.related_lists import related_lists
 from onward.stages.evaluate import run
 from onward.stages.ranking import list_settings, trained_ranking
-from onward.stages.ranking_files import write_ranking
 from onward.thresholds.comparison import CONTROL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,8 +121,8 @@ def ranking():
     known = purchases[purchases["purchased_at"] < AS_OF]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(relations, "_FITTED_PAIRS", 3000)
-        lesson = read_lesson(products, known, learners, AS_OF - 56 * DAY, AS_OF, 60, rules, trees.pairs, 0)
-        return fit_ranking(lesson, trees, 0, 1)
+        window = TrainingWindow(AS_OF - 56 * DAY, AS_OF, 60, trees.pairs)
+        return fit_ranking(read_training_data(products, known, learners, window, rules, 0), trees, 0, 1)
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def layout(tmp_path, ranking):
     known, of_test = purchases["purchased_at"] < AS_OF, purchases["customer"] % 2 == 1
     write_table(layout.serving / "purchases.parquet", purchases[known])
     write_table(layout.backtest / "purchases.parquet", purchases[~known & of_test])
-    write_ranking(layout.model / "ranking", ranking)
+    write_files(layout.model / "ranking", ranking_to_files(ranking))
     write_json(layout.model / "direction.json", {"yes": True})
 
     shown = 900

@@ -2,15 +2,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from onward.evaluation.classification import (
-    auc,
-    calibration_error,
-    equal_mass_bins,
-    measure,
-    negative_log_likelihood,
-    positivity_heat_map,
-)
-from onward.evaluation.intervals import CustomerBootstrap
+from onward.evaluation.score_quality import measure, positivity_heat_map
+from onward.metrics.calibration import equal_mass_bins, expected_calibration_error
+from onward.metrics.classification import auc, cross_entropy
+from onward.metrics.customer_bootstrap import CustomerBootstrap
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ def test_measure_equals_sklearn_and_plain_means(rows):
 
 
 def test_a_sure_and_wrong_probability_costs_much_but_not_infinity():
-    assert np.isfinite(negative_log_likelihood(np.array([1, 0]), np.array([0.0, 1.0]))).all()
+    assert np.isfinite(cross_entropy(np.array([1, 0]), np.array([0.0, 1.0]))).all()
 
 
 def test_equal_scores_share_a_bin_and_bins_are_of_equal_mass():
@@ -60,8 +55,8 @@ def test_equal_scores_share_a_bin_and_bins_are_of_equal_mass():
 
 def test_calibration_error_weighs_bins_by_their_rows():
     label, probability = np.r_[np.zeros(300), np.ones(100)], np.r_[np.full(300, 0.1), np.full(100, 0.5)]
-    assert calibration_error(label, probability, 4) == pytest.approx(0.75 * 0.1 + 0.25 * 0.5)
-    assert calibration_error(np.tile([1, 0, 0, 0], 100), np.full(400, 0.25), 10) == 0.0
+    assert expected_calibration_error(probability, label, 4) == pytest.approx(0.75 * 0.1 + 0.25 * 0.5)
+    assert expected_calibration_error(np.full(400, 0.25), np.tile([1, 0, 0, 0], 100), 10) == 0.0
 
 
 def test_the_heat_map_has_every_cell_once_and_loses_no_row(rows):

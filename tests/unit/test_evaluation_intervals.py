@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from onward.evaluation.intervals import CustomerBootstrap, interval_of, wilson
+from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.intervals import interval_of, wilson
 
 
 def test_a_ratio_is_that_of_all_rows_and_lies_inside_its_interval():

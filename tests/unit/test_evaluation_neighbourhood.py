@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onward.evaluation.neighbourhood import telling_neighbourhoods
+from onward.reporting.neighbourhood import one_way_neighbourhoods
 
 PRODUCTS = 12
 NAMES = [f"product {number}" for number in range(PRODUCTS)]
@@ -17,29 +17,29 @@ def graph(rows):
 
 
 def test_the_product_between_two_sure_pairs_is_drawn_with_both():
-    found = telling_neighbourhoods(graph([(0, 1, 40, 3), (1, 2, 20, 4), (2, 1, 4, 20), (3, 4, 3, 0)]), NAMES)
+    found = one_way_neighbourhoods(graph([(0, 1, 40, 3), (1, 2, 20, 4), (2, 1, 4, 20), (3, 4, 3, 0)]), NAMES)
     assert [each.name for each in found] == ["product 1"]
     assert [(each.name, each.so, each.reversed) for each in found[0].before] == [("product 0", 40, 3)]
     assert [(each.name, each.so, each.reversed) for each in found[0].after] == [("product 2", 20, 4)]
 
 
 def test_an_order_that_is_missing_may_have_one_customer_less_than_the_graph_counts():
-    found = telling_neighbourhoods(graph([(0, 1, 30, 0), (1, 2, 30, 0), (3, 4, 5, 0)]), NAMES)
+    found = one_way_neighbourhoods(graph([(0, 1, 30, 0), (1, 2, 30, 0), (3, 4, 5, 0)]), NAMES)
     assert [each.reversed for each in (*found[0].before, *found[0].after)] == [4, 4]
 
 
 @pytest.mark.parametrize("support", [(10, 8), (3, 0), (5, 5)])
 def test_an_order_that_a_coin_could_give_is_not_drawn(support):
-    assert telling_neighbourhoods(graph([(0, 1, 40, 3), (1, 2, *support), (5, 6, 3, 0)]), NAMES) == ()
+    assert one_way_neighbourhoods(graph([(0, 1, 40, 3), (1, 2, *support), (5, 6, 3, 0)]), NAMES) == ()
 
 
 def test_a_graph_without_edges_has_nothing_to_draw():
-    assert telling_neighbourhoods(graph([]).astype(np.int64), NAMES) == ()
+    assert one_way_neighbourhoods(graph([]).astype(np.int64), NAMES) == ()
 
 
 def test_products_of_one_name_do_not_stand_side_by_side():
     edges = graph([(0, 1, 40, 3), (1, 2, 40, 3), (5, 6, 3, 0)])
-    assert telling_neighbourhoods(edges, ["same", "same", *NAMES[2:]]) == ()
+    assert one_way_neighbourhoods(edges, ["same", "same", *NAMES[2:]]) == ()
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,13 +47,13 @@ def test_products_of_one_name_do_not_stand_side_by_side():
 def test_no_name_comes_twice_and_reversing_the_graph_mirrors_each_picture(drawn, data):
     pairs = {(u, v): support for u, v, support in drawn if u != v}
     rows = [(u, v, support, pairs.get((v, u), 0)) for (u, v), support in sorted(pairs.items())]
-    found = telling_neighbourhoods(graph(rows).astype(np.int64), NAMES)
+    found = one_way_neighbourhoods(graph(rows).astype(np.int64), NAMES)
     names = [name for each in found for name in (each.name, *(n.name for n in (*each.before, *each.after)))]
     assert len(names) == len(set(names))
     for each in found:
         assert each.before
         assert each.after
         assert all(n.so > n.reversed for n in (*each.before, *each.after))
-    mirrored = telling_neighbourhoods(graph([(v, u, s, r) for u, v, s, r in rows]).astype(np.int64), NAMES)
+    mirrored = one_way_neighbourhoods(graph([(v, u, s, r) for u, v, s, r in rows]).astype(np.int64), NAMES)
     # Ties may be broken otherwise, but what is surest is as sure in the mirror.
     assert bool(found) == bool(mirrored)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from onward.evaluation.listing import best_first, complements
-from onward.evaluation.lists_judged import name_of
 from onward.evaluation.related_baselines import (
     RELATED_GRID,
     Cooccurrence,
@@ -22,10 +21,11 @@ from onward.evaluation.related_comparison import (
     related_headline,
     related_table,
 )
-from onward.evaluation.related_figure import hits_against_lift
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import intervals_of
 from onward.evaluation.related_tuning import RelatedWindows, best_setting, judgement, tune
+from onward.reporting.list_quality import name_of
+from onward.reporting.related_figure import hits_against_lift
 
 PRODUCTS, CLOCK = 40, 200
 WINDOWS = RelatedWindows(CLOCK, 11, 30)

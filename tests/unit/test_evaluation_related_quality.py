@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onward.evaluation.intervals import CustomerBootstrap
 from onward.evaluation.listing import NOTHING, best_first, complements
 from onward.evaluation.related_quality import breaches, gains_of, intervals_of, judge_lists, list_once, variety
 from onward.evaluation.related_queries import Answers
+from onward.metrics.customer_bootstrap import CustomerBootstrap
 
 CHANCE = np.array([0.4, 0.3, 0.2, 0.1])
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from onward.evaluation.well_known import LEAST_OF_A_TYPE, MOST_OF_A_DEPARTMENT, well_known_products
+from onward.reporting.well_known import LEAST_OF_A_TYPE, MOST_OF_A_DEPARTMENT, well_known_products
 
 
 def catalogue(seed=0, size=600):

@@ -3,12 +3,11 @@
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from builders.sampler_contract import make_graph
 from onward.errors import DataError
 from onward.graph.budgets import Budget, uniform_budget
-from onward.graph.product_graph import ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
 
 with warnings.catch_warnings():
@@ -20,14 +19,6 @@ with warnings.catch_warnings():
     from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 
 NONE = np.empty(0, dtype=np.int64)
-
-
-def make_graph(products, pairs):
-    edges = pd.DataFrame({"source": [u for u, _ in pairs], "target": [v for _, v in pairs]})
-    for name in ("support", "reverse_support", "expected", "score"):
-        edges[name] = 1.0
-    nodes = pd.DataFrame({"product": range(products), "customers": 1, "fresh_customers": 1})
-    return ProductGraph.from_tables(products, edges, nodes)
 
 
 @pytest.fixture(scope="module")
@@ -184,11 +175,11 @@ def test_sources_are_wanted_as_sources_only_and_targets_as_targets_only():
 
 
 def test_negatives_follow_their_weights_and_number(graph):
-    sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1, negatives_per_batch=100)
+    sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1)
     weight = torch.zeros(64, dtype=torch.bool)
     weight[[0, 5]] = True
     wanted = EdgeSamplerInput(None, torch.tensor([1, 2]), torch.tensor([3, 4]))
-    output = sampler.sample_from_edges(wanted, NegativeSampling("triplet", dst_weight=weight))
+    output = sampler.sample_from_edges(wanted, NegativeSampling("triplet", amount=50, dst_weight=weight))
     drawn = output.node[PRODUCT][output.metadata[3]]
     assert len(drawn) == 100
     assert set(drawn.tolist()) == {0, 5}

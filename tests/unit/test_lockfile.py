@@ -6,7 +6,8 @@ import pytest
 
 from onward import cli
 from onward.errors import ArtifactError
-from onward.stages.lockfile import is_whole, mend
+from onward.pipeline_file import is_whole
+from onward.stages.lockfile import mend
 
 WHOLE = "schema: '2.0'\nstages:\n  ingest:\n    cmd: python -m onward.stages.ingest\n    outs: []\n"
 

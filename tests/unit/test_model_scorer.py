@@ -6,8 +6,8 @@ import pytest
 
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
+from onward.metrics.classification import area_under_curve, log_loss
 from onward.model.embeddings import RELATIONS, Embeddings
-from onward.model.label_quality import area_under_curve, log_loss
 from onward.model.pair_features import EMBEDDING_FEATURES, PAIR_FEATURES, pair_features, scorer_frame
 from onward.model.scorer import PairScorer
 from onward.model.scorer_training import (
@@ -61,7 +61,7 @@ def test_iterations_are_those_that_fit_selection_best(fitted):
     looks = dict(fitted.selection_loss)
     assert list(looks) == [10, 20, 25]
     assert looks[fitted.iterations] == min(looks.values())
-    assert all(booster.current_iteration() == fitted.iterations for booster in fitted.scorer.boosters)
+    assert all(trees.iterations == fitted.iterations for trees in fitted.scorer.trees)
     pairs = world(2)[0]
     mean = fitted.scorer.predict(pairs.frame).mean(axis=1)
     assert log_loss(pairs.label, mean, pairs.weight) == pytest.approx(looks[fitted.iterations])

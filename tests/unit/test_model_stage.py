@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, write_table
+from onward.artifacts import Layout, StoredFiles, write_table
 from onward.errors import ArtifactError
 from onward.model.pair_features import PAIR_FEATURES
+from onward.model.pair_model import PairModel
 from onward.params import read_params
-from onward.stages.trained_model import read_trained_model
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
@@ -104,7 +104,7 @@ def contents(folder):
 
 def test_model_folder_holds_what_scoring_needs(trained):
     layout, line = trained
-    model = read_trained_model(layout.model)
+    model = PairModel.from_files(StoredFiles(layout.model))
     assert "nats a held-out basket pair" in line
     assert model.graph.products == model.embeddings.products == PRODUCTS + 2
     assert model.embeddings.source.shape == (PRODUCTS + 2, 8)

@@ -7,30 +7,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_looks import FIRST, WINDOW, daily, verdict
 
+from builders.made_assessments import FIRST, WINDOW, daily, verdict
 from onward.errors import MonitoringError
-from onward.monitoring.alerts import Seen, Taken, decide, parse_rules
+from onward.monitoring.alerts import Findings, PastAction, decide, parse_rules
 from onward.monitoring.daily_series import COLUMNS, day_figures, level_series, require_columns
-from onward.monitoring.oncall_page import Change, OncallContent, command, headline, render_oncall
-from onward.monitoring.runbook import runbook_sections
+from onward.reporting.oncall_page import Change, Links, OncallContent, command, headline, render_oncall
+from onward.reporting.runbook import runbook_sections
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = parse_rules((ROOT / "monitoring" / "alerts.yaml").read_text())
 RUNBOOK = (ROOT / "monitoring" / "runbook.md").read_text()
 AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
 PLANTED = {"drift_level": 3, "drift_since": SINCE}
+LINKS = Links(
+    "http://127.0.0.1:8080", "http://127.0.0.1:5000/#/models/onward/versions/4", "http://127.0.0.1:8000/projects/1"
+)
 HOSTILE = "<script>alert(1)</script>"
 
 
 def page(said, series, taken=(), **changes):
-    decision = decide(RULES, Seen.of(said, FIRST, 3), taken)
+    decision = decide(RULES, Findings.of(said, FIRST, 3), taken)
     content = {
         "verdict": said, "decision": decision, "rule": RULES.rule(decision.rule), "series": series,
         "changes": [Change("2017-10-09 06:12 UTC", "Version 4 came into use", HOSTILE, "better on the same rows")],
         "taken": taken, "facts": {"source": "simulator", "as_of": "2017-10-09"},
         "facts_before": {"source": "simulator", "as_of": "2017-09-01"}, "runbook": RUNBOOK,
-        "airflow": "http://127.0.0.1:8080",
+        "links": LINKS,
     }  # fmt: skip
     return render_oncall(OncallContent(**{**content, **changes}))
 
@@ -65,7 +68,7 @@ def test_the_page_is_whole_offline_and_what_people_wrote_stays_text(drifted):
     assert "<script" not in drifted
     assert re.findall(r"""(?:src|srcset)=|@import|url\((?!#)|<link|<iframe""", drifted) == []
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", drifted))
-    assert addresses == {"http://127.0.0.1:8080/dags/retrain"}
+    assert addresses == {f"{LINKS.airflow}/dags/retrain", LINKS.model, LINKS.dashboard}
     targets = set(re.findall(r'href="#([^"]+)"', drifted))
     assert targets <= set(re.findall(r'id="([^"]+)"', drifted))
     ids = re.findall(r' id="([^"]+)"', drifted)
@@ -85,9 +88,9 @@ def test_a_calm_day_asks_for_nothing(series):
     assert "By hand" not in shown
 
 
-def test_a_look_that_failed_is_shown_without_any_figure():
+def test_an_assessment_that_failed_is_shown_without_any_figure():
     failed = {
-        "schema": 2, "version": 4, "as_of": "2017-11-20", "source": "simulator", "verdict": "failed", "cause": None,
+        "schema": 3, "version": 4, "as_of": "2017-11-20", "source": "simulator", "verdict": "failed", "cause": None,
         "level": None, "since": None, "levels": [], "signals": [], "slices": [], "false_alarms_per_year": 0.05,
         "reason": "no data: the log ends on 2017-11-02",
     }  # fmt: skip
@@ -99,15 +102,20 @@ def test_a_look_that_failed_is_shown_without_any_figure():
         assert "<svg" not in shown
 
 
+def test_the_first_assessment_says_that_it_is_of_test_customers(series):
+    assert "test customers, before it came into use" in page(verdict(AS_OF), series, before_use=True)
+    assert "all that it decided" in page(verdict(AS_OF), series)
+
+
 def test_an_action_at_rest_says_until_when(series):
     said = verdict(AS_OF, **PLANTED)
-    taken = [Taken(AS_OF - timedelta(days=2), 4, "drift-of-one-level", "refit_thresholds")]
+    taken = [PastAction(AS_OF - timedelta(days=2), 4, "drift-of-one-level", "refit_thresholds")]
     shown = page(said, series, taken)
     rest = AS_OF - timedelta(days=2) + timedelta(days=RULES.cool_down_days.refit_thresholds)
     assert f"<h2>Wait: refit the thresholds rests until {rest.day} November 2017</h2>" in shown
 
 
-def test_the_headline_names_each_kind_of_look():
+def test_the_headline_names_each_kind_of_verdict():
     levels = [{"level": level, "verdict": "drifted" if level in (1, 3) else "ok"} for level in range(5)]
     said = {"verdict": "drifted", "since": "2017-11-01", "level": 1, "levels": levels, "signals": []}
     assert headline(said) == "Levels 1 and 3 have drifted since 1 November 2017"
@@ -119,7 +127,7 @@ def test_the_headline_names_each_kind_of_look():
 
 @pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: rule.name)
 def test_every_action_has_its_command(rule):
-    decision = decide(RULES, Seen.of(verdict(AS_OF, **PLANTED), FIRST, 3), [])
+    decision = decide(RULES, Findings.of(verdict(AS_OF, **PLANTED), FIRST, 3), [])
     said = command(verdict(AS_OF, **PLANTED), type(decision)(rule.action, rule.name, rule.action, None, rule.says))
     assert (said is None) == (rule.action == "none")
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from onward.errors import MonitoringError
-from onward.monitoring.panels import Measure, parse_panels
+from onward.reporting.panels import Measure, parse_panels
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "monitoring" / "panels.yaml").read_text()

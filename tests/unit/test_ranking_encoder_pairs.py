@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from builders.planted_shop import PRODUCTS, gathered, make_purchases
 from onward.ranking import relations
 from onward.ranking.encoder_pairs import learnt_pairs, message_graph
-from small_shop import PRODUCTS, gathered, make_purchases
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def evidence():
 def counts_of(evidence):
     """By relation: [P, P] observed and [P, P] expected counts of candidates, a product with itself left out."""
     found = []
-    for relation in (evidence.together, evidence.after):
+    for relation in (evidence.cooccurrence, evidence.after):
         counts, both = relation.counts[-1], np.ix_(evidence.candidates, evidence.candidates)
         observed, expected = np.zeros((2, PRODUCTS, PRODUCTS))
         observed[both] = counts.observed.toarray()

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onward.model.embeddings import Embeddings
+from builders.planted_shop import PRODUCTS, RULES, TYPE, embeddings_of, gathered, make_products, make_purchases
 from onward.ranking import relations
 from onward.ranking.evidence import feature_names, level_codes, pair_features
-from small_shop import PRODUCTS, RULES, TYPE, gathered, make_products, make_purchases
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -21,12 +20,6 @@ def _fewer_pairs_to_fit_on():
 @pytest.fixture(scope="module")
 def evidence():
     return gathered(make_purchases(0, 60))
-
-
-def embeddings_of(seed=0):
-    sides = np.random.default_rng(seed).normal(size=(2, PRODUCTS, 4)).astype(np.float32)
-    sides /= np.linalg.norm(sides, axis=2, keepdims=True)
-    return Embeddings(sides[0], sides[1], np.array([[8.0, 2.0, 4.0, 1.0], [1.0, 5.0, 3.0, 9.0]], np.float32))
 
 
 def every_pair():
@@ -79,19 +72,19 @@ def test_columns_say_what_their_names_say(evidence):
     np.testing.assert_array_equal(found["same_category"], TYPE[u] // 2 == TYPE[v] // 2)
     np.testing.assert_array_equal(found["same_department"], TYPE[u] // 4 == TYPE[v] // 4)
     np.testing.assert_array_equal(found["same_brand"], u % 4 == v % 4)
-    own = evidence.together.codes[-1]
+    own = evidence.cooccurrence.codes[-1]
     counted = np.zeros(len(u))
     known = (own[u] >= 0) & (own[v] >= 0)
-    counted[known] = evidence.together.counts[-1].observed.toarray()[own[u[known]], own[v[known]]]
+    counted[known] = evidence.cooccurrence.counts[-1].observed.toarray()[own[u[known]], own[v[known]]]
     np.testing.assert_allclose(found["together_count"], np.log1p(counted), rtol=1e-6)
-    for name, relation in (("together", evidence.together), ("after", evidence.after)):
+    for name, relation in (("together", evidence.cooccurrence), ("after", evidence.after)):
         np.testing.assert_allclose(found[f"{name}_product"], np.log(relation.lifts(u, v)[-1]), rtol=1e-5, atol=1e-6)
 
 
 def test_without_types_a_products_own_counts_are_all_there_is():
     bare = make_products().assign(category=None)[["product", "category"]]
     evidence = gathered(make_purchases(0, 40), products=bare)
-    assert [len(each.counts) for each in (evidence.together, evidence.after, evidence.next_visit)] == [1, 1, 1]
+    assert [len(each.counts) for each in (evidence.cooccurrence, evidence.after, evidence.next_visit)] == [1, 1, 1]
     u, v = every_pair()
     found = columns_of(evidence, u, v)
     assert "together_product" in found
@@ -129,7 +122,7 @@ def test_candidates_are_those_with_enough_customers_and_have_codes_of_their_own(
 
 def test_pairs_of_products_seen_less_often_than_the_rules_ask_count_as_never_seen(evidence):
     strict = gathered(make_purchases(0, 60), rules=replace(RULES, min_support=4))
-    every, few = (each.together.counts for each in (evidence, strict))
+    every, few = (each.cooccurrence.counts for each in (evidence, strict))
     kept = every[-1].observed.toarray()
     np.testing.assert_array_equal(few[-1].observed.toarray(), np.where(kept < 4, 0, kept))
     np.testing.assert_array_equal(few[-2].observed.toarray(), every[-2].observed.toarray())

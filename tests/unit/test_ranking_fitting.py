@@ -7,10 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.errors import DataError
-from onward.ranking import fitting, relations
-from onward.ranking.fitting import Learners, fit_ranking
-from small_shop import (
+from builders.planted_shop import (
     PRODUCTS,
     TREES,
     WINDOW_START,
@@ -20,6 +17,9 @@ from small_shop import (
     make_products,
     make_purchases,
 )
+from onward.errors import DataError
+from onward.ranking import fitting, relations
+from onward.ranking.fitting import Learners, fit_ranking
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -63,8 +63,8 @@ def test_what_teaches_was_not_counted(taught):
     ranking = learn(log, range(30), range(30, 36))
     earlier = taught[0][0]
     orders = log[log["purchased_at"] < WINDOW_START]["order"].nunique()
-    assert [counts.trials for counts in earlier.together.counts] == [orders] * 3
-    assert [counts.trials for counts in ranking.evidence.together.counts] == [log["order"].nunique()] * 3
+    assert [counts.trials for counts in earlier.cooccurrence.counts] == [orders] * 3
+    assert [counts.trials for counts in ranking.evidence.cooccurrence.counts] == [log["order"].nunique()] * 3
     assert taught[1][0] is earlier
 
 

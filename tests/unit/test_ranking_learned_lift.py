@@ -4,13 +4,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_ranking_evidence import embeddings_of
 
+from builders.planted_shop import (
+    CHAIN,
+    COMPLEMENTS,
+    PRODUCTS,
+    TREES,
+    TYPE,
+    embeddings_of,
+    fit,
+    gathered,
+    make_purchases,
+)
 from onward.errors import DataError
 from onward.ranking import learned_lift, relations
-from onward.ranking.happened_pairs import Pairs, rivals
 from onward.ranking.learned_lift import LearnedLift, fit_lift
-from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TREES, TYPE, fit, gathered, make_purchases
+from onward.ranking.training_pairs import Pairs, rivals
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -149,7 +149,7 @@ def test_mixed_queries_are_sums_of_rows(score):
     method = score.fit(GRAPH)
     queries = sp.csr_matrix((np.array([0.5, 2.0], np.float32), ([0, 0], [3, 8])), shape=(1, NODES))
     rows = method(np.array([3, 8]))
-    assert method.ask(queries)[0] == pytest.approx(0.5 * rows[0] + 2.0 * rows[1], rel=1e-3, abs=1e-4)
+    assert method.score_mixtures(queries)[0] == pytest.approx(0.5 * rows[0] + 2.0 * rows[1], rel=1e-3, abs=1e-4)
 
 
 RANDOMISED = (DualSvd,)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from onward.ranking.catalogue_ranker import OFF_THE_LIST
 from onward.ranking.ranked_pairs import RankedPairs, best_after, chance_after, lists_of
-from onward.ranking.shortlist import OFF_THE_LIST
 
 SCORES = np.array([[9.0, 1.0, 2.0, 2.0], [OFF_THE_LIST, 5.0, OFF_THE_LIST, 1.0], [3.0, 4.0, 9.0, 9.0], [0.0] * 4])
 KNOWN = sp.csr_matrix(np.eye(4, dtype=np.float32))

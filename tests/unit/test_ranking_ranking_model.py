@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from onward.ranking import relations, short_list
+from builders.planted_shop import PRODUCTS, fit, make_purchases, model_of
+from onward.ranking import candidates, relations
 from onward.ranking.order_score import order_score
 from onward.ranking.ranking_model import best_of_each
-from small_shop import PRODUCTS, fit, make_purchases, model_of
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def model():
 
 def scores_of(model, relation):
     (rows,) = model.scored(np.arange(PRODUCTS), backwards=False)
-    return rows.source, rows.candidate, rows.together if relation == "together" else rows.after
+    return rows.source, rows.candidate, rows.cooccurrence if relation == "together" else rows.after
 
 
 @pytest.mark.parametrize("relation", ["together", "after"])
@@ -56,7 +56,7 @@ def test_direction_that_was_not_asked_is_none(model):
 
 def test_blocks_and_the_order_of_sources_change_nothing(model, monkeypatch):
     whole = model.order(np.arange(PRODUCTS), "together", 0.25, 5)
-    monkeypatch.setattr(short_list, "_SOURCES_AT_ONCE", 4)
+    monkeypatch.setattr(candidates, "_SOURCES_AT_ONCE", 4)
     np.testing.assert_array_equal(model.order(np.arange(PRODUCTS), "together", 0.25, 5), whole)
     shuffled = np.random.default_rng(0).permutation(PRODUCTS)
     np.testing.assert_array_equal(model.order(shuffled, "together", 0.25, 5), whole[shuffled])

@@ -5,14 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_ranking_evidence import embeddings_of
 
+from builders.planted_shop import (
+    CHAIN,
+    COMPLEMENTS,
+    PRODUCTS,
+    TYPE,
+    embeddings_of,
+    fit,
+    make_products,
+    make_purchases,
+    model_of,
+)
 from onward.ranking import relations
 from onward.ranking.catalogue import UNKNOWN, Catalogue
 from onward.ranking.list_names import COLUMNS, LISTS
 from onward.ranking.order_score import order_score
-from onward.ranking.related_lists import ListSettings, related_lists, substitutes, whose_lists
-from small_shop import CHAIN, COMPLEMENTS, PRODUCTS, TYPE, fit, make_products, make_purchases, model_of
+from onward.ranking.related_lists import ListSettings, list_owners, related_lists, substitutes
 
 COUNT = 5
 EVERYONE = np.arange(PRODUCTS)
@@ -77,7 +86,7 @@ def test_planted_complements_lead_what_goes_with(table):
 
 def test_goes_with_is_ordered_by_the_score_of_its_weight(table, model):
     (rows,) = model.scored(EVERYONE, backwards=False)
-    lift = pd.Series(rows.together, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
+    lift = pd.Series(rows.cooccurrence, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
     said = table[table["list"] == "goes_with"]
     f = lift.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
     expected = order_score(f, model.popularity("together")[said["other"]], 0.25)
@@ -87,7 +96,7 @@ def test_goes_with_is_ordered_by_the_score_of_its_weight(table, model):
 
 def test_counts_are_the_products_own_and_their_types_read_in_the_lists_direction(table, model):
     evidence = model.evidence
-    for name, relation in (("goes_with", evidence.together), ("after", evidence.after), ("before", evidence.after)):
+    for name, relation in (("goes_with", evidence.cooccurrence), ("after", evidence.after), ("before", evidence.after)):
         said = table[table["list"] == name]
         u, v = said["product"].to_numpy(), said["other"].to_numpy()
         if name == "before":
@@ -108,7 +117,9 @@ def test_with_direction_a_chain_is_told_in_its_order(model):
 def test_without_direction_after_and_before_lean_on_what_goes_together(model):
     table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, False))
     (rows,) = model.scored(EVERYONE, backwards=False)
-    both = pd.Series((rows.together + rows.after) / 2, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate]))
+    both = pd.Series(
+        (rows.cooccurrence + rows.after) / 2, index=pd.MultiIndex.from_arrays([rows.source, rows.candidate])
+    )
     for name, popularity in (("after", "after"), ("before", "together")):
         said = table[table["list"] == name]
         lift = both.loc[pd.MultiIndex.from_frame(said[["product", "other"]])].to_numpy()
@@ -133,7 +144,7 @@ def test_every_product_is_given_its_own_lists_or_those_of_the_most_bought_of_its
     candidates = np.flatnonzero(TYPE[0] != TYPE)[::2]
     evidence = replace(model.evidence, candidates=candidates)
     customers = np.where(np.isin(EVERYONE, candidates), 50 + EVERYONE, EVERYONE % 3)
-    given = whose_lists(evidence, customers)
+    given = list_owners(evidence, customers)
     assert given[candidates].tolist() == candidates.tolist()
     for thin in np.setdiff1d(EVERYONE, candidates):
         alike = candidates[catalogue.kind[candidates] == catalogue.kind[thin]]
@@ -147,7 +158,7 @@ def test_a_thin_product_without_a_type_has_no_lists(model):
     known = model.evidence.catalogue
     bare = Catalogue(nothing, nothing, nothing, {}, known.log_price)
     evidence = replace(model.evidence, catalogue=bare, candidates=np.array([2, 5]))
-    given = whose_lists(evidence, np.ones(PRODUCTS, np.int64))
+    given = list_owners(evidence, np.ones(PRODUCTS, np.int64))
     assert np.flatnonzero(given >= 0).tolist() == [2, 5]
 
 

@@ -8,10 +8,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.planted_shop import COMPLEMENTS, START, TYPE, as_purchases, gathered, make_purchases
 from onward.ranking import relations
 from onward.ranking.relations import PairCounts, Relation, count_baskets, count_following, pairs_of_visits
 from onward.ranking.shopping import read_shopping
-from small_shop import COMPLEMENTS, START, TYPE, as_purchases, gathered, make_purchases
 
 PRODUCTS = 5
 logs = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 14), st.integers(0, PRODUCTS - 1)), max_size=40)
@@ -134,7 +134,7 @@ def test_types_that_go_together_lend_their_lift_to_products_never_seen_together(
     u, v = np.flatnonzero(left == TYPE)[0], np.flatnonzero(right == TYPE)[0]
     both = log.groupby("order")["product"].transform(lambda of: {u, v} <= set(of)).to_numpy(bool)
     apart = log[~(both & (log["product"] == v).to_numpy())]
-    together = gathered(apart).together
+    together = gathered(apart).cooccurrence
     own = together.codes[-1]
     assert together.counts[-1].observed[own[u], own[v]] == 0
     _, of_types, of_products = (each[0] for each in together.lifts(np.array([u]), np.array([v])))
@@ -145,7 +145,7 @@ def test_types_that_go_together_lend_their_lift_to_products_never_seen_together(
 def test_the_same_seed_fits_the_same_strengths():
     log = make_purchases(0, 40)
     one, two = (gathered(log) for _ in range(2))
-    for name in ("together", "after", "next_visit"):
+    for name in ("cooccurrence", "after", "next_visit"):
         assert getattr(one, name).strengths == getattr(two, name).strengths
         assert len(getattr(one, name).strengths) == 3
 

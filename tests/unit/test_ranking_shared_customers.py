@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.planted_shop import START, as_purchases
 from onward.ranking import shared_customers
 from onward.ranking.shared_customers import SharedCustomers
 from onward.ranking.shopping import read_shopping
-from small_shop import START, as_purchases
 
 buyers = st.sets(st.tuples(st.integers(0, 199), st.integers(0, 4)), max_size=300)
 

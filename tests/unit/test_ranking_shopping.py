@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builders.planted_shop import START, as_purchases
 from onward.ranking.shopping import day_of, read_shopping
-from small_shop import START, as_purchases
 
 FIRST_DAY = day_of(START)
 logs = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20), st.integers(0, 4)), max_size=40)

@@ -5,20 +5,8 @@ from dataclasses import fields, replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_ranking_evidence import embeddings_of
 
-from onward.artifacts import Layout, write_json
-from onward.errors import ArtifactError
-from onward.params import read_params
-from onward.ranking import relations
-from onward.ranking.evidence import feature_names, pair_features
-from onward.ranking.fitting import Learners, fit_ranking
-from onward.ranking.ranking_model import RankingModel
-from onward.stages.ranking import trained_ranking
-from onward.stages.ranking_files import read_ranking, write_ranking
-from onward.stages.ranking_training import learn, ranking_lesson
-from onward.stages.served_lists import served_lists
-from small_shop import (
+from builders.planted_shop import (
     CLOCK,
     FRESH_DAYS,
     PRODUCTS,
@@ -26,10 +14,22 @@ from small_shop import (
     TREES,
     TYPE,
     WINDOW_START,
+    embeddings_of,
     lesson_of,
     make_products,
     make_purchases,
 )
+from onward.artifacts import Layout, StoredFiles, write_files, write_json
+from onward.errors import ArtifactError
+from onward.params import read_params
+from onward.ranking import relations
+from onward.ranking.evidence import feature_names, pair_features
+from onward.ranking.fitting import Learners, fit_ranking
+from onward.ranking.ranking_files import ranking_from_files, ranking_to_files
+from onward.ranking.ranking_model import RankingModel
+from onward.stages.ranking import trained_ranking
+from onward.stages.ranking_training import learn, ranking_training_data
+from onward.stages.served_lists import served_lists
 
 LOG = make_purchases(0, 60)
 EVERYONE = np.arange(PRODUCTS)
@@ -80,9 +80,9 @@ def contents(folder):
 
 
 def test_a_ranking_says_the_same_after_a_trip_through_files(fitted, tmp_path):
-    write_ranking(tmp_path, fitted)
+    write_files(tmp_path, ranking_to_files(fitted))
     before = RankingModel(fitted.evidence, fitted.lifts, 20, 1)
-    after = read_ranking(tmp_path, embeddings_of(), 20, 1)
+    after = ranking_from_files(StoredFiles(tmp_path), embeddings_of(), 20, 1)
     u, v = (each.ravel() for each in np.indices((PRODUCTS, PRODUCTS)))
     assert feature_names(after.evidence) == feature_names(before.evidence)
     np.testing.assert_array_equal(pair_features(after.evidence, u, v), pair_features(before.evidence, u, v))
@@ -95,29 +95,29 @@ def test_a_ranking_says_the_same_after_a_trip_through_files(fitted, tmp_path):
 
 def test_the_same_ranking_has_the_same_bytes_and_they_are_plain(fitted, tmp_path):
     for name in ("one", "two"):
-        write_ranking(tmp_path / name, fitted)
+        write_files(tmp_path / name, ranking_to_files(fitted))
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     assert {path.suffix for path in (tmp_path / "one").iterdir()} == {".json", ".npz", ".parquet", ".txt"}
 
 
 @pytest.mark.parametrize("missing", ["together_1.parquet", "products.npz", "lift_after.txt", "ranking.json"])
 def test_a_missing_part_is_named(fitted, tmp_path, missing):
-    write_ranking(tmp_path, fitted)
+    write_files(tmp_path, ranking_to_files(fitted))
     (tmp_path / missing).unlink()
     with pytest.raises(ArtifactError, match=missing):
-        read_ranking(tmp_path, embeddings_of(), 20, 1)
+        ranking_from_files(StoredFiles(tmp_path), embeddings_of(), 20, 1)
 
 
 def test_the_stage_learns_from_training_customers_stopped_by_selection_customers(params):
     customers = pd.DataFrame({"customer": range(60), "split": np.where(np.arange(60) < 45, "train", "selection")})
-    lesson = ranking_lesson(params, make_products(), LOG, customers).encoded(embeddings_of())
+    lesson = ranking_training_data(params, make_products(), LOG, customers).encoded(embeddings_of())
     learnt, fitted = learn(lesson, params), fitted_with(embeddings_of())
     assert learnt.lifts == fitted.lifts
     assert learnt.summary() == fitted.summary()
 
 
 def test_lists_are_made_for_every_product_that_has_any(fitted, layout, params):
-    write_ranking(layout.model / "ranking", fitted)
+    write_files(layout.model / "ranking", ranking_to_files(fitted))
     shown = pd.DataFrame({"source": [0, 3, 0], "target": [6, 12, 6]})
     made = served_lists(layout, params, embeddings_of(), make_products(), shown, LOG)
     assert made.weight == params.ranking.popularity_weight

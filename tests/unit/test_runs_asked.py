@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from onward.errors import RunError
 from onward.params import parse_params
-from onward.runs.asked import MOST_BYTES, Asked, parse_asked
-from onward.runs.settings import with_values
+from onward.runs.protocol.params_edit import with_values
+from onward.runs.protocol.request import MOST_BYTES, Asked, parse_asked
 
 PARAMS = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 

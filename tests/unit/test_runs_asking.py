@@ -2,17 +2,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from run_branches import STAGES, Made, make_repository
 from typer.testing import CliRunner
 
+from builders.run_branches import STAGES, Made, make_repository
 from onward import cli
+from onward.commands import history as asking
 from onward.deployment.reasons import Reason
 from onward.deployment.registry import Registry, Version
 from onward.errors import OnwardError, RunError
-from onward.runs import asking, records
-from onward.runs.find import Equal, Item, Metric, join, select
-from onward.runs.places import Places
-from onward.runs.records import read_records
+from onward.runs.history import records
+from onward.runs.history.find import Equal, Item, Metric, join, select
+from onward.runs.history.records import read_records
+from onward.runs.protocol.locations import RunLocations
+from onward.settings import ProjectSettings
 
 FRESH, HALF = Made(0, stages=0), Made(1, stages=3)
 GOOD, POOR = Made(2, auc=0.8, version=1, promoted=True), Made(3, auc=0.72, target=0.12, version=2)
@@ -44,7 +46,9 @@ def shop(tmp_path_factory):
 
 
 def places_of(shop):
-    return Places.from_environment(shop, Path(shop["ONWARD_PROJECT"]))
+    return RunLocations.of(
+        ProjectSettings(**{name.removeprefix("ONWARD_").lower(): value for name, value in shop.items()})
+    )
 
 
 @pytest.fixture
@@ -104,7 +108,7 @@ def test_the_projects_own_branches_are_read_where_it_is_the_remote(tmp_path, sho
     remote = make_repository(tmp_path / "remote.git", [GOOD])
     places = places_of({**shop, "ONWARD_PROJECT": str(remote), "ONWARD_GIT_REMOTE": str(remote)})
     assert [record.name for record in read_records(places)] == [GOOD.name]
-    assert read_records(places_of({**shop, "ONWARD_PROJECT": str(remote), "ONWARD_GIT_REMOTE": ""}))[0].auc == 0.8
+    assert read_records(places_of({**shop, "ONWARD_PROJECT": str(remote), "ONWARD_GIT_REMOTE": "."}))[0].auc == 0.8
 
 
 @pytest.mark.parametrize("count", [0, 2, 50])

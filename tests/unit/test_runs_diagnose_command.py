@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 from onward import cli
 from onward.artifacts import Layout, write_json
+from onward.commands import diagnose as diagnose_command
 from onward.diagnosis.answer import Answer
 from onward.errors import ArtifactError
-from onward.runs import diagnose_command
 
 DOUBT = Answer(
     "doubt", False, 0.5, 0.01, -0.01, 0.03, "recall gained", "Doubt does not [pay].", "One cut.", {"rows": 3}

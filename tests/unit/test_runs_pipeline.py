@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from onward.errors import RunError
-from onward.runs.hashing import hash_output
-from onward.runs.manifest import Manifest, parse_manifest
-from onward.runs.pipeline import changes, hash_bytes, parse_lock, parse_pipeline, would_run
+from onward.pipeline_file import parse_lock, parse_pipeline
+from onward.runs.protocol.hashing import hash_output
+from onward.runs.protocol.manifest import Manifest, parse_manifest
+from onward.runs.protocol.staleness import changes, hash_bytes, would_run
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = parse_pipeline((ROOT / "dvc.yaml").read_bytes())

@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 
 from onward.errors import RunError
-from onward.runs.names import branch_of, require_run, require_stage, run_name
-from onward.runs.places import Places
+from onward.runs.protocol.locations import RunLocations
+from onward.runs.protocol.names import branch_of, require_run, require_stage, run_name
+from onward.settings import ProjectSettings
 
 CONFIG = "[core]\n    remote = near\n['remote \"near\"']\n    url = {url}\n"
 
@@ -18,53 +19,60 @@ def project(tmp_path):
     return tmp_path
 
 
+def locations(project, **settings):
+    return RunLocations.of(ProjectSettings(project=project, **settings))
+
+
 def test_one_machine_needs_no_settings(project):
-    places = Places.from_environment({}, project)
-    assert places.git_remote == str(project)
-    assert places.dvc_remote == str(project / ".store")
-    assert places.workspaces == project / ".onward" / "workspaces"
-    assert places.cache.is_relative_to(places.workspaces)
-    assert places.registry == f"sqlite:///{project}/mlruns/mlflow.db"
-    assert places.registry_artifacts == str(project / "mlruns" / "artifacts")
-    assert places.code_ref == "HEAD"
-    assert all(value.startswith(("/", "sqlite:////")) for value in places.for_stages().values())
+    found = locations(project)
+    assert found.git_remote == str(project)
+    assert found.dvc_remote == str(project / ".store")
+    assert found.workspaces == project / ".onward" / "workspaces"
+    assert found.cache.is_relative_to(found.workspaces)
 
 
-def test_the_environment_names_what_machines_share(project, tmp_path):
-    given = {
-        "ONWARD_PROJECT": str(project), "ONWARD_GIT_REMOTE": "git@host:shop/onward.git",
-        "ONWARD_DVC_REMOTE": "s3://bucket/onward", "ONWARD_DVC_REMOTE_ENDPOINT": "http://127.0.0.1:9000",
-        "ONWARD_WORKSPACES": "work", "ONWARD_REGISTRY": "postgresql://host/mlflow",
-        "ONWARD_REGISTRY_ARTIFACTS": "s3://bucket/bundles", "ONWARD_CODE_REF": "release",
-    }  # fmt: skip
-    places = Places.from_environment(given, tmp_path / "elsewhere")
-    assert (places.git_remote, places.dvc_remote) == ("git@host:shop/onward.git", "s3://bucket/onward")
-    assert places.dvc_endpoint == "http://127.0.0.1:9000"
-    assert places.workspaces == project / "work"
-    assert (places.registry, places.registry_artifacts) == ("postgresql://host/mlflow", "s3://bucket/bundles")
-    assert places.code_ref == "release"
+def test_a_command_in_a_runs_folder_works_on_that_folder_and_on_the_machines_shared_places(project, monkeypatch):
+    monkeypatch.setenv("ONWARD_PROJECT", str(project))
+    found, folder = RunLocations.of(ProjectSettings()), project / ".onward" / "workspaces" / "2017-11-20-0a"
+    for name, value in found.for_commands(folder).items():
+        monkeypatch.setenv(name, value)
+    there = ProjectSettings()
+    assert there.project == folder
+    assert there.registry == f"sqlite:///{project}/mlruns/mlflow.db"
+    assert there.registry_artifacts == str(project / "mlruns" / "artifacts")
+    assert there.registry_cache == found.cache / "bundles"
+    assert there.dashboards == project / "monitoring" / "workspace"
 
 
-def test_an_empty_variable_is_none(project):
-    assert Places.from_environment({"ONWARD_GIT_REMOTE": ""}, project).git_remote == str(project)
+def test_what_machines_share_is_taken_as_it_is_named(project):
+    found = locations(
+        project, git_remote="git@host:shop/onward.git", dvc_remote="s3://bucket/onward", workspaces="work",
+        registry="postgresql://host/mlflow", registry_artifacts="s3://bucket/bundles", registry_cache="/srv/bundles",
+    )  # fmt: skip
+    assert (found.git_remote, found.dvc_remote) == ("git@host:shop/onward.git", "s3://bucket/onward")
+    assert found.workspaces == project / "work"
+    handed = found.for_commands(found.workspaces / "run")
+    assert (handed["ONWARD_REGISTRY"], handed["ONWARD_REGISTRY_ARTIFACTS"], handed["ONWARD_REGISTRY_CACHE"]) == (
+        "postgresql://host/mlflow", "s3://bucket/bundles", "/srv/bundles",
+    )  # fmt: skip
 
 
 def test_relative_folders_count_from_the_project(project):
-    places = Places.from_environment({"ONWARD_GIT_REMOTE": "../git", "ONWARD_DVC_REMOTE": "../store"}, project)
-    assert places.git_remote == str(project.parent / "git")
-    assert places.dvc_remote == str(project.parent / "store")
+    found = locations(project, git_remote="../git", dvc_remote="../store")
+    assert found.git_remote == str(project.parent / "git")
+    assert found.dvc_remote == str(project.parent / "store")
 
 
 def test_a_local_config_goes_before_the_projects(project):
     (project / ".dvc" / "config.local").write_text(CONFIG.format(url="s3://bucket/mine"))
-    assert Places.from_environment({}, project).dvc_remote == "s3://bucket/mine"
+    assert locations(project).dvc_remote == "s3://bucket/mine"
 
 
 @pytest.mark.parametrize("config", ["", "[core]\n    remote = far\n", "rubbish"])
 def test_no_dvc_remote_is_said_with_its_remedy(project, config):
     (project / ".dvc" / "config").write_text(config)
     with pytest.raises(RunError, match="names no default DVC remote; set ONWARD_DVC_REMOTE"):
-        Places.from_environment({}, project)
+        locations(project)
 
 
 def test_the_same_start_has_the_same_name_and_another_clock_another():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import yaml
-from small_graphs import ITEMS, NODES, ROOT, edge_list_project, sequences_project
 from typer.testing import CliRunner
 
+from builders.small_graphs import ITEMS, NODES, ROOT, edge_list_project, sequences_project
 from onward.artifacts import read_json, read_table
 from onward.cli import app
 from onward.deployment.bundle_files import read_bundle
@@ -13,11 +13,11 @@ from onward.deployment.graph_lists import holds_graph_lists, no_gate, read_graph
 from onward.deployment.registry import Registry
 from onward.errors import ArtifactError, DataError
 from onward.ranking.blend import BlendSettings
+from onward.ranking.catalogue_ranker import RankerSettings
 from onward.ranking.link_blend import LinkBlend
 from onward.ranking.link_settings import LinkSettings
-from onward.ranking.shortlist import RankerSettings
 from onward.ranking.whole_graph import WholeGraphEncoder
-from onward.runs.finish import files_about
+from onward.runs.protocol.finish import files_about
 from onward.stages import (
     calibrate_uncertainty,
     correct_label_delay,

@@ -5,7 +5,7 @@ import pytest
 
 from onward.errors import DataError
 from onward.thresholds.policy import Policy
-from onward.thresholds.single import search_single
+from tools.testbeds.boundary_searches import search_single
 
 POLICY = Policy("ew_dpmt", 0.08, (0.1, 0.2, math.inf))
 

@@ -5,11 +5,10 @@ import pytest
 
 from onward.errors import InfeasibleTargetError
 from onward.thresholds.comparison import CONTROL, boundary_table, compare_searches
-from onward.thresholds.dpmt import dpmt_frontier, search_ew_dpmt
+from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import conclude
 from onward.thresholds.grid import build_grid
-from onward.thresholds.mist import search_mist
-from onward.thresholds.single import search_single
+from tools.testbeds.boundary_searches import search_ew_dpmt, search_mist, search_single
 
 
 def random_split(rng, smooth=False):

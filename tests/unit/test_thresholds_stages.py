@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, read_json, read_table, write_arrays, write_json, write_table, write_text
+from onward.artifacts import (
+    Layout,
+    StoredFiles,
+    read_json,
+    read_table,
+    write_arrays,
+    write_json,
+    write_table,
+    write_text,
+)
 from onward.errors import ArtifactError, DataError, InfeasibleTargetError
 from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
@@ -17,9 +26,9 @@ from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer, feature_matrix
 from onward.params import read_params
 from onward.stages import calibrate_uncertainty, fit_thresholds
-from onward.stages.trained_model import read_doubt
 from onward.thresholds.policy import Policy
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.calibration import MonotoneCalibrator
+from onward.uncertainty.uncertainty_model import UncertaintyModel
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = read_params(ROOT / "params.yaml")
@@ -143,8 +152,8 @@ def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_auto_takes_one_cut_unless_doubt_pays_and_the_policy_says_so(shop, monkeypatch, pays):
-    answer = fit_thresholds.ask_doubt
-    monkeypatch.setattr(fit_thresholds, "ask_doubt", lambda *examples: replace(answer(*examples), yes=pays))
+    answer = fit_thresholds.diagnose_uncertainty
+    monkeypatch.setattr(fit_thresholds, "diagnose_uncertainty", lambda *examples: replace(answer(*examples), yes=pays))
     fit_thresholds.run(shop, params(search="auto"))
     policy, question = (read_json(shop.thresholds / f"{name}.json") for name in ("policy", "question"))
     assert (policy["search"], policy["search_asked"]) == ("ew_dpmt" if pays else "single", "auto")
@@ -175,7 +184,7 @@ def test_other_targets_a_band_and_a_certificate_reach_the_policy(shop):
 @pytest.mark.parametrize("calibrator", ["platt", "beta", "histogram"])
 def test_every_calibrator_is_read_back_as_one_map(shop, tmp_path, calibrator):
     other = calibrated(shop, tmp_path, calibrator=calibrator)
-    read = IsotonicCalibrator.from_dict(read_json(other.uncertainty / "calibrator.json"))
+    read = MonotoneCalibrator.from_dict(read_json(other.uncertainty / "calibrator.json"))
     scores = read_table(other.uncertainty / "scores.parquet")
     assert read.apply(scores["score"]) == pytest.approx(scores["probability"].to_numpy())
     assert read_json(other.metrics / "calibration.json")["threshold_split"]["all"]["pcoc"] == pytest.approx(1, abs=0.3)
@@ -215,7 +224,8 @@ def test_another_source_of_spread_changes_levels_and_nothing_else(shop, tmp_path
     same = ["impression", "customer", "split", "score", "probability"]
     pd.testing.assert_frame_equal(after[same], before[same])
     assert (after["uncertainty"] != before["uncertainty"]).all()
-    assert read_doubt(tmp_path / "artifacts" / "uncertainty").levels.count == after["level"].max() + 1
+    fitted = UncertaintyModel.from_files(StoredFiles(tmp_path / "artifacts" / "uncertainty"))
+    assert fitted.levels.count == after["level"].max() + 1
 
 
 def test_training_customers_calibrate_too_but_are_not_reported(shop, tmp_path):

@@ -7,14 +7,13 @@ import pytest
 
 from onward.errors import DataError
 from onward.thresholds.comparison import compare_searches
-from onward.thresholds.dpmt import dpmt_frontier, search_ew_dpmt
+from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import conclude
-from onward.thresholds.gmt import gmt_frontier, search_gmt
+from onward.thresholds.gmt import gmt_frontier
 from onward.thresholds.grid import build_common_grid, build_grid
-from onward.thresholds.mist import search_mist
-from onward.thresholds.single import search_single
 from onward.thresholds.target import Target
-from onward.thresholds.vw_dpmt import search_vw_dpmt, vw_dpmt_frontier
+from onward.thresholds.vw_dpmt import vw_dpmt_frontier
+from tools.testbeds.boundary_searches import search_ew_dpmt, search_gmt, search_mist, search_single, search_vw_dpmt
 
 TARGETS = [
     Target("precision", 0.3), Target("precision", 0.6), Target("precision", 0.85),

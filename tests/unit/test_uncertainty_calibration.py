@@ -5,36 +5,36 @@ import pandas as pd
 import pytest
 
 from onward.errors import DataError
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.expected_labels import look_up_expected
 
 
 def test_pools_what_breaks_the_order():
-    calibrator = IsotonicCalibrator.fit([0.1, 0.2, 0.3, 0.4], [0.1, 0.4, 0.2, 0.9])
+    calibrator = MonotoneCalibrator.fit([0.1, 0.2, 0.3, 0.4], [0.1, 0.4, 0.2, 0.9])
     assert calibrator.apply([0.1, 0.2, 0.3, 0.4]) == pytest.approx([0.1, 0.3, 0.3, 0.9])
 
 
 def test_weights_count_as_repeated_rows():
-    weighted = IsotonicCalibrator.fit([0.1, 0.2, 0.3], [0, 1, 0], [1, 1, 3])
-    repeated = IsotonicCalibrator.fit([0.1, 0.2, 0.3, 0.3, 0.3], [0, 1, 0, 0, 0])
+    weighted = MonotoneCalibrator.fit([0.1, 0.2, 0.3], [0, 1, 0], [1, 1, 3])
+    repeated = MonotoneCalibrator.fit([0.1, 0.2, 0.3, 0.3, 0.3], [0, 1, 0, 0, 0])
     assert weighted.apply([0.1, 0.2, 0.3]) == pytest.approx(repeated.apply([0.1, 0.2, 0.3]))
 
 
 def test_a_split_label_equals_two_weighted_rows():
-    soft = IsotonicCalibrator.fit([0.1, 0.2, 0.5], [0.3, 0.7, 0.5])
-    rows = IsotonicCalibrator.fit([0.1, 0.1, 0.2, 0.2, 0.5, 0.5], [1, 0, 1, 0, 1, 0], [0.3, 0.7, 0.7, 0.3, 0.5, 0.5])
+    soft = MonotoneCalibrator.fit([0.1, 0.2, 0.5], [0.3, 0.7, 0.5])
+    rows = MonotoneCalibrator.fit([0.1, 0.1, 0.2, 0.2, 0.5, 0.5], [1, 0, 1, 0, 1, 0], [0.3, 0.7, 0.7, 0.3, 0.5, 0.5])
     assert soft.apply([0.1, 0.2, 0.5]) == pytest.approx(rows.apply([0.1, 0.2, 0.5]))
 
 
 def test_never_claims_certainty_and_is_flat_outside():
-    calibrator = IsotonicCalibrator.fit([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1])
+    calibrator = MonotoneCalibrator.fit([0.1, 0.2, 0.3, 0.4], [0, 0, 1, 1])
     low, high = calibrator.apply([-5.0, 5.0])
     assert low == pytest.approx(0.1)
     assert high == pytest.approx(0.9)
 
 
 def test_interval_encloses_the_probability_and_closes_without_doubt():
-    calibrator = IsotonicCalibrator.fit(np.linspace(0.01, 0.9, 50), np.linspace(0.0, 0.5, 50))
+    calibrator = MonotoneCalibrator.fit(np.linspace(0.01, 0.9, 50), np.linspace(0.0, 0.5, 50))
     score = np.array([0.05, 0.3, 0.6])
     low, high = calibrator.interval(score, [0.5, 0.5, 0.0])
     middle = calibrator.apply(score)
@@ -45,8 +45,8 @@ def test_interval_encloses_the_probability_and_closes_without_doubt():
 
 
 def test_survives_json():
-    calibrator = IsotonicCalibrator.fit([0.1, 0.2, 0.3], [0.0, 0.4, 0.7])
-    again = IsotonicCalibrator.from_dict(json.loads(json.dumps(calibrator.to_dict())))
+    calibrator = MonotoneCalibrator.fit([0.1, 0.2, 0.3], [0.0, 0.4, 0.7])
+    again = MonotoneCalibrator.from_dict(json.loads(json.dumps(calibrator.to_dict())))
     assert again == calibrator
 
 
@@ -60,12 +60,12 @@ def test_survives_json():
 )
 def test_degenerate_splits_are_refused_with_a_remedy(score, label, words):
     with pytest.raises(DataError, match=words) as caught:
-        IsotonicCalibrator.fit(score, label)
+        MonotoneCalibrator.fit(score, label)
     assert "splits.calibrate" in str(caught.value)
 
 
 def test_only_positives_still_calibrate():
-    calibrator = IsotonicCalibrator.fit([0.1, 0.2], [1.0, 1.0])
+    calibrator = MonotoneCalibrator.fit([0.1, 0.2], [1.0, 1.0])
     assert (calibrator.apply([0.15]) < 1).all()
 
 
@@ -74,7 +74,7 @@ def test_only_positives_still_calibrate():
 )
 def test_knots_that_are_no_rising_map_are_refused(x, y):
     with pytest.raises(DataError, match="non-decreasing"):
-        IsotonicCalibrator(x, y)
+        MonotoneCalibrator(x, y)
 
 
 def test_expected_labels_come_by_impression():

@@ -5,9 +5,9 @@ import pytest
 from scipy.special import expit, logit
 
 from onward.errors import DataError
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.metrics.calibration import summarise_calibration
+from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.calibrators import FITS, fit_beta, fit_histogram, fit_platt
-from onward.uncertainty.reliability import debiased_ece, summarise_calibration
 
 
 def drawn(n=40_000, seed=1):
@@ -53,7 +53,7 @@ def test_weights_count_as_repeated_rows_and_json_keeps_all(name):
     weighted = FITS[name](score, label, copies)
     repeated = FITS[name](np.repeat(score, copies), np.repeat(label, copies))
     assert weighted.apply(score) == pytest.approx(repeated.apply(score), abs=1e-4)
-    assert IsotonicCalibrator.from_dict(json.loads(json.dumps(weighted.to_dict()))) == weighted
+    assert MonotoneCalibrator.from_dict(json.loads(json.dumps(weighted.to_dict()))) == weighted
 
 
 @pytest.mark.parametrize("name", ["platt", "beta", "histogram"])
@@ -61,22 +61,3 @@ def test_weights_count_as_repeated_rows_and_json_keeps_all(name):
 def test_what_cannot_be_calibrated_is_refused(name, score, label):
     with pytest.raises(DataError, match=r"need 2 scores and a positive; enlarge splits\.calibrate"):
         FITS[name](score, label)
-
-
-@pytest.mark.statistical
-def test_a_perfect_probability_has_no_debiased_error_and_a_wrong_one_keeps_it():
-    plain, mended, wrong = [], [], []
-    for seed in range(60):
-        rng = np.random.default_rng([seed, 3])
-        truth = rng.uniform(0.02, 0.4, 2000)
-        label = (rng.random(2000) < truth) * 1.0
-        plain.append(summarise_calibration(truth, label).ece)
-        mended.append(debiased_ece(truth, label))
-        wrong.append(debiased_ece(truth * 0.7, label))
-    assert np.mean(plain) > 0.015
-    assert abs(np.mean(np.sign(mended) * np.square(mended))) < 0.1 * np.mean(plain) ** 2
-    assert np.mean(wrong) == pytest.approx(0.3 * np.sqrt(0.21**2 + 0.38**2 / 12), abs=0.004)
-
-
-def test_nothing_has_no_error():
-    assert debiased_ece(np.zeros(0), np.zeros(0)) == 0.0

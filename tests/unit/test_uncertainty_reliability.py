@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from onward.uncertainty.reliability import (
-    calibration_by_level,
-    reliability_table,
-    summarise_calibration,
-    wilson_interval,
-)
+from onward.metrics.calibration import calibration_by_level, reliability_table, summarise_calibration
+from onward.metrics.intervals import wilson_interval
 
 
 def test_nll_equals_the_textbook_formula():

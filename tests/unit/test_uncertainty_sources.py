@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from onward.model.dropout_head import DropoutHead
 from onward.uncertainty.evidential import EvidentialBeta
-from onward.uncertainty.sources import DropoutPasses, HeadEnsemble, Scored
+from onward.uncertainty.sources import HeadEnsemble, Scored
 from onward.uncertainty.spread import summarise_heads
 from onward.uncertainty.venn_abers import VennAbersWidth
 
@@ -91,31 +90,3 @@ def test_a_class_of_evidence_with_fewer_examples_gets_its_own_width():
     smooth = np.abs(np.diff(flat.uncertainty(rows)[order]))
     jumpy = np.abs(np.diff(grouped.uncertainty(rows)[order]))
     assert jumpy.mean() > smooth.mean()  # no longer a function of the score alone
-
-
-def learnt(seed=0):
-    rng = np.random.default_rng(4)
-    values = rng.normal(size=(6000, 3)).astype(np.float32)
-    values[rng.random(values.shape) < 0.1] = np.nan
-    chance = 1.0 / (1.0 + np.exp(-2.0 * np.nan_to_num(values[:, 0]) + 2.0))
-    label = (rng.random(6000) < chance) * 1.0
-    return values, chance, DropoutHead.train(values, label, np.ones(6000), epochs=15, batch=256, seed=seed)
-
-
-def test_dropout_passes_learn_disagree_and_repeat():
-    values, chance, head = learnt()
-    passes = head.predict(values, 20, seed=1)
-    assert passes.shape == (6000, 20)
-    assert np.corrcoef(passes.mean(axis=1), chance)[0, 1] > 0.9
-    assert (head.predict(values, 20, seed=1) == passes).all()
-    assert (passes.std(axis=1) > 0).all()
-    _, _, again = learnt()
-    assert np.allclose(again.predict(values[:50], 3, seed=1), head.predict(values[:50], 3, seed=1), atol=1e-6)
-
-
-def test_dropout_is_one_of_the_sources():
-    values, _, head = learnt()
-    blank = world(pairs=1, shown=6000)[0]
-    rows = Scored(blank.heads, blank.score, blank.pair, blank.evidence, blank.place, values)
-    spread = DropoutPasses(head, passes=5).fit(rows, blank.score).uncertainty(rows)
-    assert (spread == summarise_heads(head.predict(values, 5))[1]).all()

@@ -1,1 +1,1 @@
-"""Every day: log what the version in use decides, and look at what became of it. Files in, files out."""
+"""Every day: log what the version in use decides, and assess it by what became of it. Files in, files out."""

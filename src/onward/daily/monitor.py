@@ -1,7 +1,6 @@
-"""Look at a version in use as of a day, and keep the look as one folder."""
+"""Assess a version as of a day, and keep the assessment as one folder."""
 
-import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,44 +8,51 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from onward.artifacts import read_json, replacing_directory, write_json, write_table
+from onward.artifacts import replacing_directory, write_json, write_table
 from onward.daily.places import ReadEvents, read_events
+from onward.deployment.registry import Registry
 from onward.errors import DataError, MonitoringError
+from onward.monitoring.assessment import (
+    AssessmentSettings,
+    assess,
+    daily_table,
+    failed_document,
+    verdict_document,
+)
 from onward.monitoring.decision_log import check_schema, logged_days
-from onward.monitoring.joined import join
-from onward.monitoring.look import LookSettings, daily_table, failure, judge, verdict
+from onward.monitoring.event_join import join_events
 from onward.params import Params
 
 # Longer ago, and a year's seasons are compared with each other.
 _HISTORY_DAYS = 140
 
 
-def look_place(folder: Path, version: int, as_of: date) -> Path:
-    """Folder of one look."""
+def assessment_folder(folder: Path, version: int, as_of: date) -> Path:
+    """Folder of one assessment."""
     return folder / f"version={version}" / f"as_of={as_of.isoformat()}"
 
 
-def look(
+def assess_version(
     root: Path,
     params: Params,
     version: int,
     decisions: Path,
-    looks: Path,
+    assessments: Path,
     as_of: date,
     *,
     replaced: bool = False,
     read: ReadEvents = read_events,
 ) -> dict[str, Any]:
-    """Judge a version as of a day, and write the look; the same day again gives the same bytes.
+    """Assess a version as of a day, and write what was found; the same day again gives the same bytes.
 
-    A look that cannot be computed is written too, as failed with its reason.
+    An assessment that cannot be computed is written too, as failed with its reason.
 
     Args:
         root: of the project.
         params: of the source and the monitor.
         version: whose decisions.
         decisions: folder of the decision log.
-        looks: folder of the looks.
+        assessments: folder of the assessments.
         as_of: the first day that is not known.
         replaced: the version no longer decides; its log may end before as_of, and its labels go on to mature.
         read: how conversions and engagements are read.
@@ -55,51 +61,52 @@ def look(
         What verdict.json holds.
     """
     facts = {"source": params.run.source, "version": version}
-    settings = LookSettings(params.monitoring.confidence, params.monitoring.current_days, params.monitoring.tolerance)
-    table = None
+    settings = AssessmentSettings(**params.monitoring.model_dump())
+    daily = None
     try:
         files = logged_files(decisions, version, as_of, replaced=replaced)
         events = read(root, params, files[0][0], as_of)
-        found = judge(join(files, events, as_of, params.run.attribution_days, params.run.threads), settings)
-        said, table = verdict(found, facts), daily_table(found, settings)
+        statistics = join_events(files, events, as_of, params.run.attribution_days, params.run.threads)
+        assessment = assess(statistics, settings)
+        verdict = verdict_document(assessment, facts)
+        daily = daily_table(assessment, settings)
     except (MonitoringError, DataError) as error:
-        said = failure(as_of, facts, str(error))
-    with replacing_directory(look_place(looks, version, as_of)) as folder:
-        write_json(folder / "verdict.json", said)
-        if table is not None:
-            days = pa.array(table["day"], pa.date32())
-            arrow = pa.Table.from_pandas(table.drop(columns="day"), preserve_index=False)
-            write_table(folder / "daily.parquet", arrow.add_column(0, "day", days))
-    return said
+        verdict = failed_document(as_of, facts, str(error))
+    with replacing_directory(assessment_folder(assessments, version, as_of)) as folder:
+        write_json(folder / "verdict.json", verdict)
+        if daily is not None:
+            write_table(folder / "daily.parquet", daily)
+    return verdict
 
 
 def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = False) -> list[tuple[date, str]]:
-    """Day and path of the files that a look reads.
+    """Day and path of the files that an assessment reads.
 
     Raises:
         MonitoringError: there is none, a day is missing, or a file does not hold decisions.
     """
     names = (path.relative_to(folder).as_posix() for path in folder.glob("day=*/version=*.parquet"))
-    found = logged_days(names, version)
-    known = {day: folder / name for day, name in found.items() if as_of - timedelta(days=_HISTORY_DAYS) <= day < as_of}
-    if not known:
+    first_kept = as_of - timedelta(days=_HISTORY_DAYS)
+    logged = {day: folder / name for day, name in logged_days(names, version).items() if first_kept <= day < as_of}
+    if not logged:
         raise MonitoringError(
             f"no data: {folder} holds no decision of version {version} before {as_of}; run `onward score --day …`"
         )
-    first, end = min(known), max(known) + timedelta(days=1) if replaced else as_of
-    gaps = [day for number in range((end - first).days) if (day := first + timedelta(days=number)) not in known]
+    first = min(logged)
+    end = max(logged) + timedelta(days=1) if replaced else as_of
+    gaps = [day for number in range((end - first).days) if (day := first + timedelta(days=number)) not in logged]
     if gaps:
         raise MonitoringError(
             f"no data: {len(gaps)} days of version {version} are not in the decision log, the first {gaps[0]}; "
             f"run `onward score --day {gaps[0]} --to {gaps[-1]}`"
         )
-    for path in known.values():
+    for path in logged.values():
         try:
             schema = pq.read_schema(path)
         except (pa.ArrowException, OSError) as error:
             raise MonitoringError(f"decision log: {path} is not Parquet ({error}); restore it") from error
         check_schema(path.relative_to(folder).as_posix(), schema)
-    return [(day, str(path)) for day, path in known.items()]
+    return [(day, str(path)) for day, path in logged.items()]
 
 
 def still_maturing(folder: Path, version: int, as_of: date, window_days: int) -> list[int]:
@@ -113,14 +120,14 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
         as_of: the first day that is not known.
         window_days: W.
     """
-    # What was shown late on a day has matured a window and a day after it began: then comes the last look.
+    # What was shown late on a day has matured a window and a day after it began: then comes the last assessment.
     first = as_of - timedelta(days=window_days + 1)
-    found = {decided for day, decided in _logged(folder) if first <= day < as_of}
-    return sorted(found - {version})
+    decided = {number for day, number in _logged(folder) if first <= day < as_of}
+    return sorted(decided - {version})
 
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
-    """Return the first day that a look at one of these versions reads, as_of where there is none."""
+    """Return the first day that an assessment of one of these versions reads, as_of where there is none."""
     since = as_of - timedelta(days=_HISTORY_DAYS)
     return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
 
@@ -131,21 +138,13 @@ def _logged(folder: Path) -> Iterator[tuple[date, int]]:
         yield date.fromisoformat(path.parent.name.partition("=")[2]), int(path.stem.partition("=")[2])
 
 
-def latest_look(looks: Path, version: int) -> Mapping[str, Any] | None:
-    """The latest verdict on a version, or None."""
-    found = sorted((looks / f"version={version}").glob("as_of=*/verdict.json")) if looks.is_dir() else []
-    return read_json(found[-1]) if found else None
-
-
-def version_in_use(root: Path) -> int:
+def version_in_use(registry: Registry) -> int:
     """Number of the champion.
 
     Raises:
         MonitoringError: nothing is deployed.
     """
-    from onward.deployment.registry import Registry
-
-    champion = Registry.of(os.environ, root / "mlruns").champion()
+    champion = registry.champion()
     if champion is None:
         raise MonitoringError("nothing is deployed, so nothing can be watched; run the pipeline, see `onward status`")
     return champion.number

@@ -1,31 +1,33 @@
-"""Act on a look, and show it: the rules decide, the page says so, Evidently keeps the figures."""
+"""Act on an assessment, and show it: the rules decide, the page says so, Evidently keeps the figures."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from onward.artifacts import read_text, write_text
-from onward.daily.watched import Watched
+from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
-from onward.monitoring.alerts import Decision, Rules, Seen, decide, parse_rules
-from onward.monitoring.daily_series import Series, level_series
-from onward.monitoring.oncall_page import Change, OncallContent, headline, render_oncall
+from onward.monitoring.alerts import Decision, Findings, Rules, decide, parse_rules
+from onward.monitoring.daily_series import BEFORE_USE, DayFigures, Series, day_figures, level_series
+from onward.reporting.oncall_page import Change, Links, OncallContent, headline, render_oncall
 
-ALERTS, PANELS, RUNBOOK = "monitoring/alerts.yaml", "monitoring/panels.yaml", "monitoring/runbook.md"
+ALERTS = "monitoring/alerts.yaml"
+PANELS = "monitoring/panels.yaml"
+RUNBOOK = "monitoring/runbook.md"
 _MOST_CHANGES = 12
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What acting and showing need: the project with its rules, the looks, and the registry."""
+class MonitoredProject:
+    """What acting and showing need: the project with its rules, the assessments, and the registry."""
 
     project: Path
-    watched: Watched
+    history: AssessmentHistory
     registry: Registry
 
     def in_use(self) -> Version:
@@ -43,91 +45,108 @@ class Watch:
         """Return the rules of alerts.yaml."""
         return parse_rules(_definition(self.project, ALERTS), ALERTS)
 
-    def judge(self, verdict: Mapping[str, Any], champion: Version, rules: Rules) -> Decision:
+    def decide(self, verdict: Mapping[str, Any], champion: Version, rules: Rules) -> Decision:
         """Say what to do about a verdict on the version in use.
 
         Raises:
             MonitoringError: the verdict is about another version.
         """
-        daily = self.watched.daily(champion.number)
         # By the log's clock, which in a replay of the past is years behind the registry's.
-        deployed: date | None = None if daily is None else daily["day"].min().date()
-        seen = Seen.of(verdict, deployed, champion.replaced)
-        if seen.version != champion.number:
+        findings = Findings.of(verdict, self.history.first_decided(champion.number), champion.replaced)
+        if findings.version != champion.number:
             raise MonitoringError(
-                f"act: the look of {seen.as_of} judged version {seen.version}, in use is version {champion.number}; "
-                "look again with `onward monitor`"
+                f"act: the assessment of {findings.as_of} is of version {findings.version}, in use is version "
+                f"{champion.number}; assess again with `onward monitor`"
             )
-        return decide(rules, seen, self.watched.taken())
+        return decide(rules, findings, self.history.past_actions())
 
 
-def act(watch: Watch, said: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Decide what to do about a look, and keep the decision.
+def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Decide what to do about an assessment, and keep the decision.
 
     Args:
-        watch: see there.
-        said: what `onward monitor` printed, or None for the last look at the version in use.
+        monitored: the project.
+        printed: what `onward monitor` printed, or None for the last assessment of the version in use.
 
     Returns:
         What an alarm needs: version, as_of, verdict, level, since, reason, and action, wanted, rule, why, run_from.
     """
-    champion = watch.in_use()
-    verdict = _whole(watch, champion, said)
-    decision = watch.judge(verdict, champion, watch.rules())
-    watch.watched.record(champion.number, date.fromisoformat(verdict["as_of"]), decision)
+    champion = monitored.in_use()
+    verdict = _whole_verdict(monitored.history, champion, printed)
+    decision = monitored.decide(verdict, champion, monitored.rules())
+    monitored.history.record(champion.number, date.fromisoformat(verdict["as_of"]), decision)
     return {
         **{name: verdict.get(name) for name in ("version", "as_of", "verdict", "cause", "level", "since", "reason")},
-        "action": decision.action, "wanted": decision.wanted, "rule": decision.rule, "why": decision.why,
+        "action": decision.action,
+        "wanted": decision.wanted,
+        "rule": decision.rule,
+        "why": decision.why,
         "run_from": "fit_thresholds" if decision.action == "refit_thresholds" else None,
-    }  # fmt: skip
+    }
 
 
-def parse_look(text: str) -> Mapping[str, Any]:
+def parse_verdict(text: str) -> Mapping[str, Any]:
     """Read what `onward monitor` printed last.
 
     Raises:
         MonitoringError: it is not one JSON object.
     """
     try:
-        said = json.loads(text)
+        verdict = json.loads(text)
     except json.JSONDecodeError as error:
-        raise MonitoringError(f"act: standard input is not JSON ({error}); pass on the last line of the look") from None
-    if not isinstance(said, dict):
+        raise MonitoringError(
+            f"act: standard input is not JSON ({error}); pass on the last line of `onward monitor`"
+        ) from None
+    if not isinstance(verdict, dict):
         raise MonitoringError("act: standard input is not a JSON object; pass on the last line of `onward monitor`")
-    return said
+    return verdict
 
 
-def show(watch: Watch, page: Path, airflow: str | None) -> str:
-    """Write the page for on-call about the last look at the version in use, and return its headline."""
-    champion, rules = watch.in_use(), watch.rules()
-    look = watch.watched.last(champion.number)
-    decision = watch.judge(look.verdict, champion, rules)
-    before = None if champion.replaced is None else watch.registry.version(champion.replaced)
+def write_page(monitored: MonitoredProject, page: Path, links: Links) -> str:
+    """Write the page for on-call about the last assessment of the version in use, and return its headline."""
+    champion = monitored.in_use()
+    rules = monitored.rules()
+    last = monitored.history.last(champion.number)
+    decision = monitored.decide(last.verdict, champion, rules)
+    before = None if champion.replaced is None else monitored.registry.version(champion.replaced)
+    acted = [action for action in monitored.history.past_actions() if action.action not in {"wait", "none"}]
     content = OncallContent(
-        verdict=look.verdict, decision=decision, rule=rules.rule(decision.rule),
-        series=_series(watch.watched, [before, champion]), changes=_changes(watch.registry.versions()),
-        taken=[each for each in watch.watched.taken() if each.action not in {"wait", "none"}][:-_MOST_CHANGES:-1],
-        facts=champion.tags, facts_before=None if before is None else before.tags,
-        runbook=_definition(watch.project, RUNBOOK), airflow=airflow,
-    )  # fmt: skip
+        verdict=last.verdict,
+        decision=decision,
+        rule=rules.rule(decision.rule),
+        series=_series(monitored.history, last, before),
+        changes=_changes(monitored.registry.versions()),
+        taken=acted[:-_MOST_CHANGES:-1],
+        facts=champion.tags,
+        facts_before=None if before is None else before.tags,
+        runbook=_definition(monitored.project, RUNBOOK),
+        before_use=last.before_use,
+        links=links,
+    )
     write_text(page, render_oncall(content))
-    return headline(look.verdict)
+    return headline(last.verdict)
 
 
-def publish(watch: Watch, workspace: Path) -> int:
-    """Bring the Evidently workspace up to date with all looks; return how many days are new or have changed."""
-    from onward.monitoring.daily_series import day_figures
-    from onward.monitoring.evidently_report import publish_days
-    from onward.monitoring.panels import parse_panels
+@dataclass(frozen=True)
+class PublishedDays:
+    """What came of publishing: how many days are new or have changed, and the dashboard's path in Evidently's UI."""
 
-    panels = parse_panels(_definition(watch.project, PANELS), PANELS)
-    figures = {}
-    for version in watch.watched.versions():
-        daily = watch.watched.daily(version)
-        if daily is not None:
-            looks = watch.watched.of_version(version)
-            figures[version] = day_figures(daily, {look.last_day: look.verdict for look in looks})
-    return publish_days(figures, panels, workspace) if figures else 0
+    changed: int
+    dashboard: str
+
+
+def publish(monitored: MonitoredProject, workspace: Path) -> PublishedDays:
+    """Bring the Evidently workspace up to date; the first assessment is drawn until there is a daily one."""
+    from onward.reporting.evidently_pages import publish_days
+    from onward.reporting.panels import parse_panels
+
+    panels = parse_panels(_definition(monitored.project, PANELS), PANELS)
+    history = monitored.history
+    figures = {f"version {version}": _figures(history, version) for version in history.watched_versions()}
+    if not figures:
+        champion = monitored.in_use().number
+        figures[f"version {champion}{BEFORE_USE}"] = _figures(history, champion)
+    return PublishedDays(*publish_days(figures, panels, workspace))
 
 
 def _definition(project: Path, name: str) -> str:
@@ -136,32 +155,43 @@ def _definition(project: Path, name: str) -> str:
     return read_text(project / name)
 
 
-def _whole(watch: Watch, champion: Version, said: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """Return the whole verdict of the look that was said, from its folder if it lies there."""
-    if said is None:
-        return watch.watched.last(champion.number).verdict
-    for look in watch.watched.of_version(champion.number):
-        if said.get("version") == look.version and said.get("as_of") == look.as_of.isoformat():
-            return look.verdict
-    return said
+def _figures(history: AssessmentHistory, version: int) -> DayFigures:
+    daily = history.daily(version)
+    if daily is None:
+        return {}
+    return day_figures(daily, {stored.last_day: stored.verdict for stored in history.of_version(version)})
 
 
-def _series(watched: Watched, versions: Sequence[Version | None]) -> tuple[Series, ...]:
-    found: list[Series] = []
-    for version in versions:
-        daily = None if version is None else watched.daily(version.number)
-        if version is not None and daily is not None:
-            found.extend(level_series(daily, version.number))
-    return tuple(found)
+def _whole_verdict(
+    history: AssessmentHistory, champion: Version, printed: Mapping[str, Any] | None
+) -> Mapping[str, Any]:
+    """Return the whole verdict of the assessment that was printed, from its folder if it lies there."""
+    if printed is None:
+        return history.last(champion.number).verdict
+    for stored in history.of_version(champion.number):
+        if printed.get("version") == stored.version and printed.get("as_of") == stored.as_of.isoformat():
+            return stored.verdict
+    return printed
 
 
-def _changes(versions: Sequence[Version]) -> list[Change]:
-    told = [(event, version.number) for version in versions for event in events(version.tags)]
+def _series(history: AssessmentHistory, last: StoredAssessment, before: Version | None) -> tuple[Series, ...]:
+    # Before a version decides, its days are those of the version before it: drawn together they would overlap.
+    drawn = [last.version] if before is None or last.before_use else [before.number, last.version]
+    tables = {version: history.daily(version) for version in drawn}
+    return tuple(
+        series for version, daily in tables.items() if daily is not None for series in level_series(daily, version)
+    )
+
+
+def _changes(versions: tuple[Version, ...]) -> list[Change]:
+    dated = [(event, version.number) for version in versions for event in events(version.tags)]
+    latest = sorted(dated, key=lambda change: change[0].at, reverse=True)[:_MOST_CHANGES]
     return [
         Change(
-            event.at[:16].replace("T", " ") + " UTC",
-            f"Version {number} {'came into use' if event.what == PROMOTED else 'was rolled back'}",
-            event.reason.by, event.reason.text,
+            at=event.at[:16].replace("T", " ") + " UTC",
+            what=f"Version {number} {'came into use' if event.what == PROMOTED else 'was rolled back'}",
+            by=event.reason.by,
+            why=event.reason.text,
         )
-        for event, number in sorted(told, key=lambda each: each[0].at, reverse=True)[:_MOST_CHANGES]
-    ]  # fmt: skip
+        for event, number in latest
+    ]

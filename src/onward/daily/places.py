@@ -1,4 +1,4 @@
-"""Where the daily log and the looks lie, and what of a source they need."""
+"""What the daily log and the assessments need of a source."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
@@ -8,24 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from onward.choices import GRAPH_SOURCES
 from onward.data.contract import RawLog
 from onward.data.sources import read_source
 from onward.errors import MonitoringError
-from onward.params import GRAPH_SOURCES, Params
+from onward.params import Params
 
 Events = Mapping[str, str | pa.Table]
 ReadEvents = Callable[[Path, Params, date, date], Events]
 """As `read_events`."""
-
-
-def decisions_folder(environ: Mapping[str, str], root: Path) -> Path:
-    """The decision log: ONWARD_DECISIONS, else in the project."""
-    return Path(environ.get("ONWARD_DECISIONS") or root / "monitoring" / "decisions")
-
-
-def looks_folder(environ: Mapping[str, str], root: Path) -> Path:
-    """The looks: ONWARD_LOOKS, else in the project."""
-    return Path(environ.get("ONWARD_LOOKS") or root / "monitoring" / "looks")
 
 
 def midnight(day: date) -> datetime:
@@ -50,8 +41,10 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
             f"source {run.source} has no impressions, so there is nothing to score or to watch by day"
         )
     ends: Mapping[str, datetime] = {
-        "complete_journey": midnight(end) + run.window, "simulator": run.horizon, "parquet": midnight(end),
-    }  # fmt: skip
+        "complete_journey": midnight(end) + run.window,
+        "simulator": run.horizon,
+        "parquet": midnight(end),
+    }
     if run.source == "simulator" and midnight(end) > run.horizon:
         raise MonitoringError(
             f"source simulator ends on {run.horizon:%Y-%m-%d}, before {end}; move run.as_of, or write it to a folder"
@@ -85,7 +78,7 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
 
 
 def read_once(since: date) -> ReadEvents:
-    """`read_events` for versions that are looked at together: a source is read once, from the earliest day of all.
+    """`read_events` for versions that are assessed together: a source is read once, from the earliest day of all.
 
     What a version does not ask for does no harm: events are joined to decisions, which it has none of before its own.
     """

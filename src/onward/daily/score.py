@@ -55,14 +55,14 @@ def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first
         )
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     kept = tuple(day for day in days if (folder / place(day, version)).exists())
-    wanted = [day for day in days if day not in kept]
-    if not wanted:
+    missing = [day for day in days if day not in kept]
+    if not missing:
         return Scored({}, kept)
-    log = read_log(params, wanted[0], wanted[-1] + timedelta(days=1))
-    decided = decide_log(params, bundle, version, log, wanted[0], wanted[-1])
+    log = read_log(params, missing[0], missing[-1] + timedelta(days=1))
+    decided = decide_log(params, bundle, version, log, missing[0], missing[-1])
     rows = {}
     day_of = decided["time"].dt.date.to_numpy()
-    for day in wanted:
+    for day in missing:
         part = decided[day_of == day]
         write_table(folder / place(day, version), pa.Table.from_pandas(part, SCHEMA, preserve_index=False))
         rows[day] = len(part)
@@ -75,46 +75,66 @@ def decide_log(params: Params, bundle: Bundle, version: int, log: RawLog, first:
     Raises:
         DataError: too many of the log's rows are bad.
     """
-    end, threads = last + timedelta(days=1), params.run.threads
+    end = last + timedelta(days=1)
+    threads = params.run.threads
     # A source may read past `end`, to build its impressions; what lies there is cut off after validation.
     horizon = max(midnight(end), params.run.horizon) + params.run.window
     valid = validate(log, horizon, params.run.window, threads)
     refuse_excess(valid.counts, params.validation.max_quarantined_share)
     tables = {name: valid.tables[name].to_pandas() for name in ("products", "purchases", "impressions")}
-    shown, purchases = tables["impressions"], tables["purchases"]
+    shown = tables["impressions"]
+    purchases = tables["purchases"]
     shown = shown[(shown["shown_at"] >= midnight(first)) & (shown["shown_at"] < midnight(end))]
     shown = shown.sort_values(["shown_at", "impression_id"], kind="stable").reset_index(drop=True)
     purchases = purchases[purchases["purchased_at"] < midnight(end)]
     products = tables["products"].sort_values("product_id").reset_index(drop=True)
     if not len(shown):
-        return pd.DataFrame({field.name: pd.Series(dtype="datetime64[us]" if field.name == "time" else object)
-                             for field in SCHEMA})  # fmt: skip
+        return pd.DataFrame(
+            {field.name: pd.Series(dtype="datetime64[us]" if field.name == "time" else object) for field in SCHEMA}
+        )
     number = pd.Index(products["product_id"])
     customers = pd.Index(pd.concat([purchases["customer_id"], shown["customer_id"]]).unique())
     orders = pd.factorize(pd.MultiIndex.from_frame(purchases[["customer_id", "order_id"]]))[0]
     source, target = (number.get_indexer(shown[f"{side}_product_id"]) for side in ("source", "target"))
     features = build_features(
         pd.DataFrame({"product": np.arange(len(products)), "category": products["category"]}),
-        pd.DataFrame({
-            "customer": customers.get_indexer(purchases["customer_id"]), "order": orders,
-            "product": number.get_indexer(purchases["product_id"]), "purchased_at": purchases["purchased_at"],
-            # As data/identifiers.py stores them: training saw no more digits.
-            "quantity": purchases["quantity"].astype(np.float32), "amount": purchases["amount"].astype(np.float32),
-        }),
-        pd.DataFrame({
-            "impression": np.arange(len(shown)), "customer": customers.get_indexer(shown["customer_id"]),
-            "source": source, "target": target, "shown_at": shown["shown_at"],
-        }),
+        pd.DataFrame(
+            {
+                "customer": customers.get_indexer(purchases["customer_id"]),
+                "order": orders,
+                "product": number.get_indexer(purchases["product_id"]),
+                "purchased_at": purchases["purchased_at"],
+                # As data/identifiers.py stores them: training saw no more digits.
+                "quantity": purchases["quantity"].astype(np.float32),
+                "amount": purchases["amount"].astype(np.float32),
+            }
+        ),
+        pd.DataFrame(
+            {
+                "impression": np.arange(len(shown)),
+                "customer": customers.get_indexer(shown["customer_id"]),
+                "source": source,
+                "target": target,
+                "shown_at": shown["shown_at"],
+            }
+        ),
         shown[[name for name in shown.columns if name.startswith(CONTEXT_PREFIX)]],
         bundle.categories,
-    )  # fmt: skip
+    )
     decided = bundle.score(
-        features.frame.drop(columns="impression"), shown["source_product_id"].tolist(),
-        shown["target_product_id"].tolist(), threads=threads,
-    ).astype({"level": np.int8})[["score", "probability", "uncertainty", "level", "decision"]]  # fmt: skip
+        features.frame.drop(columns="impression"),
+        shown["source_product_id"].tolist(),
+        shown["target_product_id"].tolist(),
+        threads=threads,
+    ).astype({"level": np.int8})[["score", "probability", "uncertainty", "level", "decision"]]
     category = products["category"].fillna("").astype(str).str.split(CATEGORY_SEPARATOR).str[0].to_numpy()
-    return pd.DataFrame({
-        "impression": shown["impression_id"].astype(str), "customer": shown["customer_id"].astype(str),
-        "time": shown["shown_at"].astype("datetime64[us]"), **decided,
-        "category": category[target], "version": np.int32(version),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "impression": shown["impression_id"].astype(str),
+            "customer": shown["customer_id"].astype(str),
+            "time": shown["shown_at"].astype("datetime64[us]"),
+            **decided,
+            "category": category[target],
+            "version": np.int32(version),
+        }
+    )

@@ -88,7 +88,7 @@ def build_features(
         raise DataError(
             f"context: {len(context)} rows for {len(impressions)} impressions; pass one row per impression, in order"
         )
-    asked = _Impressions(
+    shown = _Impressions(
         impressions["customer"].to_numpy(np.int64),
         impressions["source"].to_numpy(np.int64),
         impressions["target"].to_numpy(np.int64),
@@ -103,20 +103,20 @@ def build_features(
     )
     paths = _category_paths(products)
     columns = {
-        **_customer(asked, bought),
-        **_products(asked, bought),
-        **_customer_and_product(asked, bought),
-        **_customer_and_category(asked, bought, paths.leaf_code),
-        "same_category": (paths.leaf_code[asked.source] == paths.leaf_code[asked.target]),
-        "same_department": (paths.top_code[asked.source] == paths.top_code[asked.target]),
-        "weekday": (asked.second // DAY_SECONDS + 3) % 7,  # 1970-01-01 was a Thursday; 0 is Monday
-        "hour": asked.second % DAY_SECONDS // 3600,
+        **_customer(shown, bought),
+        **_products(shown, bought),
+        **_customer_and_product(shown, bought),
+        **_customer_and_category(shown, bought, paths.leaf_code),
+        "same_category": (paths.leaf_code[shown.source] == paths.leaf_code[shown.target]),
+        "same_department": (paths.top_code[shown.source] == paths.top_code[shown.target]),
+        "weekday": (shown.second // DAY_SECONDS + 3) % 7,  # 1970-01-01 was a Thursday; 0 is Monday
+        "hour": shown.second % DAY_SECONDS // 3600,
     }
     texts = {
-        "cat_source_category": paths.leaf.take(asked.source),
-        "cat_target_category": paths.leaf.take(asked.target),
-        "cat_source_department": paths.top.take(asked.source),
-        "cat_target_department": paths.top.take(asked.target),
+        "cat_source_category": paths.leaf.take(shown.source),
+        "cat_target_category": paths.leaf.take(shown.target),
+        "cat_source_department": paths.top.take(shown.source),
+        "cat_target_department": paths.top.take(shown.target),
     }
     for name in (name for name in context.columns if name.startswith(CONTEXT_PREFIX)):
         coded = f"{CATEGORICAL_PREFIX}{name}"
@@ -137,7 +137,7 @@ def build_features(
     return FeatureTable(frame, fitted)
 
 
-def encode_categories(values: pd.Series, known: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
+def encode_categories(values: pd.Series, categories: list[str] | None = None) -> tuple[np.ndarray, list[str]]:
     """Code texts by position in a list of at most `MAX_CATEGORIES` values, since boosted trees like few.
 
     Fitting lists the values by how often they occur, then by name. If there are too many, the rare ones share the
@@ -145,7 +145,7 @@ def encode_categories(values: pd.Series, known: list[str] | None = None) -> tupl
 
     Args:
         values: texts, [n].
-        known: the list to apply; None fits it.
+        categories: the list to apply; None fits it.
 
     Returns:
         Codes, float32 [n], and the list.
@@ -153,18 +153,18 @@ def encode_categories(values: pd.Series, known: list[str] | None = None) -> tupl
     >>> encode_categories(pd.Series(["b", "a", "b", None]))
     (array([ 0.,  1.,  0., nan], dtype=float32), ['b', 'a'])
     """
-    codes, found = pd.factorize(values)
-    names = [str(value) for value in found]
-    if known is None:
+    codes, distinct = pd.factorize(values)
+    names = [str(value) for value in distinct]
+    if categories is None:
         counts = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
-        known = [name for _, name in sorted(zip([-count for count in counts], names, strict=True))]
-        if len(known) > MAX_CATEGORIES:
-            known = [*known[: MAX_CATEGORIES - 1], OTHER]
-    place = {name: code for code, name in enumerate(known)}
+        categories = [name for _, name in sorted(zip([-count for count in counts], names, strict=True))]
+        if len(categories) > MAX_CATEGORIES:
+            categories = [*categories[: MAX_CATEGORIES - 1], OTHER]
+    place = {name: code for code, name in enumerate(categories)}
     unseen = place.get(OTHER, np.nan)
     # factorize says -1 for a missing value, which picks the NaN at the end.
     table = np.array([place.get(name, unseen) for name in names] + [np.nan], np.float32)
-    return table[codes], list(known)
+    return table[codes], list(categories)
 
 
 def _category_paths(products: pd.DataFrame) -> _Categories:
@@ -176,13 +176,13 @@ def _category_paths(products: pd.DataFrame) -> _Categories:
     return _Categories(leaf, top, codes + 1, pd.factorize(top)[0] + 1)
 
 
-def _customer(asked: _Impressions, bought: _Purchases) -> _Columns:
+def _customer(shown: _Impressions, bought: _Purchases) -> _Columns:
     """How often, how recently and how much the customer buys."""
     orders = pd.DataFrame({"customer": bought.customer, "order": bought.order, "second": bought.second})
     # An order happens at its first line: lines that come later cannot move it.
     visits = orders.groupby(["customer", "order"], sort=False)["second"].min().reset_index()
     index = EventIndex.of(visits["customer"].to_numpy(), visits["second"].to_numpy())
-    past = index.before(asked.customer, asked.second)
+    past = index.before(shown.customer, shown.second)
     columns = {
         "customer_visits_28d": past.count(28),
         "customer_visits_90d": past.count(90),
@@ -191,24 +191,26 @@ def _customer(asked: _Impressions, bought: _Purchases) -> _Columns:
         "customer_days_since_earlier_visit": past.days_since_last(earlier_than_days=1),
         "customer_tenure_days": np.minimum(past.days_since_first(), _MAX_TENURE_DAYS),
     }
-    past = EventIndex.of(bought.customer, bought.second, bought.amounts).before(asked.customer, asked.second)
+    past = EventIndex.of(bought.customer, bought.second, bought.amounts).before(shown.customer, shown.second)
     for days in (1, 28):
         for name in ("items", "spend"):
             columns[f"customer_{name}_{days}d"] = past.total(name, days)
     return columns
 
 
-def _products(asked: _Impressions, bought: _Purchases) -> _Columns:
+def _products(shown: _Impressions, bought: _Purchases) -> _Columns:
     """How well source and target sell, and at what price."""
     index = EventIndex.of(bought.product, bought.second, bought.amounts)
-    target, source = index.before(asked.target, asked.second), index.before(asked.source, asked.second)
+    target = index.before(shown.target, shown.second)
+    source = index.before(shown.source, shown.second)
     columns = {
         "target_sales_7d": target.count(7),
         "target_sales_28d": target.count(28),
         "source_sales_28d": source.count(28),
     }
     for name, past in (("target", target), ("source", source)):
-        items, spend = past.total("items", 90), past.total("spend", 90)
+        items = past.total("items", 90)
+        spend = past.total("spend", 90)
         columns[f"{name}_price_90d"] = np.divide(spend, items, out=np.full(len(items), np.nan), where=items > 0)
     source_price = columns["source_price_90d"]
     columns["price_ratio_90d"] = np.divide(
@@ -217,12 +219,12 @@ def _products(asked: _Impressions, bought: _Purchases) -> _Columns:
     return columns
 
 
-def _customer_and_product(asked: _Impressions, bought: _Purchases) -> _Columns:
+def _customer_and_product(shown: _Impressions, bought: _Purchases) -> _Columns:
     """What the customer has had of these very products."""
-    products = 1 + max(int(ids.max(initial=0)) for ids in (bought.product, asked.source, asked.target))
+    products = 1 + max(int(ids.max(initial=0)) for ids in (bought.product, shown.source, shown.target))
     index = EventIndex.of(bought.customer * products + bought.product, bought.second)
-    target = index.before(asked.customer * products + asked.target, asked.second)
-    source = index.before(asked.customer * products + asked.source, asked.second)
+    target = index.before(shown.customer * products + shown.target, shown.second)
+    source = index.before(shown.customer * products + shown.source, shown.second)
     return {
         "target_purchases": target.count(),
         "target_days_since": target.days_since_last(),
@@ -231,12 +233,12 @@ def _customer_and_product(asked: _Impressions, bought: _Purchases) -> _Columns:
     }
 
 
-def _customer_and_category(asked: _Impressions, bought: _Purchases, category: np.ndarray) -> _Columns:
+def _customer_and_category(shown: _Impressions, bought: _Purchases, category: np.ndarray) -> _Columns:
     """What the customer has had of their categories."""
     categories = 1 + int(category.max(initial=0))
     index = EventIndex.of(bought.customer * categories + category[bought.product], bought.second)
-    target = index.before(asked.customer * categories + category[asked.target], asked.second)
-    source = index.before(asked.customer * categories + category[asked.source], asked.second)
+    target = index.before(shown.customer * categories + category[shown.target], shown.second)
+    source = index.before(shown.customer * categories + category[shown.source], shown.second)
     return {
         "target_category_28d": target.count(28),
         "target_category_90d": target.count(90),

@@ -144,7 +144,8 @@ def _number_customers(
 
 
 def _number_rest(connection: duckdb.DuckDBPyConnection, clocks: Clocks, test_split: str) -> None:
-    as_of, test = moment(clocks.as_of), f"split = '{test_split}'"
+    as_of = moment(clocks.as_of)
+    test = f"split = '{test_split}'"
     connection.execute(
         f"""
         create temp table coded_products as

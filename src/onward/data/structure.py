@@ -67,8 +67,8 @@ def _check_columns(contract: TableContract, schema: pa.Schema) -> None:
             raise DataError(f"{table}.{name!r}: holds {_one_line(kind)}, wanted numbers or text; cast it in the source")
 
 
-def _check_type(column: str, wanted: Kind, kind: pa.DataType) -> None:
-    if wanted == "time" and pt.is_timestamp(kind) and kind.tz is not None:
+def _check_type(column: str, expected: Kind, kind: pa.DataType) -> None:
+    if expected == "time" and pt.is_timestamp(kind) and kind.tz is not None:
         raise DataError(f"{column}: timestamps in time zone {kind.tz}; convert them to the shop's naive local time")
     fits = {
         "id": holds_text(kind) or pt.is_integer(kind),
@@ -77,8 +77,8 @@ def _check_type(column: str, wanted: Kind, kind: pa.DataType) -> None:
         "number": holds_numbers(kind) or holds_text(kind),
         "time": pt.is_timestamp(kind) or holds_text(kind),
     }
-    if not fits[wanted]:
-        raise DataError(f"{column}: holds {_one_line(kind)}, wanted {_WANTED[wanted]}; cast it in the source")
+    if not fits[expected]:
+        raise DataError(f"{column}: holds {_one_line(kind)}, wanted {_WANTED[expected]}; cast it in the source")
 
 
 def _one_line(kind: pa.DataType) -> str:

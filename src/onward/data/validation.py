@@ -57,7 +57,9 @@ def validate(log: RawLog, horizon: datetime, window: timedelta, threads: int) ->
         DataError: a table or a column is missing, superfluous, of the wrong type or empty.
     """
     refuse_broken_structure(log.tables)
-    tables, quarantine, counts = {}, {}, {}
+    tables = {}
+    quarantine = {}
+    counts = {}
     with session(threads) as connection:
         for contract in CONTRACT:
             raw = log.tables[contract.name]

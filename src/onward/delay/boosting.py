@@ -1,32 +1,17 @@
 """A boosted probability of a yes/no event, kept as text: the learner of this room's nuisances."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Inputs = npt.NDArray[np.float32]
+from onward.boosting import Boosting, Floats, Inputs, Trees, bin_rows, grow
 
 # Events are rare and rows are correlated (same customer, several clocks): few columns a tree and coarse bins
 # keep the trees from memorising, and halve the time.
 _COLUMN_SHARE = 0.4
 _BINS = 63
-
-
-@dataclass(frozen=True)
-class Boosting:
-    """How trees are grown; see params.yaml, section delay."""
-
-    iterations: int
-    learning_rate: float
-    leaves: int
-    min_rows_in_leaf: int
-    l2: float
-    seed: int
-    threads: int
 
 
 def fit_boosting(
@@ -42,41 +27,25 @@ def fit_boosting(
         inputs: [n, f]; categorical columns hold codes, missing values are NaN.
         event: [n].
         categorical: positions of the categorical columns.
-        boosting: how trees are grown.
+        boosting: how trees are grown; shares of columns, bins and categories are this function's.
         offset: log-odds [n] to start from; pass the same function of the inputs to `predict_boosting`.
     """
-    settings = {
-        "objective": "binary",
-        "learning_rate": boosting.learning_rate,
-        "num_leaves": boosting.leaves,
-        "min_data_in_leaf": boosting.min_rows_in_leaf,
-        "min_data_per_group": boosting.min_rows_in_leaf,
-        "lambda_l2": boosting.l2,
-        "cat_l2": boosting.l2,
-        "feature_fraction": _COLUMN_SHARE,
-        "max_bin": _BINS,
-        "seed": boosting.seed,
-        "num_threads": boosting.threads,
-        "deterministic": True,
-        "force_col_wise": True,
-        "feature_pre_filter": False,
-        "verbosity": -1,
-    }
-    # Columns go in by position: LightGBM refuses names with characters that an engagement kind may have.
-    data = lgb.Dataset(
-        inputs,
-        label=event.astype(np.float32),
-        init_score=offset,
-        categorical_feature=list(categorical),
-        params=settings,
+    coarse = replace(
+        boosting,
+        feature_share=_COLUMN_SHARE,
+        bins=_BINS,
+        drops_constant=False,
+        category_rows=boosting.min_rows_in_leaf,
+        category_l2=boosting.l2,
     )
-    text: str = lgb.train(settings, data, num_boost_round=boosting.iterations).model_to_string()
-    return text
+    # Columns go in by position: LightGBM refuses names with characters that an engagement kind may have.
+    binned = bin_rows(inputs, event.astype(np.float32), coarse, categorical=categorical, offset=offset)
+    return grow(binned, coarse).to_text()
 
 
 def predict_boosting(text: str, inputs: Inputs, threads: int, offset: Floats | None = None) -> Floats:
     """Predict P(event) [n] with the model that `fit_boosting` returned."""
     if not len(inputs):
         return np.zeros(0)
-    log_odds = np.asarray(lgb.Booster(model_str=text).predict(inputs, raw_score=True, num_threads=threads), np.float64)
+    log_odds = Trees.from_text(text).raw_score(inputs, threads)
     return 1.0 / (1.0 + np.exp(-(log_odds if offset is None else log_odds + offset)))

@@ -1,11 +1,9 @@
 """The contract of every estimator: from what is known of n examples to rows (example, label, weight).
 
-Two views of one log go in, the `Snapshot` at a clock and the `Stream` that an online learner was fed
-(`onward.delay.stream`); one form comes out. What a published method takes from the model in training is an argument
-of its own, an array [n], so that no estimator holds a model.
+What is known at a clock is a `Snapshot`. What a published method takes from the model in training is an argument of its
+own, an array [n], so that no estimator holds a model.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,18 +18,18 @@ class Snapshot:
     Attributes:
         observed: converted by the clock, [n].
         matured: the attribution window has passed, [n].
-        unfinished: z(x, a, e), the probability that an example not yet observed converts later, [n];
+        pending_probability: z(x, a, e), the probability that an example not yet observed converts later, [n];
             read only where neither observed nor matured.
-        blind: z(x, e), the same without the engagement a, [n]; read where z is.
-        arrival: G(x, e), the probability that a conversion of this example would be observed by now, [n];
+        pending_probability_without_engagement: z(x, e), the same without the engagement a, [n]; read where z is.
+        delay_cdf: G(x, e), the probability that a conversion of this example would be observed by now, [n];
             read only where observed and not matured, and by the guard and recalibration where not matured.
     """
 
     observed: npt.NDArray[np.bool_]
     matured: npt.NDArray[np.bool_]
-    unfinished: npt.NDArray[np.float64]
-    blind: npt.NDArray[np.float64]
-    arrival: npt.NDArray[np.float64]
+    pending_probability: npt.NDArray[np.float64]
+    pending_probability_without_engagement: npt.NDArray[np.float64]
+    delay_cdf: npt.NDArray[np.float64]
 
     @property
     def pending(self) -> npt.NDArray[np.bool_]:
@@ -43,9 +41,9 @@ class Snapshot:
         return Snapshot(
             self.observed[chosen],
             self.matured[chosen],
-            self.unfinished[chosen],
-            self.blind[chosen],
-            self.arrival[chosen],
+            self.pending_probability[chosen],
+            self.pending_probability_without_engagement[chosen],
+            self.delay_cdf[chosen],
         )
 
 
@@ -82,16 +80,3 @@ class Estimator(Protocol):
 
     def __call__(self, snapshot: Snapshot) -> LabelledRows:
         """Give the training rows of a snapshot."""
-
-
-def gather_rows(parts: Sequence[tuple[npt.NDArray[np.bool_], int, npt.NDArray[np.float64]]]) -> LabelledRows:
-    """Put rows of several kinds in order.
-
-    Args:
-        parts: for each kind: which of the n examples have such a row, its label, and the weights [n].
-    """
-    example = np.concatenate([np.flatnonzero(chosen) for chosen, _, _ in parts])
-    label = np.concatenate([np.full(int(chosen.sum()), label, np.int8) for chosen, label, _ in parts])
-    weight = np.concatenate([weight[chosen] for chosen, _, weight in parts])
-    order = np.lexsort((-label, example))
-    return LabelledRows(example[order], label[order], weight[order])

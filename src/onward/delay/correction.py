@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.delay.contract import LabelledRows, Snapshot
+from onward.delay.delay_shift import NO_SHIFT, DelayShift, apply_delay_shift, fit_delay_shift
 from onward.delay.estimators import choose_estimator
-from onward.delay.learning import Evidence, Lessons, delay_gap
+from onward.delay.learning import NuisanceModels, ObservedData, delay_gap
 from onward.delay.outcomes import Flags
 from onward.delay.plan import Plan
 from onward.delay.recalibration import UNCHANGED, Recalibration, apply_recalibration, comparable, fit_recalibration
-from onward.delay.tilt import NO_TILT, Tilt, apply_tilt, fit_tilt
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Correction:
     """Labels of the training window.
 
     Attributes:
-        row: positions of the window's impressions in the evidence, [n].
+        row: positions of the window's impressions in the data, [n].
         snapshot: what the estimator was told about all customers' impressions, guarded and recalibrated, [n].
         learners: which of them belong to customers that models may learn from, [n].
         rows: the estimator's training rows; their examples are positions in `row`, learners only.
         outcomes: impression, state, elapsed_days, expected_label, shown_at; [n] rows.
         plan: the estimator, and why.
-        tilt: what the guard found, `NO_TILT` where the plan has none.
+        delay_shift: what the guard found, `NO_SHIFT` where the plan has none.
         recalibration: what fresh examples changed, `UNCHANGED` where the plan has none.
     """
 
@@ -36,7 +36,7 @@ class Correction:
     rows: LabelledRows
     outcomes: pd.DataFrame
     plan: Plan
-    tilt: Tilt
+    delay_shift: DelayShift
     recalibration: Recalibration
 
     @property
@@ -49,70 +49,74 @@ class Correction:
 
 def expected_labels(snapshot: Snapshot) -> npt.NDArray[np.float64]:
     """1 or 0 where the label is settled, z where it is pending, [n]."""
-    return np.where(snapshot.observed, 1.0, np.where(snapshot.matured, 0.0, snapshot.unfinished))
+    return np.where(snapshot.observed, 1.0, np.where(snapshot.matured, 0.0, snapshot.pending_probability))
 
 
 def correct(
-    evidence: Evidence, lessons: Lessons, in_window: Flags, learners: Flags, plan: Plan, max_weight: float
+    data: ObservedData, nuisances: NuisanceModels, in_window: Flags, learners: Flags, plan: Plan, max_weight: float
 ) -> Correction:
     """Apply what history taught to the impressions `in_window`.
 
     Args:
-        evidence: what is known.
-        lessons: the fitted nuisances.
-        in_window: the impressions to correct, over the evidence.
-        learners: those whose customers models may learn from, over the evidence.
+        data: what is known.
+        nuisances: the fitted nuisances.
+        in_window: the impressions to correct, over the data.
+        learners: those whose customers models may learn from, over the data.
         plan: the estimator, one of `FOR_RUNS`, and what is done to the snapshot before it.
         max_weight: importance weights are clipped here.
 
     Raises:
         ParamsError: the estimator is not one for runs.
     """
-    known = evidence.outcomes
+    outcomes = data.outcomes
     row = np.flatnonzero(in_window)
-    mine = learners[row]
-    snapshot = look(evidence, lessons, row)
-    tilt, recalibration = NO_TILT, UNCHANGED
+    learning = learners[row]
+    snapshot = take_snapshot(data, nuisances, row)
+    delay_shift, recalibration = NO_SHIFT, UNCHANGED
     if plan.guards_delay:
-        fresh = row[snapshot.observed & ~snapshot.matured & mine]
-        tilt = fit_tilt(lessons.gap, delay_gap(evidence, lessons.arrival, fresh, known.elapsed_days[fresh]))
-        snapshot = apply_tilt(snapshot, tilt.exponent)
+        fresh = row[snapshot.observed & ~snapshot.matured & learning]
+        delay_shift = fit_delay_shift(
+            nuisances.gap, delay_gap(data, nuisances.delay_cdf, fresh, outcomes.elapsed_days[fresh])
+        )
+        snapshot = apply_delay_shift(snapshot, delay_shift.exponent)
     if plan.recalibrates:
-        rate = lessons.rate.predict(evidence.features[row])
-        features = comparable(evidence.features[row], evidence.names, mine & ~snapshot.matured)
-        recalibration = fit_recalibration(snapshot.of(mine), rate[mine], features[mine], plan.independence)
+        rate = nuisances.rate.predict(data.features[row])
+        features = comparable(data.features[row], data.names, learning & ~snapshot.matured)
+        recalibration = fit_recalibration(snapshot.of(learning), rate[learning], features[learning], plan.independence)
         snapshot = apply_recalibration(snapshot, recalibration.move(rate, features))
     rows = choose_estimator(plan.estimator, max_weight)(snapshot)
-    chosen = mine[rows.example]
+    chosen = learning[rows.example]
     return Correction(
         row,
         snapshot,
-        mine,
+        learning,
         LabelledRows(rows.example[chosen], rows.label[chosen], rows.weight[chosen]),
         pd.DataFrame(
             {
-                "impression": known.impression[row],
-                "state": known.states[row],
-                "elapsed_days": known.elapsed_days[row].astype(np.float32),
+                "impression": outcomes.impression[row],
+                "state": outcomes.states[row],
+                "elapsed_days": outcomes.elapsed_days[row].astype(np.float32),
                 "expected_label": expected_labels(snapshot).astype(np.float32),
-                "shown_at": known.shown_at[row],
+                "shown_at": outcomes.shown_at[row],
             }
         ),
         plan,
-        tilt,
+        delay_shift,
         recalibration,
     )
 
 
-def look(evidence: Evidence, lessons: Lessons, row: npt.NDArray[np.int64]) -> Snapshot:
+def take_snapshot(data: ObservedData, nuisances: NuisanceModels, row: npt.NDArray[np.int64]) -> Snapshot:
     """Say of impressions `row` what is observed, and with what history taught, what may still come, [n]."""
-    known = evidence.outcomes
-    observed, matured = known.converted[row], known.matured[row]
-    unfinished, blind, arrival = np.zeros(len(row)), np.zeros(len(row)), np.ones(len(row))
+    outcomes = data.outcomes
+    observed, matured = outcomes.converted[row], outcomes.matured[row]
+    with_engagement = np.zeros(len(row))
+    without_engagement = np.zeros(len(row))
+    delay_cdf = np.ones(len(row))
     young, pending = ~matured, ~matured & ~observed
-    elapsed = known.elapsed_days[row[young]]
-    arrival[young] = lessons.arrival.predict(evidence.inputs_without_engagement(row[young], elapsed), elapsed)
-    inputs = evidence.inputs(row[pending], np.full(int(pending.sum()), known.clock))
-    unfinished[pending] = lessons.unfinished.predict(inputs)
-    blind[pending] = lessons.blind.predict(inputs)
-    return Snapshot(observed, matured, unfinished, blind, arrival)
+    elapsed = outcomes.elapsed_days[row[young]]
+    delay_cdf[young] = nuisances.delay_cdf.predict(data.inputs_without_engagement(row[young], elapsed), elapsed)
+    inputs = data.inputs(row[pending], np.full(int(pending.sum()), outcomes.clock))
+    with_engagement[pending] = nuisances.pending_probability.predict(inputs)
+    without_engagement[pending] = nuisances.pending_probability_without_engagement.predict(inputs)
+    return Snapshot(observed, matured, with_engagement, without_engagement, delay_cdf)

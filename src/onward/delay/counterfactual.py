@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.delay.outcomes import ONE_DAY, Flags, Outcomes, Times
-
-_PURPOSE = 401  # keeps this module's random numbers apart from those of others with the same seed
+from onward.random_streams import Stream
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def pretend_clocks(outcomes: Outcomes, eligible: Flags, per_impression: int, see
     row = np.flatnonzero(eligible & outcomes.matured)
     shown_at = outcomes.shown_at[row]
     days = int(np.ceil(outcomes.window / ONE_DAY))
-    offset = np.random.default_rng([seed, _PURPOSE]).integers(0, days, len(row))
+    offset = np.random.default_rng([seed, Stream.PRETENDED_CLOCKS]).integers(0, days, len(row))
     steps = (offset[:, None] + np.arange(per_impression) * days // per_impression) % days
     first_clock = shown_at + (outcomes.clock - shown_at) % ONE_DAY
     clock = (first_clock[:, None] + steps * ONE_DAY).reshape(-1)

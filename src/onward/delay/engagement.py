@@ -47,9 +47,9 @@ class EngagementLog:
 def read_engagements(engagements: pd.DataFrame, as_of: datetime) -> EngagementLog:
     """Index engagements (impression, kind, happened_at) that happened before `as_of`."""
     time = engagements["happened_at"].to_numpy("datetime64[us]")
-    known = time < np.datetime64(as_of, "us")
-    owner, time = engagements["impression"].to_numpy(np.int64)[known], time[known]
-    codes, kinds = pd.factorize(engagements["kind"][known], sort=True)
+    before_clock = time < np.datetime64(as_of, "us")
+    owner, time = engagements["impression"].to_numpy(np.int64)[before_clock], time[before_clock]
+    codes, kinds = pd.factorize(engagements["kind"][before_clock], sort=True)
     columns = [_in_order(owner[codes == code], time[codes == code]) for code in range(len(kinds))]
     owners, times = tuple(column[0] for column in columns), tuple(column[1] for column in columns)
     return EngagementLog(tuple(str(kind) for kind in kinds), owners, times)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from onward.metrics.classification import area_under_curve, cross_entropy
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -34,24 +35,8 @@ def check_probabilities(probability: Floats, truth: Flags) -> HeldOutCheck:
     rows, positives = len(truth), int(truth.sum())
     if not rows:
         return HeldOutCheck(0, 0, None, None, None)
-    safe = np.clip(probability, 1e-12, 1.0 - 1e-12)
-    nll = float(-np.where(truth, np.log(safe), np.log1p(-safe)).mean())
+    nll = float(cross_entropy(truth, probability).mean())
     if positives in {0, rows}:
         return HeldOutCheck(rows, positives, None, nll, float(probability.mean()) if positives else None)
-    rank_sum = float(pd.Series(probability).rank().to_numpy()[truth].sum())
-    auc = (rank_sum - positives * (positives + 1) / 2) / (positives * (rows - positives))
+    auc = area_under_curve(truth.astype(np.float64), probability, np.ones(rows))
     return HeldOutCheck(rows, positives, auc, nll, float(probability.mean() / truth.mean()))
-
-
-def reliability_table(probability: Floats, truth: Flags, bins: int = 10) -> pd.DataFrame:
-    """Mean prediction and share that came true, by equal-count bins of the prediction."""
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return pd.DataFrame(
-        {
-            "bin": np.arange(1, len(parts) + 1),
-            "rows": [len(part) for part in parts],
-            "predicted": [float(probability[part].mean()) for part in parts],
-            "observed": [float(truth[part].mean()) for part in parts],
-        }
-    )

@@ -7,19 +7,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.delay.arrival import ArrivalModel, fit_arrival
-from onward.delay.boosting import Boosting, Inputs
+from onward.boosting import Boosting, Inputs
 from onward.delay.counterfactual import PretendedClocks, pretend_clocks
 from onward.delay.curve import DelayCurve, fit_curve
+from onward.delay.delay_cdf import DelayCdf, fit_delay_cdf
+from onward.delay.delay_shift import DelayGap, measure_gap
 from onward.delay.engagement import EngagementLog
-from onward.delay.held_out import HeldOutCheck, check_probabilities, reliability_table
+from onward.delay.held_out import HeldOutCheck, check_probabilities
 from onward.delay.outcomes import Flags, Outcomes
-from onward.delay.tilt import DelayGap, measure_gap
-from onward.delay.unfinished import UnfinishedModel, fit_unfinished, unfinished_inputs
+from onward.delay.pending_probability import PendingProbability, fit_pending_probability, pending_inputs
+from onward.metrics.calibration import equal_count_reliability
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ObservedData:
     """What is known at the clock about n impressions, in one order: labels, features and engagement.
 
     Attributes:
@@ -38,22 +39,22 @@ class Evidence:
         """Inputs of z for impressions `row` as they stood at `clock`, both [m]."""
         shown_at = self.outcomes.shown_at[row]
         engaged = self.engagement.features(self.outcomes.impression[row], shown_at, clock)
-        return unfinished_inputs(self.features[row], (clock - shown_at) / np.timedelta64(1, "D"), engaged)
+        return pending_inputs(self.features[row], (clock - shown_at) / np.timedelta64(1, "D"), engaged)
 
     def inputs_without_engagement(self, row: npt.NDArray[np.int64], elapsed_days: npt.NDArray[np.float64]) -> Inputs:
         """Inputs of G and of z(x, e) for impressions `row` at an age, both [m]."""
-        return unfinished_inputs(self.features[row], elapsed_days, np.zeros((len(row), 0), np.float32))
+        return pending_inputs(self.features[row], elapsed_days, np.zeros((len(row), 0), np.float32))
 
 
 @dataclass(frozen=True)
-class Lessons:
+class NuisanceModels:
     """The fitted nuisances and how z does on customers it has not seen.
 
     Attributes:
-        unfinished: z(x, a, e).
-        blind: z(x, e), fitted in the same way without engagement.
+        pending_probability: z(x, a, e).
+        pending_probability_without_engagement: z(x, e), fitted in the same way without engagement.
         rate: P(converts | x).
-        arrival: G(x, e).
+        delay_cdf: G(x, e).
         gap: delays of history as G sees them, which fresh ones are compared with.
         curve: the delay curve of the same customers.
         conversions: matured conversions that G and the curve rest on.
@@ -62,10 +63,10 @@ class Lessons:
         reliability: predicted and observed by decile of held-out z.
     """
 
-    unfinished: UnfinishedModel
-    blind: UnfinishedModel
-    rate: UnfinishedModel
-    arrival: ArrivalModel
+    pending_probability: PendingProbability
+    pending_probability_without_engagement: PendingProbability
+    rate: PendingProbability
+    delay_cdf: DelayCdf
     gap: DelayGap
     curve: DelayCurve
     conversions: int
@@ -74,64 +75,66 @@ class Lessons:
     reliability: pd.DataFrame
 
 
-def learn(evidence: Evidence, fitting: Flags, holding: Flags, clocks: int, boosting: Boosting) -> Lessons:
+def learn(data: ObservedData, fitting: Flags, holding: Flags, clocks: int, boosting: Boosting) -> NuisanceModels:
     """Fit z and G on the impressions `fitting` and check z on those `holding`; only matured ones are used.
 
     Raises:
         DataError: history holds no matured impression of one of the two labels.
     """
-    curve = fit_curve(evidence.outcomes, fitting)
-    pairs = pretend_clocks(evidence.outcomes, fitting, clocks, boosting.seed)
-    held = pretend_clocks(evidence.outcomes, holding, clocks, boosting.seed)
+    curve = fit_curve(data.outcomes, fitting)
+    pairs = pretend_clocks(data.outcomes, fitting, clocks, boosting.seed)
+    held = pretend_clocks(data.outcomes, holding, clocks, boosting.seed)
     open_pairs, open_held = pairs.where(~pairs.arrived), held.where(~held.arrived)
-    inputs, held_inputs = _inputs(evidence, open_pairs), _inputs(evidence, open_held)
-    with_elapsed = (*evidence.names, "elapsed_days")
-    everything = (*with_elapsed, *evidence.engagement.feature_names)
+    inputs, held_inputs = _inputs(data, open_pairs), _inputs(data, open_held)
+    with_elapsed = (*data.names, "elapsed_days")
+    everything = (*with_elapsed, *data.engagement.feature_names)
     model, predicted = _fit_and_predict(inputs, everything, open_pairs.converts, held_inputs, boosting)
-    blind, predicted_blind = _fit_and_predict(inputs, with_elapsed, open_pairs.converts, held_inputs, boosting)
-    arrival = _learn_arrival(evidence, pairs.where(pairs.converts), with_elapsed, curve, boosting)
+    pending_probability_without_engagement, predicted_without_engagement = _fit_and_predict(
+        inputs, with_elapsed, open_pairs.converts, held_inputs, boosting
+    )
+    delay_cdf = _learn_delay_cdf(data, pairs.where(pairs.converts), with_elapsed, curve, boosting)
     arrived = pairs.where(pairs.arrived)
-    settled = np.flatnonzero(fitting & evidence.outcomes.matured)
-    rate = fit_unfinished(evidence.features[settled], evidence.names, evidence.outcomes.converted[settled], boosting)
-    return Lessons(
+    settled = np.flatnonzero(fitting & data.outcomes.matured)
+    rate = fit_pending_probability(data.features[settled], data.names, data.outcomes.converted[settled], boosting)
+    return NuisanceModels(
         model,
-        blind,
+        pending_probability_without_engagement,
         rate,
-        arrival,
-        delay_gap(evidence, arrival, arrived.row, arrived.elapsed_days),
+        delay_cdf,
+        delay_gap(data, delay_cdf, arrived.row, arrived.elapsed_days),
         curve,
         len(curve.delays),
         check_probabilities(predicted, open_held.converts),
-        check_probabilities(predicted_blind, open_held.converts),
-        reliability_table(predicted, open_held.converts),
+        check_probabilities(predicted_without_engagement, open_held.converts),
+        equal_count_reliability(predicted, open_held.converts),
     )
 
 
 def delay_gap(
-    evidence: Evidence, arrival: ArrivalModel, row: npt.NDArray[np.int64], elapsed_days: npt.NDArray[np.float64]
+    data: ObservedData, delay_cdf: DelayCdf, row: npt.NDArray[np.int64], elapsed_days: npt.NDArray[np.float64]
 ) -> DelayGap:
     """Compare G at the delay of converted impressions `row` with G at the age at which they are looked at, [m]."""
-    delay = evidence.outcomes.delay_days[row]
+    delay = data.outcomes.delay_days[row]
     by_age, by_delay = (
-        arrival.predict(evidence.inputs_without_engagement(row, days), days) for days in (elapsed_days, delay)
+        delay_cdf.predict(data.inputs_without_engagement(row, days), days) for days in (elapsed_days, delay)
     )
     return measure_gap(by_age, by_delay, len(np.unique(row)))
 
 
-def _inputs(evidence: Evidence, pairs: PretendedClocks) -> Inputs:
-    return evidence.inputs(pairs.row, pairs.clock)
+def _inputs(data: ObservedData, pairs: PretendedClocks) -> Inputs:
+    return data.inputs(pairs.row, pairs.clock)
 
 
 def _fit_and_predict(
     inputs: Inputs, names: Sequence[str], converts: Flags, held_inputs: Inputs, boosting: Boosting
-) -> tuple[UnfinishedModel, npt.NDArray[np.float64]]:
-    model = fit_unfinished(inputs, names, converts, boosting)
+) -> tuple[PendingProbability, npt.NDArray[np.float64]]:
+    model = fit_pending_probability(inputs, names, converts, boosting)
     return model, model.predict(held_inputs)
 
 
-def _learn_arrival(
-    evidence: Evidence, conversions: PretendedClocks, names: Sequence[str], curve: DelayCurve, boosting: Boosting
-) -> ArrivalModel:
+def _learn_delay_cdf(
+    data: ObservedData, conversions: PretendedClocks, names: Sequence[str], curve: DelayCurve, boosting: Boosting
+) -> DelayCdf:
     # Engagement stays out of G: P/Q needs P(observed by e | converts, x), whatever was done meanwhile.
-    inputs = _inputs(evidence, conversions)[:, : len(names)]
-    return fit_arrival(inputs, names, conversions.elapsed_days, conversions.arrived, curve, boosting)
+    inputs = _inputs(data, conversions)[:, : len(names)]
+    return fit_delay_cdf(inputs, names, conversions.elapsed_days, conversions.arrived, curve, boosting)

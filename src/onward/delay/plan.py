@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 # P/Q pays in variance, soft labels in bias: z is as old as the window, so that a drifting world has left it behind.
 # With G held to the delay curve while conversions are few, this is where the one overtakes the other in worlds that
-# drift; where nothing drifts, soft labels are ahead at any number. benchmarks/delay_simulated.py shows both sides of
+# drift; where nothing drifts, soft labels are ahead at any number. benchmarks/delay/simulated.py shows both sides of
 # the rule in every world.
 MANY_POSITIVES = 600
 
@@ -18,7 +18,7 @@ class Plan:
 
     Attributes:
         estimator: a name for `choose_estimator`.
-        guards_delay: tilt G and z when fresh conversions come faster or slower than history's.
+        guards_delay: move G and z when fresh conversions come faster or slower than history's.
         recalibrates: fit z to fresh examples.
         reason: one sentence for the report.
         independence: of `Positives`; fresh examples count for so much in the recalibration.
@@ -56,9 +56,11 @@ def count_positives(customer: npt.ArrayLike) -> Positives:
     >>> count_positives([1, 2, 3, 4]).independent, count_positives([1, 1, 1, 1]).independent
     (4.0, 1.0)
     """
-    _, each = np.unique(np.asarray(customer), return_counts=True)
-    observed = int(each.sum())
-    return Positives(observed, observed**2 / float((each.astype(np.float64) ** 2).sum()) if observed else 0.0)
+    _, conversions_each = np.unique(np.asarray(customer), return_counts=True)
+    observed = int(conversions_each.sum())
+    return Positives(
+        observed, observed**2 / float((conversions_each.astype(np.float64) ** 2).sum()) if observed else 0.0
+    )
 
 
 def plan_correction(name: str, positives: Positives) -> Plan:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from onward.delay.boosting import Floats, Inputs
+from onward.boosting import Floats, Inputs
 from onward.delay.contract import Snapshot
 from onward.delay.outcomes import Flags
-from onward.delay.unfinished import categorical_columns
+from onward.delay.pending_probability import categorical_columns
 
 _EDGE = 1e-6
 _ROUNDS = 30
@@ -70,9 +70,9 @@ def comparable(features: Inputs, names: Sequence[str], among: Flags) -> Floats:
     table = features[:, [n for n in range(len(names)) if n not in codes]].astype(np.float64)
     if not among.any():
         return np.zeros((len(table), 0))
-    known = np.ma.masked_invalid(table[among])
-    varies = np.ma.filled(known.max(axis=0) > known.min(axis=0), fill_value=False)
-    mean, spread = known[:, varies].mean(axis=0).filled(), known[:, varies].std(axis=0).filled()
+    present = np.ma.masked_invalid(table[among])
+    varies = np.ma.filled(present.max(axis=0) > present.min(axis=0), fill_value=False)
+    mean, spread = present[:, varies].mean(axis=0).filled(), present[:, varies].std(axis=0).filled()
     apart: Floats = np.nan_to_num(np.clip((table[:, varies] - mean) / spread, -_FARTHEST, _FARTHEST))
     return apart
 
@@ -90,27 +90,27 @@ def fit_recalibration(snapshot: Snapshot, rate: Floats, features: Floats, indepe
     if not young.any():
         return UNCHANGED
     observed = snapshot.observed[young].astype(np.float64)
-    arrival = np.clip(snapshot.arrival[young], _EDGE, 1.0 - _EDGE)
+    delay_cdf = np.clip(snapshot.delay_cdf[young], _EDGE, 1.0 - _EDGE)
     log_odds = _log_odds(rate[young])
-    centre = float(np.average(log_odds, weights=arrival * rate[young]))
+    centre = float(np.average(log_odds, weights=delay_cdf * rate[young]))
     design = np.column_stack([np.ones(len(log_odds)), log_odds - centre, features[young]])
     number = features.shape[1]
     precision = np.array([1.0 / _ODDS**2, 1.0 / _SLOPE**2, *[number / _ODDS**2] * number])
     prior = np.array([0.0, 1.0, *[0.0] * number])
-    found = prior.copy()
+    coefficients = prior.copy()
     for _ in range(_ROUNDS):
-        q = _share(centre + design @ found)
-        seen = q * arrival
+        q = _share(centre + design @ coefficients)
+        seen = q * delay_cdf
         gradient = observed * (1.0 - q) - (1.0 - observed) * seen * (1.0 - q) / (1.0 - seen)
         curvature = seen * (1.0 - q) ** 2 / (1.0 - seen)
         information = independence * (design * curvature[:, None]).T @ design + np.diag(precision)
-        step = np.linalg.solve(information, independence * (design.T @ gradient) - precision * (found - prior))
-        found = found + np.clip(step, -1.0, 1.0)
+        step = np.linalg.solve(information, independence * (design.T @ gradient) - precision * (coefficients - prior))
+        coefficients = coefficients + np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-8:
             break
     errors = np.sqrt(np.diag(np.linalg.inv(information)))
-    offset, slope, *by_feature = found.tolist()
-    spread = float((design[:, 2:] @ found[2:]).std())
+    offset, slope, *by_feature = coefficients.tolist()
+    spread = float((design[:, 2:] @ coefficients[2:]).std())
     return Recalibration(offset, slope, centre, float(errors[0]), float(errors[1]), tuple(by_feature), spread)
 
 
@@ -118,8 +118,14 @@ def apply_recalibration(snapshot: Snapshot, move: Floats) -> Snapshot:
     """Move the log-odds of z, with and without engagement, by as much as those of q, [n]; G stays."""
     return replace(
         snapshot,
-        unfinished=np.where(snapshot.pending, _share(_log_odds(snapshot.unfinished) + move), snapshot.unfinished),
-        blind=np.where(snapshot.pending, _share(_log_odds(snapshot.blind) + move), snapshot.blind),
+        pending_probability=np.where(
+            snapshot.pending, _share(_log_odds(snapshot.pending_probability) + move), snapshot.pending_probability
+        ),
+        pending_probability_without_engagement=np.where(
+            snapshot.pending,
+            _share(_log_odds(snapshot.pending_probability_without_engagement) + move),
+            snapshot.pending_probability_without_engagement,
+        ),
     )
 
 

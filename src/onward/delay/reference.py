@@ -1,9 +1,8 @@
-"""What every estimator is measured against: the two habits that are common, and the truth."""
+"""What every estimator is measured against: the two habits that are common."""
 
 import numpy as np
 
 from onward.delay.contract import LabelledRows, Snapshot
-from onward.delay.outcomes import Flags
 
 
 def naive(snapshot: Snapshot) -> LabelledRows:
@@ -16,12 +15,3 @@ def wait(snapshot: Snapshot) -> LabelledRows:
     """Use matured examples only, early conversions among the young ones left out too: for comparison."""
     matured = np.flatnonzero(snapshot.matured)
     return LabelledRows(matured, snapshot.observed[matured].astype(np.int8), np.ones(len(matured)))
-
-
-def oracle(converts: Flags) -> LabelledRows:
-    """Take the final labels [n], which nobody has at the clock: for benchmarks on simulated or replayed history.
-
-    `choose_estimator` refuses it by name, and no snapshot holds what it needs.
-    """
-    every = np.arange(len(converts))
-    return LabelledRows(every, converts.astype(np.int8), np.ones(len(every)))

@@ -16,36 +16,21 @@ Floats = npt.NDArray[np.float64]
 
 def soft_label(snapshot: Snapshot) -> LabelledRows:
     """Split a pending example into label 1 with weight z(x, a, e) and label 0 with weight 1 − z(x, a, e)."""
-    return _split(snapshot, snapshot.unfinished)
+    return split_pending(snapshot, snapshot.pending_probability)
 
 
 def soft_label_without_engagement(snapshot: Snapshot) -> LabelledRows:
-    """Split a pending example by z(x, e), blind to what its customer did meanwhile."""
-    return _split(snapshot, snapshot.blind)
+    """Split a pending example by z(x, e), whatever its customer did meanwhile."""
+    return split_pending(snapshot, snapshot.pending_probability_without_engagement)
 
 
-def dfm(snapshot: Snapshot, elapsed_days: Floats, score: Floats, hazard: Floats) -> LabelledRows:
-    """Split a pending example by the posterior of Chapelle's model, whose delays are exponential.
-
-    This is the E-step of that model: z = p · S / (1 − p + p · S) with S = exp(−hazard · elapsed). Iterating it with a
-    refit of `score` and `hazard` maximises the published likelihood.
-
-    Args:
-        snapshot: what is known.
-        elapsed_days: since the example was shown, [n].
-        score: the model's own current P(converts | x), [n].
-        hazard: conversions a day of those who will convert, [n].
-    """
-    waits = score * np.exp(-hazard * elapsed_days)
-    return _split(snapshot, waits / (1.0 - score + waits))
-
-
-def _split(snapshot: Snapshot, unfinished: Floats) -> LabelledRows:
+def split_pending(snapshot: Snapshot, pending_probability: Floats) -> LabelledRows:
+    """Split each pending example into label 1 with weight `pending_probability` [n] and label 0 with the rest."""
     pending = snapshot.pending
     example = np.repeat(np.arange(len(pending)), 1 + pending)
     split = pending[example]
     second = np.append(False, example[1:] == example[:-1])
-    z = unfinished[example]
+    z = pending_probability[example]
     label = np.where(split, ~second, snapshot.observed[example])
     weight = np.where(split, np.where(second, 1.0 - z, z), 1.0)
     return LabelledRows(example, label.astype(np.int8), weight)

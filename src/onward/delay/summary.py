@@ -6,24 +6,24 @@ import numpy as np
 import pandas as pd
 
 from onward.delay.correction import Correction
-from onward.delay.learning import Lessons
+from onward.delay.learning import NuisanceModels
 from onward.delay.reference import wait
 from onward.delay.weights import clipped_share
 
 
-def summarise(correction: Correction, lessons: Lessons, max_weight: float) -> dict[str, object]:
+def summarise(correction: Correction, nuisances: NuisanceModels, max_weight: float) -> dict[str, object]:
     """Headline figures of the training window, all customers unless named otherwise."""
     snapshot = correction.snapshot
     pending = snapshot.pending
     plan, weight = correction.plan, correction.rows.weight
     weighted = plan.estimator in {"importance_weight", "fsiw"}
-    check, blind = lessons.check, lessons.check_without_engagement
+    check, check_without_engagement = nuisances.check, nuisances.check_without_engagement
     moved = asdict(correction.recalibration)
     del moved["by_feature"]  # `spread` says in one figure what they do
     return {
         "estimator": plan.estimator,
         "estimator_reason": plan.reason,
-        "delay_tilt": asdict(correction.tilt),
+        "delay_tilt": asdict(correction.delay_shift),
         "recalibration": moved,
         "impressions": len(pending),
         "positives_observed": int(snapshot.observed.sum()),
@@ -31,14 +31,14 @@ def summarise(correction: Correction, lessons: Lessons, max_weight: float) -> di
         "naive_rate": _mean(snapshot.observed),
         "matured_rate": wait(snapshot).rate,
         "corrected_rate": _mean(correction.outcomes["expected_label"].to_numpy(np.float64)),
-        "mean_z": _mean(snapshot.unfinished[pending]),
-        "matured_conversions": lessons.conversions,
+        "mean_z": _mean(snapshot.pending_probability[pending]),
+        "matured_conversions": nuisances.conversions,
         "z_rows": check.rows,
         "z_positives": check.positives,
         "z_auc": check.auc,
         "z_nll": check.nll,
         "z_pcoc": check.pcoc,
-        "engagement": {"with": asdict(check), "without": asdict(blind)},
+        "engagement": {"with": asdict(check), "without": asdict(check_without_engagement)},
         "training_examples": int(correction.learners.sum()),
         "training_rows": len(correction.rows.label),
         "training_rate": correction.rows.rate,

@@ -6,7 +6,7 @@ P is the finished world and Q the snapshot; the weight of a row is P/Q given eve
 import numpy as np
 import numpy.typing as npt
 
-from onward.delay.contract import LabelledRows, Snapshot, gather_rows
+from onward.delay.contract import LabelledRows, Snapshot
 
 Floats = npt.NDArray[np.float64]
 
@@ -17,7 +17,7 @@ def importance_weight(snapshot: Snapshot, max_weight: float) -> LabelledRows:
     An observed positive stands for 1 / G(x, e) conversions, at most max_weight; an unconverted example is negative
     with weight 1 − z(x, a, e).
     """
-    return _weigh(snapshot, snapshot.unfinished, max_weight)
+    return _weigh(snapshot, snapshot.pending_probability, max_weight)
 
 
 def fsiw(snapshot: Snapshot, max_weight: float) -> LabelledRows:
@@ -26,43 +26,27 @@ def fsiw(snapshot: Snapshot, max_weight: float) -> LabelledRows:
     Yasui et al., "A feedback shift correction in predicting conversion rates under delayed feedback" (WWW 2020),
     https://doi.org/10.1145/3366423.3380032.
     """
-    return _weigh(snapshot, snapshot.blind, max_weight)
-
-
-def self_cancelling(snapshot: Snapshot, max_weight: float) -> LabelledRows:
-    """Weigh a positive by 1 / G(x, e), and cancel what it was counted too often by a negative of weight 1 − 1 / G.
-
-    Needs G only. The cancelling rows have weights below zero, which many learners refuse. Saito et al., "Dual
-    learning algorithm for delayed conversions" (SIGIR 2020), https://arxiv.org/abs/1910.01847.
-    """
-    weight = _positive_weight(snapshot, max_weight)
-    cancels = snapshot.observed & (weight > 1.0)
-    return gather_rows(
-        [
-            (snapshot.observed, 1, weight),
-            (cancels, 0, 1.0 - weight),
-            (~snapshot.observed, 0, np.ones(len(weight))),
-        ]
-    )
+    return _weigh(snapshot, snapshot.pending_probability_without_engagement, max_weight)
 
 
 def clipped_share(snapshot: Snapshot, max_weight: float) -> float:
     """Share of observed positives whose importance weight would exceed max_weight; 0 without positives."""
-    clipped = _arrival(snapshot)[snapshot.observed] < 1.0 / max_weight
+    clipped = _delay_cdf(snapshot)[snapshot.observed] < 1.0 / max_weight
     return float(clipped.mean()) if len(clipped) else 0.0
 
 
-def _weigh(snapshot: Snapshot, unfinished: Floats, max_weight: float) -> LabelledRows:
+def _weigh(snapshot: Snapshot, pending_probability: Floats, max_weight: float) -> LabelledRows:
     every = np.arange(len(snapshot.observed))
-    negative = np.where(snapshot.matured, 1.0, 1.0 - unfinished)
-    weight = np.where(snapshot.observed, _positive_weight(snapshot, max_weight), negative)
+    negative = np.where(snapshot.matured, 1.0, 1.0 - pending_probability)
+    weight = np.where(snapshot.observed, positive_weight(snapshot, max_weight), negative)
     return LabelledRows(every, snapshot.observed.astype(np.int8), weight)
 
 
-def _positive_weight(snapshot: Snapshot, max_weight: float) -> Floats:
-    weight: Floats = 1.0 / np.maximum(_arrival(snapshot), 1.0 / max_weight)
+def positive_weight(snapshot: Snapshot, max_weight: float) -> Floats:
+    """[n] how many conversions an observed one stands for: 1 / G(x, e), at most max_weight."""
+    weight: Floats = 1.0 / np.maximum(_delay_cdf(snapshot), 1.0 / max_weight)
     return weight
 
 
-def _arrival(snapshot: Snapshot) -> Floats:
-    return np.where(snapshot.matured, 1.0, snapshot.arrival)
+def _delay_cdf(snapshot: Snapshot) -> Floats:
+    return np.where(snapshot.matured, 1.0, snapshot.delay_cdf)

@@ -4,27 +4,21 @@ It speaks outside product ids, holds neither torch nor pickles, and can be store
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.deployment.served_lists import ServedLists
+from onward.deployment.served_lists import ServedLists, no_lists
 from onward.errors import DataError
-from onward.graph.product_graph import ProductGraph
-from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
-from onward.model.scorer import PairScorer
+from onward.model.pair_model import PairModel
 from onward.thresholds.policy import Policy
-from onward.uncertainty.calibration import IsotonicCalibrator
-from onward.uncertainty.doubt import Doubt, Judged, look_at
-from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
-from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.pair_groups import pair_groups
-from onward.uncertainty.sources import HeadEnsemble, Spread
+from onward.uncertainty.uncertainty_model import PairPredictions, UncertaintyModel, spread_inputs
 
 Ints = npt.NDArray[np.int64]
 
@@ -35,35 +29,55 @@ class Bundle:
 
     Attributes:
         products: product (0..P-1, in order), product_id, name, category.
-        graph: counts of the directed product graph.
-        embeddings: of all P products.
-        scorer: the boosted heads.
-        calibrator: from raw score to probability.
-        levels: from spread to uncertainty level.
+        model: graph, embeddings of all P products, and the boosted heads.
+        uncertainty: from the heads' probabilities to score, uncertainty level and calibrated probability.
         policy: from score and level to show, don't show or abstain.
         categories: values of each `cat_*` feature in the order of their codes.
         state: [P] features of each product alone as known at as_of; see typical_features.py.
         contexts: features of sampled impressions without those of the pair; the "typical customer" of recommend.py.
         facts: source, as_of and attribution_days of the run that made it.
         lists: what goes with each product, comes after and before it, and could stand in for it.
-        repair: of groups that a person has accepted; none by default.
-        spread: where uncertainty comes from; by default the heads.
     """
 
     products: pd.DataFrame
-    graph: ProductGraph
-    embeddings: Embeddings
-    scorer: PairScorer
-    calibrator: IsotonicCalibrator
-    levels: UncertaintyLevels
+    model: PairModel
+    uncertainty: UncertaintyModel
     policy: Policy
     categories: Mapping[str, list[str]]
     state: pd.DataFrame
     contexts: pd.DataFrame
     facts: Mapping[str, Any]
     lists: ServedLists
-    repair: GroupRepair = NO_REPAIR
-    spread: Spread = field(default_factory=HeadEnsemble)
+
+    def to_files(self) -> dict[str, Any]:
+        """Every part as tables, arrays, plain values and text, by name of file."""
+        return {
+            **self.model.to_files(),
+            **self.uncertainty.to_files(),
+            **self.lists.to_files(),
+            "products.parquet": self.products,
+            "policy.json": self.policy.to_dict(),
+            "categories.json": self.categories,
+            "state.parquet": self.state,
+            "contexts.parquet": self.contexts,
+            "facts.json": self.facts,
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_files` gave; a bundle from before lists were has none."""
+        products = files["products.parquet"]
+        return cls(
+            products=products,
+            model=PairModel.from_files(files),
+            uncertainty=UncertaintyModel.from_files(files),
+            policy=Policy.from_dict(files["policy.json"]),
+            categories=files["categories.json"],
+            state=files["state.parquet"],
+            contexts=files["contexts.parquet"],
+            facts=files["facts.json"],
+            lists=ServedLists.from_files(files) if "lists.json" in files else no_lists(len(products)),
+        )
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -103,37 +117,46 @@ class Bundle:
                 f"scoring: {len(features)} feature rows, {len(source)} sources and {len(target)} targets; "
                 "give one of each per row"
             )
-        known = (source >= 0) & (target >= 0)
+        in_bundle = (source >= 0) & (target >= 0)
         coded = features if categories is None else recode(features, categories, self.categories)
-        result = pd.DataFrame({
-            "score": np.nan, "uncertainty": np.nan, "level": np.full(len(known), -1), "probability": np.nan,
-            "decision": "don't show", "shown": False,
-        })  # fmt: skip
-        if known.any():
-            said = self.judge(coded[known], source[known], target[known], threads)
-            decision = self.policy.answer(said.score, said.level)
-            result.loc[known, "score"] = said.score
-            result.loc[known, "uncertainty"] = said.uncertainty
-            result.loc[known, "level"] = said.level
-            result.loc[known, "probability"] = said.probability
-            result.loc[known, "decision"] = decision
-            result.loc[known, "shown"] = decision == "show"
+        result = pd.DataFrame(
+            {
+                "score": np.nan,
+                "uncertainty": np.nan,
+                "level": np.full(len(in_bundle), -1),
+                "probability": np.nan,
+                "decision": "don't show",
+                "shown": False,
+            }
+        )
+        if in_bundle.any():
+            predicted = self.predict(coded[in_bundle], source[in_bundle], target[in_bundle], threads)
+            decision = self.policy.answer(predicted.score, predicted.level)
+            result.loc[in_bundle, "score"] = predicted.score
+            result.loc[in_bundle, "uncertainty"] = predicted.uncertainty
+            result.loc[in_bundle, "level"] = predicted.level
+            result.loc[in_bundle, "probability"] = predicted.probability
+            result.loc[in_bundle, "decision"] = decision
+            result.loc[in_bundle, "shown"] = decision == "show"
         return result
 
-    def judge(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> Judged:
+    def predict(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> PairPredictions:
         """Score, level and probability of n pairs of inside numbers."""
-        frame = scorer_frame(features, self.graph, self.embeddings, source, target)
-        scored = look_at(self.scorer.predict(frame, threads), frame, self.embeddings, source, target)
-        doubt = Doubt(self.repair, self.calibrator, self.spread, self.levels)
+        frame = scorer_frame(features, self.model.graph, self.model.embeddings, source, target)
+        heads = self.model.scorer.predict(frame, threads)
+        scored = spread_inputs(heads, frame, self.model.embeddings, source, target)
         # Naming groups takes longer than the rest of a small request, so only where one is repaired.
-        groups = pair_groups(frame, self.products["category"], target) if self.repair.shifts else {}
-        return doubt.judge(scored, groups)
+        repaired = self.uncertainty.repair.shifts
+        groups = pair_groups(frame, self.products["category"], target) if repaired else {}
+        return self.uncertainty.predict(scored, groups)
 
 
-def recode(features: pd.DataFrame, given: Mapping[str, list[str]], wanted: Mapping[str, list[str]]) -> pd.DataFrame:
+def recode(
+    features: pd.DataFrame, source_categories: Mapping[str, list[str]], target_categories: Mapping[str, list[str]]
+) -> pd.DataFrame:
     """Translate category codes: the same number means another category in another bundle.
 
-    A value that the wanted list lacks takes its "other" code if it has one, else NaN, as at serving time.
+    A value that the target list lacks takes its "other" code if it has one, else NaN, as at serving time.
 
     >>> recode(pd.DataFrame({"cat_a": [0.0, 1.0]}), {"cat_a": ["x", "y"]}, {"cat_a": ["y", "x"]})["cat_a"].tolist()
     [1.0, 0.0]
@@ -141,11 +164,13 @@ def recode(features: pd.DataFrame, given: Mapping[str, list[str]], wanted: Mappi
     from onward.data.features import encode_categories
 
     translated = features.copy()
-    for name, values in given.items():
-        if name not in features.columns or name not in wanted:
+    for name, values in source_categories.items():
+        if name not in features.columns or name not in target_categories:
             continue
         # The last entry is picked by -1, which stands for a missing code.
-        table = np.append(encode_categories(pd.Series(values, dtype="str"), list(wanted[name]))[0], np.float32("nan"))
+        table = np.append(
+            encode_categories(pd.Series(values, dtype="str"), list(target_categories[name]))[0], np.float32("nan")
+        )
         codes = features[name].to_numpy(np.float64)
         translated[name] = table[np.where(np.isnan(codes), -1, codes).astype(np.int64)]
     return translated

@@ -59,13 +59,13 @@ class BundleStore:
 
     def attached(self, run: str, below: str = "") -> list[str]:
         """Places of a run's attached files: all of its files but the bundle."""
-        found = []
-        for each in self._repository(run).list_artifacts(below):
-            if each.is_dir and each.path != "bundle":
-                found.extend(self.attached(run, each.path))
-            elif not each.is_dir:
-                found.append(f"{self.files_of(run)}/{each.path}")
-        return found
+        files = []
+        for entry in self._repository(run).list_artifacts(below):
+            if entry.is_dir and entry.path != "bundle":
+                files.extend(self.attached(run, entry.path))
+            elif not entry.is_dir:
+                files.append(f"{self.files_of(run)}/{entry.path}")
+        return files
 
     def _fetch(self, run: str, bundle_sha256: str, folder: Path) -> None:
         from onward.deployment.bundle_files import bundle_hash
@@ -79,10 +79,10 @@ class BundleStore:
             for path in (partial / "bundle").iterdir():
                 path.rename(partial / path.name)
             (partial / "bundle").rmdir()
-            found = bundle_hash(partial)
-            if found != bundle_sha256:
+            fetched_sha256 = bundle_hash(partial)
+            if fetched_sha256 != bundle_sha256:
                 raise RegistryError(
-                    f"{self.files_of(run)}/bundle: hash {found[:12]}, registered as {bundle_sha256[:12]}; "
+                    f"{self.files_of(run)}/bundle: hash {fetched_sha256[:12]}, registered as {bundle_sha256[:12]}; "
                     "the store was changed by hand, run `dvc repro --force deploy`"
                 )
 

@@ -17,9 +17,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from onward.evaluation.classification import auc, negative_log_likelihood
 from onward.evaluation.decisions import top_by_score
-from onward.evaluation.intervals import CustomerBootstrap, Interval
+from onward.metrics.classification import auc, cross_entropy
+from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.intervals import Interval
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -104,37 +105,50 @@ def judge(rows: Rows, challenger: Scored, champion: Scored | None, limits: Limit
         samples: resamples of customers for the intervals.
         seed: of the resamples.
     """
-    label, positives = rows.label, int(rows.label.sum())
+    label = rows.label
+    positives = int(rows.label.sum())
     if positives == 0 or positives == len(label):
         return refusal(f"{positives} of {len(label)} rows converted, so nothing can be judged; raise run.backtest_days")
     draw = CustomerBootstrap.of(rows.customer, samples, seed)
     order = auc(label, challenger.score, draw)
     size = draw.ratio(challenger.probability, label)
-    figures, checks = {"auc": order.to_dict(), "pcoc": size.to_dict()}, []
+    figures = {"auc": order.to_dict(), "pcoc": size.to_dict()}
+    checks = []
     checks.append((order.low > 0.5, f"AUC {said(order, 3)} must be above 0.5 beyond doubt"))
-    checks.append((
-        limits.pcoc_low <= size.value <= limits.pcoc_high,
-        f"predicted over observed {said(size, 3)} must be between {limits.pcoc_low:g} and {limits.pcoc_high:g}",
-    ))  # fmt: skip
+    checks.append(
+        (
+            limits.pcoc_low <= size.value <= limits.pcoc_high,
+            f"predicted over observed {said(size, 3)} must be between {limits.pcoc_low:g} and {limits.pcoc_high:g}",
+        )
+    )
     shown = int(challenger.shown.sum())
     checks.append((shown > 0, f"the policy shows {shown} of {len(label)} rows and must show some"))
     if champion is not None:
         worse = draw.ratio_difference(
-            negative_log_likelihood(label, challenger.probability), np.ones(len(label)),
-            negative_log_likelihood(label, champion.probability), np.ones(len(label)),
-        )  # fmt: skip
+            cross_entropy(label, challenger.probability),
+            np.ones(len(label)),
+            cross_entropy(label, champion.probability),
+            np.ones(len(label)),
+        )
         # At least one row, so that a policy that shows nothing is refused for that and not for a recall of 0/0.
-        new, old = (top_by_score(each.score, max(shown, 1)) for each in (challenger, champion))
+        new, old = (top_by_score(scores.score, max(shown, 1)) for scores in (challenger, champion))
         gain = draw.ratio_difference(label * new, label, label * old, label)
         figures |= {"nll_increase": worse.to_dict(), "recall_gain": gain.to_dict()}
-        checks.append((
-            worse.value <= limits.max_nll_increase,
-            f"NLL moves by {said(worse, 5, '+')} against the champion and may rise by {limits.max_nll_increase:g}",
-        ))  # fmt: skip
-        checks.append((
-            gain.value >= -limits.max_recall_loss,
-            f"recall in the top {shown} rows moves by {said(gain, 4, '+')} and may fall by {limits.max_recall_loss:g}",
-        ))  # fmt: skip
+        checks.append(
+            (
+                worse.value <= limits.max_nll_increase,
+                f"NLL moves by {said(worse, 5, '+')} against the champion and may rise by {limits.max_nll_increase:g}",
+            )
+        )
+        checks.append(
+            (
+                gain.value >= -limits.max_recall_loss,
+                (
+                    f"recall in the top {shown} rows moves by {said(gain, 4, '+')} "
+                    f"and may fall by {limits.max_recall_loss:g}"
+                ),
+            )
+        )
     return Verdict.of(checks, figures)
 
 
@@ -150,5 +164,5 @@ def _place(reason: str) -> int:
 
 def said(interval: Interval, digits: int, sign: str = "") -> str:
     """A value with its interval, as reasons give it."""
-    value, low, high = (f"{each:{sign}.{digits}f}" for each in (interval.value, interval.low, interval.high))
+    value, low, high = (f"{number:{sign}.{digits}f}" for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"

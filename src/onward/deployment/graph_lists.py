@@ -50,19 +50,19 @@ class GraphLists:
         return {
             way: [
                 (self.nodes[int(other)], float(score))
-                for other, score in zip(each["other"], each["strength"], strict=True)
+                for other, score in zip(rows["other"], rows["strength"], strict=True)
             ]
-            for way, each in ways.items()
+            for way, rows in ways.items()
         }
 
     def told(self, words: str, count: int) -> str:
         """The answer for people: one line a way."""
         name, ways = self.answer(words, count)
-        others = {way: ", ".join(other for other, _ in found) for way, found in ways.items()}
+        others = {way: ", ".join(other for other, _ in listed) for way, listed in ways.items()}
         about = (
             f"Lists of {self.facts['source']} as of {self.facts['as_of']}: without impressions no chance, no decision."
         )
-        return "\n".join([*(f"{way} {name}: {found or 'nothing known'}" for way, found in others.items()), about])
+        return "\n".join([*(f"{way} {name}: {line or 'nothing known'}" for way, line in others.items()), about])
 
 
 def write_graph_lists(folder: Path, lists: GraphLists) -> None:
@@ -79,7 +79,7 @@ def holds_graph_lists(folder: Path) -> bool:
 
 def read_graph_lists(folder: Path) -> GraphLists:
     """Read what `write_graph_lists` wrote."""
-    nodes = tuple(str(each) for each in read_table(folder / "nodes.parquet")["node_id"].tolist())
+    nodes = tuple(str(node) for node in read_table(folder / "nodes.parquet")["node_id"].tolist())
     return GraphLists(nodes, read_table(folder / FILE), read_json(folder / "facts.json"))
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from onward.deployment.bundle import Bundle
 from onward.deployment.gate import Check, Verdict, said
-from onward.evaluation.intervals import CustomerBootstrap
 from onward.evaluation.related_quality import Outcome, gains_of, intervals_of, judge_lists
 from onward.evaluation.related_queries import Answers
+from onward.metrics.customer_bootstrap import CustomerBootstrap
 from onward.ranking.list_names import AFTER, GOES_WITH
 
 JUDGED = {"basket": GOES_WITH, "later": AFTER}
@@ -91,26 +91,33 @@ def judge_served_lists(
             not_judged[name] = "lists could not be judged: no answers of test customers; raise run.backtest_days"
             continue
         bootstrap = CustomerBootstrap.of(mine["customer"].to_numpy(np.int64), samples, seed)
-        found = intervals_of([challenger[relation]], bootstrap)[0]
-        figures |= {f"{name}_{metric}10": found[metric].to_dict() for metric in ("hr", "lift")}
+        intervals = intervals_of([challenger[relation]], bootstrap)[0]
+        figures |= {f"{name}_{metric}10": intervals[metric].to_dict() for metric in ("hr", "lift")}
         if relation == "basket":
-            checks.append((
-                # Where nothing goes with anything no list can beat chance, and scores are of use all the same.
-                found["lift"].high >= 1.0,
-                f"{name}: lift at ten {said(found['lift'], 2)} may not be below chance beyond doubt",
-            ))  # fmt: skip
+            checks.append(
+                (
+                    # Where nothing goes with anything no list can beat chance, and scores are of use all the same.
+                    intervals["lift"].high >= 1.0,
+                    f"{name}: lift at ten {said(intervals['lift'], 2)} may not be below chance beyond doubt",
+                )
+            )
         if champion is not None:
             gain = gains_of(challenger[relation], champion[relation], bootstrap)
             before = intervals_of([champion[relation]], bootstrap)[0]["lift"].value
             figures |= {f"{name}_{metric}10_gain": gain[metric].to_dict() for metric in ("hr", "lift")}
             moved = f"{name}: hit rate at ten moves by {said(gain['hr'], 3, '+')} against the champion"
-            checks.append((
-                gain["hr"].value >= -limits.max_hit_rate_loss, f"{moved} and may fall by {limits.max_hit_rate_loss:g}",
-            ))  # fmt: skip
+            checks.append(
+                (
+                    gain["hr"].value >= -limits.max_hit_rate_loss,
+                    f"{moved} and may fall by {limits.max_hit_rate_loss:g}",
+                )
+            )
             moved = f"{name}: lift at ten moves by {said(gain['lift'], 2, '+')} against the champion's {before:.2f}"
-            checks.append((
-                # A champion that lists nothing for these sources has no lift to lose.
-                not np.isfinite(before) or gain["lift"].value >= -limits.max_lift_loss * before,
-                f"{moved} and may fall by a share of {limits.max_lift_loss:g}",
-            ))  # fmt: skip
+            checks.append(
+                (
+                    # A champion that lists nothing for these sources has no lift to lose.
+                    not np.isfinite(before) or gain["lift"].value >= -limits.max_lift_loss * before,
+                    f"{moved} and may fall by a share of {limits.max_lift_loss:g}",
+                )
+            )
     return Verdict.of(checks, figures, not_judged)

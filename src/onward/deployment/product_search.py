@@ -27,26 +27,27 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
     """
     if words in ids:
         return [list(ids).index(words)]
-    wanted, lowered = words.lower().split(), [name.lower() for name in names]
-    if not wanted:
+    query = words.lower().split()
+    lowered = [name.lower() for name in names]
+    if not query:
         raise DataError('recommend: the name is empty; try `onward recommend "milk"`')
-    whole = [place for place, name in enumerate(lowered) if set(wanted) <= set(name.replace(",", " ").split())]
-    found = whole or [place for place, name in enumerate(lowered) if all(word in name for word in wanted)]
-    if not found:
+    whole = [place for place, name in enumerate(lowered) if set(query) <= set(name.replace(",", " ").split())]
+    places = whole or [place for place, name in enumerate(lowered) if all(word in name for word in query)]
+    if not places:
         # People say "whole milk" where the shop says "fluid milk": as many of the words as any name has.
-        shared = [len(set(wanted) & set(name.replace(",", " ").split())) for name in lowered]
+        shared = [len(set(query) & set(name.replace(",", " ").split())) for name in lowered]
         most = max(shared, default=0)
-        found = [place for place, count in enumerate(shared) if count == most > 0]
-    if not found:
-        close = set(get_close_matches(" ".join(wanted), sorted(set(lowered)), n=5, cutoff=0.6))
-        found = [place for place, name in enumerate(lowered) if name in close]
-    if not found:
+        places = [place for place, count in enumerate(shared) if count == most > 0]
+    if not places:
+        close = set(get_close_matches(" ".join(query), sorted(set(lowered)), n=5, cutoff=0.6))
+        places = [place for place, name in enumerate(lowered) if name in close]
+    if not places:
         vocabulary = sorted({word for name in lowered for word in name.split()})
-        close = set(get_close_matches(wanted[0], vocabulary, n=3, cutoff=0.75))
-        found = [place for place, name in enumerate(lowered) if close & set(name.split())]
-    if not found:
+        close = set(get_close_matches(query[0], vocabulary, n=3, cutoff=0.75))
+        places = [place for place, name in enumerate(lowered) if close & set(name.split())]
+    if not places:
         raise DataError(
             f"recommend: no product of {len(names)} is named like {words!r}; try a part of its name, or its id"
         )
     counts = np.asarray(popularity, dtype=np.float64)
-    return sorted(found, key=lambda place: (-counts[place], ids[place]))
+    return sorted(places, key=lambda place: (-counts[place], ids[place]))

@@ -9,7 +9,8 @@ from onward.errors import RegistryError
 
 PROMOTED = "promoted"
 ROLLED_BACK = "rolled back"
-_LEAST, _MOST = 10, 500
+_LEAST = 10
+_MOST = 500
 _WHEN = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -27,12 +28,12 @@ class Reason:
         Raises:
             RegistryError: too short to say anything, too long, or more than one line.
         """
-        said = text.strip()
-        if not _LEAST <= len(said) <= _MOST:
-            raise RegistryError(f"--reason: {len(said)} characters; say why in {_LEAST} to {_MOST}")
-        if not (said.isprintable() and by.isprintable() and by.strip()):
+        line = text.strip()
+        if not _LEAST <= len(line) <= _MOST:
+            raise RegistryError(f"--reason: {len(line)} characters; say why in {_LEAST} to {_MOST}")
+        if not (line.isprintable() and by.isprintable() and by.strip()):
             raise RegistryError("--reason: must be one line of printable characters, and so must the name behind it")
-        return cls(said, by.strip()[:100])
+        return cls(line, by.strip()[:100])
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def events(tags: Mapping[str, str]) -> tuple[Event, ...]:
     >>> [(event.what, event.at[:10], event.reason.by) for event in events({name: value, "source": "simulator"})]
     [('promoted', '2017-11-20', 'ada')]
     """
-    found = []
+    history = []
     for name, value in tags.items():
         what, _, at = name.rpartition(" ")
         if what in (PROMOTED, ROLLED_BACK):
-            said = json.loads(value)
-            found.append(Event(what, at, Reason(said["reason"], said["by"])))
-    return tuple(sorted(found, key=lambda event: event.at))
+            note = json.loads(value)
+            history.append(Event(what, at, Reason(note["reason"], note["by"])))
+    return tuple(sorted(history, key=lambda event: event.at))

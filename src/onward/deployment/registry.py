@@ -20,8 +20,9 @@ from onward.deployment.bundle_store import BundleStore
 from onward.deployment.champion_note import ChampionNote
 from onward.deployment.reasons import PROMOTED, ROLLED_BACK, Reason, tag_for
 from onward.deployment.registry_lock import advisory_lock, connection, file_lock
-from onward.deployment.registry_settings import DATABASE, RegistrySettings, settings_from
+from onward.deployment.registry_settings import DATABASE, RegistrySettings, sqlite_address
 from onward.errors import RegistryError
+from onward.settings import ProjectSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -49,6 +50,11 @@ class Version:
         return int(self.tags[_REPLACED]) if self.tags.get(_REPLACED) else None
 
     @property
+    def page(self) -> str:
+        """Path of its page in MLflow's UI, whose start page is about something else."""
+        return f"/#/models/{MODEL}/versions/{self.number}"
+
+    @property
     def rolled_back(self) -> bool:
         """Whether a person took this version out of use; only a person may put it back."""
         return self.tags.get(_ROLLED_BACK) == "true"
@@ -67,14 +73,14 @@ class Registry:
     settings: RegistrySettings | None = None
 
     @classmethod
-    def of(cls, environ: Mapping[str, str], root: Path) -> "Registry":
-        """The registry that the environment names, else the one in the project's own folder `root`.
+    def of(cls, settings: ProjectSettings) -> "Registry":
+        """The registry that a machine's settings name, else the project's own.
 
         Raises:
-            RegistryError: the environment names something that cannot be a registry.
+            RegistryError: the settings name something that cannot be a registry.
         """
-        settings = settings_from(environ, root)
-        return cls(settings.root, settings)
+        places = RegistrySettings.of(settings)
+        return cls(places.root, places)
 
     @property
     def database(self) -> Path:
@@ -84,7 +90,7 @@ class Registry:
     @property
     def address(self) -> str:
         """The database in MLflow's terms. With PostgreSQL it may hold a password: never print it."""
-        return self._places.address or sqlite_address(self.database)
+        return self._places.database_address
 
     @property
     def exists(self) -> bool:
@@ -115,13 +121,13 @@ class Registry:
         """Return the version that holds a bundle, or None."""
         if not self.exists:
             return None
-        found = self._client().search_model_versions(f"name='{MODEL}' and tags.{_HASH}='{bundle_sha256}'")
-        return min((_version(each) for each in found), key=lambda version: version.number, default=None)
+        entries = self._client().search_model_versions(f"name='{MODEL}' and tags.{_HASH}='{bundle_sha256}'")
+        return min((_version(entry) for entry in entries), key=lambda version: version.number, default=None)
 
     def versions(self) -> tuple[Version, ...]:
         """Return every version, the first registered first."""
-        found = self._client().search_model_versions(f"name='{MODEL}'") if self.exists else []
-        return tuple(sorted((_version(each) for each in found), key=lambda version: version.number))
+        entries = self._client().search_model_versions(f"name='{MODEL}'") if self.exists else []
+        return tuple(sorted((_version(entry) for entry in entries), key=lambda version: version.number))
 
     def version(self, number: int) -> Version:
         """Return a version by number.
@@ -129,11 +135,11 @@ class Registry:
         Raises:
             RegistryError: there is none.
         """
-        found = {version.number: version for version in self.versions()}
-        if number not in found:
-            numbers = ", ".join(map(str, found)) or "none"
+        by_number = {version.number: version for version in self.versions()}
+        if number not in by_number:
+            numbers = ", ".join(map(str, by_number)) or "none"
             raise RegistryError(f"version {number} is not registered (registered: {numbers}); see `onward status`")
-        return found[number]
+        return by_number[number]
 
     def figures(self, version: Version) -> dict[str, float]:
         """Return the figures that the gate judged a version by, by name."""
@@ -156,7 +162,8 @@ class Registry:
         if not self.database.exists():
             return None
         note = ChampionNote(self.database)
-        noted, stamp = note.read(), note.stamp()
+        noted = note.read()
+        stamp = note.stamp()
         if noted is not None:
             return Version(**noted["champion"]) if noted["champion"] else None
         champion = self.named(CHAMPION)
@@ -240,7 +247,8 @@ class Registry:
         return self._bundles.attached(version.run)
 
     def _put_in_use(self, version: Version, champion: Version | None, reason: Reason | None) -> None:
-        client, number = self._client(), version.number
+        client = self._client()
+        number = version.number
         if champion is None or champion.number != number:
             # Before the alias: killed in between, the next promotion writes the same tags again.
             self._tell(number, PROMOTED, reason)
@@ -258,7 +266,8 @@ class Registry:
         self, bundle: Path, bundle_sha256: str, tags: Mapping[str, str], metrics: Mapping[str, float]
     ) -> Version:
         self._make_database()
-        client, facts = self._client(), {**tags, _HASH: bundle_sha256}
+        client = self._client()
+        facts = {**tags, _HASH: bundle_sha256}
         # Not before the client, which silences MLflow as it is imported.
         from mlflow.exceptions import MlflowException
 
@@ -287,8 +296,8 @@ class Registry:
         first = client.get_experiment_by_name(name)
         if first is not None and first.artifact_location != place:
             name = f"{MODEL} {hashlib.sha256(place.encode()).hexdigest()[:8]}"
-        found = client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else client.create_experiment(name, artifact_location=place))
+        experiment = client.get_experiment_by_name(name)
+        return str(experiment.experiment_id if experiment else client.create_experiment(name, artifact_location=place))
 
     def _number(self, alias: str) -> int | None:
         version = self.named(alias)
@@ -334,7 +343,7 @@ class Registry:
 
     @property
     def _places(self) -> RegistrySettings:
-        return self.settings or settings_from({}, self.root)
+        return self.settings or RegistrySettings.in_folder(self.root)
 
     @property
     def _shared(self) -> bool:
@@ -345,11 +354,6 @@ class Registry:
         return BundleStore(self._places.artifacts, self._places.fetched)
 
 
-def sqlite_address(database: Path) -> str:
-    """Return a SQLite file's address in MLflow's terms."""
-    return f"sqlite:///{database.resolve()}"
-
-
-def _version(found: object) -> Version:
-    number, run, tags = (getattr(found, name) for name in ("version", "run_id", "tags"))
+def _version(entry: object) -> Version:
+    number, run, tags = (getattr(entry, name) for name in ("version", "run_id", "tags"))
     return Version(int(number), tags[_HASH], run, dict(sorted(tags.items())))

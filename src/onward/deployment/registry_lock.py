@@ -4,11 +4,12 @@ Both locks end with their holder: the kernel drops a file's lock with the proces
 with the connection. So a killed deploy blocks nobody.
 """
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from filelock import FileLock
 
 from onward.errors import RegistryError
 
@@ -20,13 +21,10 @@ _KEY = 0x6F6E77617264
 _PATIENCE_S = 600
 
 
-@contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold a file of this machine (flock); waits for another holder."""
+def file_lock(path: Path) -> FileLock:
+    """A lock on a file of this machine that no child process inherits; whoever takes it waits for another holder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return FileLock(path)
 
 
 @contextmanager

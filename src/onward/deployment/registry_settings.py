@@ -1,19 +1,11 @@
-"""Where the registry is, as a machine's environment says.
+"""Where the registry is: a SQLite file in the project's folder `mlruns`, unless the machine's settings name another."""
 
-| variable                    | value                                                                               |
-|-----------------------------|-------------------------------------------------------------------------------------|
-| ONWARD_REGISTRY             | `sqlite:////folder/mlflow.db` or `postgresql://user:password@host/database`         |
-| ONWARD_REGISTRY_ARTIFACTS   | a folder or `s3://bucket/prefix`; every host that deploys or serves has to reach it |
-| ONWARD_REGISTRY_CACHE       | folder of this machine for bundles fetched out of a bucket                          |
-
-Without the first, the registry is a SQLite file in the project's folder `mlruns`.
-"""
-
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from onward.errors import RegistryError
+from onward.layout import Layout
+from onward.settings import ProjectSettings
 
 DATABASE = "mlflow.db"
 
@@ -34,35 +26,47 @@ class RegistrySettings:
     artifacts: str
     fetched: Path
 
+    @classmethod
+    def in_folder(cls, root: Path) -> "RegistrySettings":
+        """A registry all of which lies in one folder."""
+        return cls(root, "", str((root / "artifacts").resolve()), (root / "fetched").resolve())
 
-def settings_from(environ: Mapping[str, str], root: Path) -> RegistrySettings:
-    """Read the variables above.
+    @classmethod
+    def of(cls, settings: ProjectSettings) -> "RegistrySettings":
+        """The registry of a machine.
 
-    Args:
-        environ: the environment; a variable that is empty counts as not set.
-        root: the project's own folder for a registry, taken when nothing else is named.
+        Raises:
+            RegistryError: a value names nothing that a registry can be.
+        """
+        root = Layout(settings.project).registry
+        artifacts = settings.registry_artifacts
+        address = settings.registry or ""
+        if address.startswith("sqlite:////"):
+            database = Path(address.removeprefix("sqlite:///"))
+            if database.name != DATABASE:
+                raise RegistryError(f"ONWARD_REGISTRY: {address}: the file must be named {DATABASE}")
+            root = database.parent
+            address = ""
+        elif address and not address.startswith(("postgresql://", "postgresql+")):
+            raise RegistryError(
+                f"ONWARD_REGISTRY: {address.partition(':')[0]}: must be postgresql://… or sqlite:////absolute/{DATABASE}"
+            )
+        elif address and artifacts is None:
+            raise RegistryError(
+                "ONWARD_REGISTRY_ARTIFACTS is not set: a registry that hosts share needs a folder or s3:// place they "
+                "share"
+            )
+        own = cls.in_folder(root)
+        if artifacts is not None and not artifacts.startswith(("/", "s3://")):
+            raise RegistryError(f"ONWARD_REGISTRY_ARTIFACTS: {artifacts}: must be a folder or s3://bucket/prefix")
+        return cls(root, address, (artifacts or own.artifacts).rstrip("/"), settings.registry_cache or own.fetched)
 
-    Raises:
-        RegistryError: a value names nothing that a registry can be.
-    """
-    address, artifacts, fetched = (
-        environ.get(name, "") for name in ("ONWARD_REGISTRY", "ONWARD_REGISTRY_ARTIFACTS", "ONWARD_REGISTRY_CACHE")
-    )
-    if address.startswith("sqlite:////"):
-        database = Path(address.removeprefix("sqlite:///"))
-        if database.name != DATABASE:
-            raise RegistryError(f"ONWARD_REGISTRY: {address}: the file must be named {DATABASE}")
-        root, address = database.parent, ""
-    elif address and not address.startswith(("postgresql://", "postgresql+")):
-        raise RegistryError(
-            f"ONWARD_REGISTRY: {address.partition(':')[0]}: must be postgresql://… or sqlite:////absolute/{DATABASE}"
-        )
-    elif address and not artifacts:
-        raise RegistryError(
-            "ONWARD_REGISTRY_ARTIFACTS is not set: a registry that hosts share needs a folder or s3:// place they share"
-        )
-    if "://" in artifacts and not artifacts.startswith("s3://"):
-        raise RegistryError(f"ONWARD_REGISTRY_ARTIFACTS: {artifacts}: must be a folder or s3://bucket/prefix")
-    if not artifacts.startswith("s3://"):
-        artifacts = str(Path(artifacts or root / "artifacts").resolve())
-    return RegistrySettings(root, address, artifacts.rstrip("/"), Path(fetched or root / "fetched").resolve())
+    @property
+    def database_address(self) -> str:
+        """The database in MLflow's terms. With PostgreSQL it may hold a password: never print it."""
+        return self.address or sqlite_address(self.root / DATABASE)
+
+
+def sqlite_address(database: Path) -> str:
+    """Return a SQLite file's address in MLflow's terms."""
+    return f"sqlite:///{database.resolve()}"

@@ -21,15 +21,6 @@ _TOLERANCE = 1e-6
 _ATTEMPTS = 10
 
 
-def opponent(registry: Registry, bundle_sha256: str) -> Version | None:
-    """The version that a bundle has to beat.
-
-    That is the champion; for the champion's own bundle it is the version that it replaced, so that deploying the same
-    bundle again, after a kill or a clone, comes to the same verdict as the first time.
-    """
-    return _opponent(registry, registry.champion(), bundle_sha256)
-
-
 @dataclass(frozen=True)
 class Settled:
     """What became of a bundle: its version, the verdict, whom it was judged against, and who is in use after it."""
@@ -43,8 +34,8 @@ class Settled:
         """The record of it, versions by their numbers."""
         numbers = {"version": self.version, "champion": self.champion, "compared_with": self.against}
         verdict = self.verdict
-        said = {"promoted": verdict.promote, "reasons": verdict.reasons, "not_judged": verdict.not_judged}
-        return {"model": MODEL, **said, **{name: version and version.number for name, version in numbers.items()}}
+        outcome = {"promoted": verdict.promote, "reasons": verdict.reasons, "not_judged": verdict.not_judged}
+        return {"model": MODEL, **outcome, **{name: version and version.number for name, version in numbers.items()}}
 
 
 def settle(
@@ -71,7 +62,7 @@ def settle(
     """
     for _ in range(_ATTEMPTS):
         champion = registry.champion()
-        against = _opponent(registry, champion, bundle_sha256)
+        against = opponent(registry, champion, bundle_sha256)
         verdict = judge_against(registry.folder(against) if against else None)
         version = registry.register(folder, bundle_sha256, tags, flat_figures(verdict))
         if reason := objection(version, against):
@@ -131,8 +122,10 @@ def compare(
     what = Rows(rows["customer"].to_numpy(np.int64), rows["label"].to_numpy(np.float64))
     verdict = judge(what, challenger, old, limits, _SAMPLES, seed)
     new_lists, old_lists = (
-        None if each is None or not len(each.lists.table) else judge_bundle_lists(each, on.answers, on.chance)
-        for each in (bundle, in_use)
+        None
+        if candidate is None or not len(candidate.lists.table)
+        else judge_bundle_lists(candidate, on.answers, on.chance)
+        for candidate in (bundle, in_use)
     )
     if new_lists is None:
         return verdict.together_with(refusal("the bundle holds no lists; run `dvc repro`")), challenger
@@ -150,7 +143,8 @@ def objection(challenger: Version, against: Version | None) -> str | None:
         challenger: the bundle's version.
         against: the version it has to beat, see `opponent`.
     """
-    number, tags = challenger.number, challenger.tags
+    number = challenger.number
+    tags = challenger.tags
     if challenger.rolled_back:
         return f"version {number} was rolled back; only `onward promote {number} --reason=…` returns it"
     if against is not None and tags["source"] == against.tags["source"] and tags["as_of"] < against.tags["as_of"]:
@@ -217,7 +211,12 @@ def flat_figures(verdict: Verdict) -> dict[str, float]:
     }
 
 
-def _opponent(registry: Registry, champion: Version | None, bundle_sha256: str) -> Version | None:
+def opponent(registry: Registry, champion: Version | None, bundle_sha256: str) -> Version | None:
+    """The version that a bundle has to beat.
+
+    That is the champion; for the champion's own bundle it is the version that it replaced, so that deploying the same
+    bundle again, after a kill or a clone, comes to the same verdict as the first time.
+    """
     if champion is None or champion.bundle_sha256 != bundle_sha256:
         return champion
     return registry.version(champion.replaced) if champion.replaced is not None else None

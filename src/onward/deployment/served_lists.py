@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,32 @@ class ServedLists:
     follow_days: int
     weight: float
 
+    def to_files(self) -> dict[str, Any]:
+        """The lists as tables and plain values, by name of file."""
+        return {
+            "lists.parquet": self.table,
+            "categories_shown.parquet": self.seen,
+            "stands_for.parquet": pd.DataFrame({"stands_for": self.stands_for.astype("int32")}),
+            "lists.json": {
+                "directed": self.directed,
+                "follow_days": self.follow_days,
+                "popularity_weight": self.weight,
+            },
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_files` gave."""
+        manifest = files["lists.json"]
+        return cls(
+            files["lists.parquet"],
+            files["stands_for.parquet"]["stands_for"].to_numpy("int64"),
+            files["categories_shown.parquet"],
+            manifest["directed"],
+            manifest["follow_days"],
+            manifest["popularity_weight"],
+        )
+
     @cached_property
     def _starts(self) -> dict[int, tuple[int, int]]:
         product = self.table["product"].to_numpy(np.int64)
@@ -53,8 +80,8 @@ class ServedLists:
             source: [n] category path of each source.
             target: [n] category path of each target.
         """
-        asked = zip(category_above(source).tolist(), category_above(target).tolist(), strict=True)
-        return np.array([pair in self._seen_pairs for pair in asked], dtype=np.bool_)
+        pairs = zip(category_above(source).tolist(), category_above(target).tolist(), strict=True)
+        return np.array([pair in self._seen_pairs for pair in pairs], dtype=np.bool_)
 
     def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:
         """Up to `count` rows of each list of a product, best first."""
@@ -69,12 +96,12 @@ class ServedLists:
         # One more, as a product that is given another one's lists must not find itself in them.
         width = count + 1
         mine = self.table[((self.table["list"] == name) & (self.table["rank"] <= width)).to_numpy(bool)]
-        found = np.full((len(self.stands_for) + 1, width), -1, dtype=np.int64)  # the last stands for nothing
-        found[mine["product"].to_numpy(np.int64), mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy()
-        found = found[self.stands_for]
-        itself = found == np.arange(len(found))[:, None]
-        found[itself] = -1
-        return np.take_along_axis(found, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
+        matrix = np.full((len(self.stands_for) + 1, width), -1, dtype=np.int64)  # the last stands for nothing
+        matrix[mine["product"].to_numpy(np.int64), mine["rank"].to_numpy(np.int64) - 1] = mine["other"].to_numpy()
+        matrix = matrix[self.stands_for]
+        itself = matrix == np.arange(len(matrix))[:, None]
+        matrix[itself] = -1
+        return np.take_along_axis(matrix, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
 
 
 def category_above(paths: pd.Series) -> pd.Series:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX
 from onward.data.features import build_features
+from onward.random_streams import Stream
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,12 +37,19 @@ def describe_products(
     """What the shop knew of each product just before as_of: the features of one product, P rows in order."""
     nobody = int(purchases["customer"].max()) + 1 if len(purchases) else 0
     every = products["product"].to_numpy(np.int64)
-    asked = pd.DataFrame({
-        "impression": every, "customer": nobody, "source": every, "target": every,
-        "shown_at": pd.Series(as_of, index=range(len(every)), dtype="datetime64[us]"),
-    })  # fmt: skip
-    given = {name: values for name, values in categories.items() if not name.startswith(f"cat_{CONTEXT_PREFIX}")}
-    frame = build_features(products, purchases, asked, pd.DataFrame(index=asked.index), given).frame
+    pairs = pd.DataFrame(
+        {
+            "impression": every,
+            "customer": nobody,
+            "source": every,
+            "target": every,
+            "shown_at": pd.Series(as_of, index=range(len(every)), dtype="datetime64[us]"),
+        }
+    )
+    product_categories = {
+        name: values for name, values in categories.items() if not name.startswith(f"cat_{CONTEXT_PREFIX}")
+    }
+    frame = build_features(products, purchases, pairs, pd.DataFrame(index=pairs.index), product_categories).frame
     return frame[[name for name in frame.columns if name.startswith(_OF_THE_SOURCE + _OF_THE_TARGET)]]
 
 
@@ -71,6 +79,8 @@ def pair_state(state: pd.DataFrame, category: pd.Series, source: Ints, target: I
 def sample_contexts(features: pd.DataFrame, eligible: npt.NDArray[np.bool_], count: int, seed: int) -> pd.DataFrame:
     """Features of up to `count` eligible impressions, drawn without replacement, without those of the pair."""
     rows = np.flatnonzero(eligible)
-    drawn = np.random.default_rng([seed, 0xC0]).choice(rows, size=min(count, len(rows)), replace=False)
+    drawn = np.random.default_rng([seed, Stream.TYPICAL_CONTEXTS]).choice(
+        rows, size=min(count, len(rows)), replace=False
+    )
     names = [name for name in features.columns if name != "impression" and not is_of_the_pair(name)]
     return features.loc[np.sort(drawn), names].reset_index(drop=True)

@@ -1,1 +1,1 @@
-"""Three questions asked of every log: does it have direction, does delay hurt, does doubt pay."""
+"""Three diagnoses of every log: does it have direction, does delay hurt, do uncertainty levels pay."""

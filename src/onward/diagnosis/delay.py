@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from onward.delay.outcomes import ONE_DAY, Outcomes
 from onward.diagnosis.answer import ALPHA, Z95, Answer
-from onward.diagnosis.by_customer import Floats, spread_of_sum
+from onward.metrics.customer_bootstrap import Floats, error_of_sum
 
 NEGLIGIBLE = 0.01
 """Where one conversion in a hundred is missing, no correction is worth its own error."""
@@ -60,14 +60,15 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
         return 0.0, 0.0, 1.0
     ages = np.sort(labels.age[in_window])
     younger = np.searchsorted(ages, labels.delay[converted], side="left") / len(ages)
-    customer, count = labels.customer[converted], int(converted.sum())
+    customer = labels.customer[converted]
+    count = int(converted.sum())
     share = float(younger.mean())
-    error = spread_of_sum(customer, younger - share) / count
-    tested = spread_of_sum(customer, younger - NEGLIGIBLE) / count
+    error = error_of_sum(customer, younger - share) / count
+    tested = error_of_sum(customer, younger - NEGLIGIBLE) / count
     return share, error, float(norm.sf((share - NEGLIGIBLE) / tested)) if tested > 0.0 else 1.0
 
 
-def ask_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: npt.ArrayLike) -> Answer:
+def diagnose_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: npt.ArrayLike) -> Answer:
     """Hold the rate as observed in the window against the rate that settled impressions lead one to expect.
 
     Args:

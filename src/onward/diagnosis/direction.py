@@ -59,8 +59,8 @@ class LevelOrder:
         return float(np.sqrt(max(0.0, self.square + errors * self.error)) / 4.0)
 
 
-def ask_direction(purchases: pd.DataFrame, products: pd.DataFrame, seed: int) -> Answer:
-    """Ask the log at product level and, where products have types, at type level.
+def diagnose_direction(purchases: pd.DataFrame, products: pd.DataFrame, seed: int) -> Answer:
+    """Test the log at product level and, where products have types, at type level.
 
     Args:
         purchases: columns customer, product, purchased_at.
@@ -68,7 +68,8 @@ def ask_direction(purchases: pd.DataFrame, products: pd.DataFrame, seed: int) ->
         seed: of the shuffles.
     """
     day = purchases["purchased_at"].to_numpy("datetime64[D]").astype(np.int64)
-    customer, product = purchases["customer"].to_numpy(), purchases["product"].to_numpy()
+    customer = purchases["customer"].to_numpy()
+    product = purchases["product"].to_numpy()
     kinds, kind = np.unique(products["category"].fillna("").to_numpy(str), return_inverse=True)
     levels = [measure_level("products", FirstPurchases.of(customer, product, day), seed)]
     if 2 < len(kinds) < len(products):
@@ -108,24 +109,24 @@ def measure_level(level: str, first: FirstPurchases, seed: int) -> LevelOrder:
 
 
 def _answer(levels: list[LevelOrder]) -> Answer:
-    best = min(levels, key=lambda each: each.p_value)
+    best = min(levels, key=lambda level: level.p_value)
     p_value = min(1.0, best.p_value * len(levels))  # Bonferroni: one p-value a log
     yes = p_value < ALPHA
-    told = max(levels, key=lambda each: each.pairs) if not yes else best
-    share, low, high = told.shift(), told.shift(-Z95), told.shift(Z95)
-    asked = f"a typical pair of {told.level} keeps one order in {50 + 100 * share:.1f} of 100 cases"
-    if not told.pairs:
+    reported = max(levels, key=lambda level: level.pairs) if not yes else best
+    share, low, high = reported.shift(), reported.shift(-Z95), reported.shift(Z95)
+    finding = f"a typical pair of {reported.level} keeps one order in {50 + 100 * share:.1f} of 100 cases"
+    if not reported.pairs:
         sentence = "Too few customers first bought two products on different days to say whether order matters."
     elif yes:
-        sentence = f"Order matters: beyond frequency and season {asked}, where shuffled dates give 50."
+        sentence = f"Order matters: beyond frequency and season {finding}, where shuffled dates give 50."
     else:
         sentence = (
-            f"No order beyond frequency and season: {asked}, where shuffled dates give 50 and 51.5 is negligible."
+            f"No order beyond frequency and season: {finding}, where shuffled dates give 50 and 51.5 is negligible."
         )
-    if told.pairs:
+    if reported.pairs:
         sentence += (
-            f" Of {told.pairs:,} pairs {told.raw_pairs:,} come in an order that no coin would give; looked at one by "
-            f"one, frequency and season explain all but {told.ordered_pairs:,} of them."
+            f" Of {reported.pairs:,} pairs {reported.raw_pairs:,} come in an order that no coin would give; "
+            f"looked at one by one, frequency and season explain all but {reported.ordered_pairs:,} of them."
         )
     return Answer(
         question="direction",
@@ -134,7 +135,7 @@ def _answer(levels: list[LevelOrder]) -> Answer:
         effect=share,
         low=low,
         high=high,
-        measure=f"how far a typical pair of {told.level} is from an even order",
+        measure=f"how far a typical pair of {reported.level} is from an even order",
         sentence=sentence,
         consequence=(
             "The lists `after` and `before` are ordered by direction among what is related."
@@ -142,15 +143,15 @@ def _answer(levels: list[LevelOrder]) -> Answer:
             else "The lists `after` and `before` say that order tells nothing here, and lean on `goes_with`."
         ),
         figures={
-            f"{each.level}_{name}": value
-            for each in levels
+            f"{level.level}_{name}": value
+            for level in levels
             for name, value in (
-                ("pairs", each.pairs),
-                ("shift", each.shift()),
-                ("p_value", each.p_value),
-                ("raw_pairs", each.raw_pairs),
-                ("ordered_pairs", each.ordered_pairs),
-                ("shuffled_pairs", each.shuffled_pairs),
+                ("pairs", level.pairs),
+                ("shift", level.shift()),
+                ("p_value", level.p_value),
+                ("raw_pairs", level.raw_pairs),
+                ("ordered_pairs", level.ordered_pairs),
+                ("shuffled_pairs", level.shuffled_pairs),
             )
         },
     )

@@ -6,6 +6,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from onward.random_streams import Stream
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -38,7 +40,8 @@ class FirstPurchases:
         days = np.asarray(day, np.int64)
         if not len(days):
             return cls(days, days, days, 0)
-        first, span = int(days.min()), int(np.ptp(days)) + 1
+        first = int(days.min())
+        span = int(np.ptp(days)) + 1
         # One number a purchase, sorted once: of each (customer, item) the first has the earliest day.
         key = np.sort((customers * len(kinds) + items) * span + (days - first))
         key = key[np.r_[True, np.diff(key // span) != 0]]
@@ -90,7 +93,7 @@ class FirstPurchases:
     def sample(self, pairs: int, within_days: int, seed: int) -> Self:
         """Keep customers drawn at random until they hold `pairs` pairs of items, bought within so many days."""
         held = np.bincount(self.customer, self.followers(within_days), self.customers)
-        order = np.random.default_rng([seed, 0xD1]).permutation(self.customers)
+        order = np.random.default_rng([seed, Stream.FIRST_PURCHASES]).permutation(self.customers)
         drawn = np.zeros(self.customers, np.bool_)
         drawn[order[: int(np.searchsorted(np.cumsum(held[order]), pairs)) + 1]] = True
         kept = drawn[self.customer]

@@ -67,11 +67,21 @@ def measure_order(
         return ResidualOrder(len(kept), 0.0, 0.0, 0.0, 0)
     place = np.full(first.items**2, -1, np.int32)
     place[kept] = np.arange(len(kept), dtype=np.int32)
-    sums, weight = np.zeros((len(kept), groups), np.float32), np.zeros(len(kept))
+    sums = np.zeros((len(kept), groups), np.float32)
+    weight = np.zeros(len(kept))
     _accumulate(
-        first.starts, first.item, first.day, seasons.cell, seasons.rate, group, within_days, first.items, place, sums,
+        first.starts,
+        first.item,
+        first.day,
+        seasons.cell,
+        seasons.rate,
+        group,
+        within_days,
+        first.items,
+        place,
+        sums,
         weight,
-    )  # fmt: skip
+    )
     residual = sums.astype(np.float64)
     u, v = kept // first.items, kept % first.items
     if strengths:
@@ -139,9 +149,18 @@ def _count(starts: Ints, item: Ints, day: Ints, within_days: int, items: int, ev
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _accumulate(
-    starts: Ints, item: Ints, day: Ints, cell: Ints, rate: Floats, group: Ints, within_days: int, items: int,
-    place: Counts, sums: Sums, weight: Floats,
-) -> None:  # fmt: skip
+    starts: Ints,
+    item: Ints,
+    day: Ints,
+    cell: Ints,
+    rate: Floats,
+    group: Ints,
+    within_days: int,
+    items: int,
+    place: Counts,
+    sums: Sums,
+    weight: Floats,
+) -> None:
     for customer in range(len(starts) - 1):
         own = group[customer]
         for i in range(starts[customer], starts[customer + 1]):

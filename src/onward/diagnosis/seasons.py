@@ -45,7 +45,8 @@ def fit_seasons(first: FirstPurchases) -> Seasons:
     span = int(first.day.max() - first.day.min()) + 1
     month, months = _equal_bins(first.day, min(max(2, round(span / _MONTH)), _MOST_SEASONS))
     age, ages = _equal_bins(first.age, _AGE_BINS)
-    cell, cells = month * ages + age, months * ages
+    cell = month * ages + age
+    cells = months * ages
     sizes = np.diff(first.starts)
     share = csr_array((1.0 / sizes[first.customer], (first.customer, cell)), shape=(first.customers, cells))
     bought = csr_array((np.ones(len(cell)), (first.item, first.customer)), shape=(first.items, first.customers))
@@ -54,7 +55,8 @@ def fit_seasons(first: FirstPurchases) -> Seasons:
     seen_month = _table(first.item, month, first.items, months)
     seen_age = _table(first.item, age, first.items, ages)
     total = seen_month.sum(axis=1, keepdims=True)
-    by_month, by_age = np.zeros((first.items, months)), np.zeros((first.items, ages))
+    by_month = np.zeros((first.items, months))
+    by_age = np.zeros((first.items, ages))
     for _ in range(_ROUNDS):
         for axis, seen, table in ((2, seen_month, by_month), (1, seen_age, by_age)):
             rate = expected.reshape(-1, months, ages) * np.exp(by_month[:, :, None] + by_age[:, None, :])

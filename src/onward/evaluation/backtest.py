@@ -8,22 +8,23 @@ import numpy as np
 import pandas as pd
 
 from onward.errors import DataError
-from onward.evaluation.classification import measure, positivity_heat_map
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.groups import find_groups
 from onward.evaluation.related_comparison import SERVED, related_headline, related_table
+from onward.evaluation.score_quality import measure, positivity_heat_map
 from onward.evaluation.slices import measure_slices
 from onward.graph.product_graph import ProductGraph
+from onward.metrics.calibration import reliability_table
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
+from onward.random_streams import Stream
 from onward.ranking.purchase_log import Bools
 from onward.thresholds.comparison import CONTROL
 from onward.thresholds.policy import Policy
-from onward.uncertainty.doubt import Doubt, look_at
 from onward.uncertainty.group_repair import GroupRepair
 from onward.uncertainty.pair_groups import Groups, pair_groups
-from onward.uncertainty.reliability import reliability_table
+from onward.uncertainty.uncertainty_model import UncertaintyModel, spread_inputs
 
 BINS = 10
 _SMALLEST = 300  # impressions that a group needs to be measured by itself
@@ -56,12 +57,12 @@ def refuse_empty(
     """
     if len(rows):
         return
-    asked = f"no matured impression of a test customer in [{start:%Y-%m-%d}, {end:%Y-%m-%d})"
+    problem = f"no matured impression of a test customer in [{start:%Y-%m-%d}, {end:%Y-%m-%d})"
     if known_until is None:
-        raise DataError(f"backtest: {asked} and no later event at all; set run.as_of to a date inside the log")
+        raise DataError(f"backtest: {problem} and no later event at all; set run.as_of to a date inside the log")
     latest = known_until - window - (end - start)
     raise DataError(
-        f"backtest: {asked}, the log ends on {known_until - timedelta(days=1):%Y-%m-%d}; "
+        f"backtest: {problem}, the log ends on {known_until - timedelta(days=1):%Y-%m-%d}; "
         f"set run.as_of to {min(latest, pd.Timestamp(start)):%Y-%m-%d} or earlier, or enlarge splits.test"
     )
 
@@ -73,7 +74,7 @@ def score_rows(
     graph: ProductGraph,
     embeddings: Embeddings,
     scorer: PairScorer,
-    doubt: Doubt,
+    uncertainty: UncertaintyModel,
     threads: int,
 ) -> tuple[pd.DataFrame, Groups]:
     """`rows` (with source and target) beside score, uncertainty, level and probability, and the groups they are in.
@@ -85,14 +86,21 @@ def score_rows(
         graph: the directed product graph.
         embeddings: of all P products.
         scorer: the heads.
-        doubt: what was fitted on other customers.
+        uncertainty: what was fitted on other customers.
         threads: for the heads.
     """
     source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
     frame = scorer_frame(features, graph, embeddings, source, target)
     groups = pair_groups(frame, category, target)
-    said = doubt.judge(look_at(scorer.predict(frame, threads=threads), frame, embeddings, source, target), groups)
-    scored = rows.assign(score=said.score, uncertainty=said.uncertainty, level=said.level, probability=said.probability)
+    prediction = uncertainty.predict(
+        spread_inputs(scorer.predict(frame, threads=threads), frame, embeddings, source, target), groups
+    )
+    scored = rows.assign(
+        score=prediction.score,
+        uncertainty=prediction.uncertainty,
+        level=prediction.level,
+        probability=prediction.probability,
+    )
     return scored, groups
 
 
@@ -100,7 +108,7 @@ def decide_all(
     searches: Mapping[str, Mapping[str, Any]], score: np.ndarray, level: np.ndarray, seed: int
 ) -> dict[str, Bools]:
     """[n] shown or not, by every search's boundary; the control decides by levels shuffled among the rows."""
-    shuffled = np.random.default_rng([seed, 0xC0]).permutation(level)
+    shuffled = np.random.default_rng([seed, Stream.LEVEL_CONTROL_BACKTEST]).permutation(level)
     return {
         name: Policy.from_dict(searches[name]).decide(score, shuffled if name == CONTROL else level)
         for name in sorted(searches)
@@ -113,9 +121,9 @@ def predictions(
     """Scored rows with the outside ids of their pair and every search's decision; `shown` is the deployed one."""
     pair = {f"{end}_product_id": product_ids[scored[end].to_numpy()] for end in ("source", "target")}
     decided = {f"shown_{name}": chosen for name, chosen in shown.items()} | {"shown": shown[deployed]}
-    said = ["impression", "customer", "label", "score", "uncertainty", "level", "probability"]
-    table = scored[said].assign(**pair, **decided)
-    return table[[*GATE_COLUMNS, *said[3:], *decided]]
+    columns = ["impression", "customer", "label", "score", "uncertainty", "level", "probability"]
+    table = scored[columns].assign(**pair, **decided)
+    return table[[*GATE_COLUMNS, *columns[3:], *decided]]
 
 
 def summarise(scored: pd.DataFrame, shown: Mapping[str, Bools], samples: int, seed: int) -> dict[str, Any]:
@@ -149,12 +157,12 @@ def summarise_groups(
     label, score, probability, customer = (
         scored[name].to_numpy() for name in ("label", "score", "probability", "customer")
     )
-    found = find_groups(label.astype(np.float64), probability, customer, groups, seed=seed)
+    flagged = find_groups(label.astype(np.float64), probability, customer, groups, seed=seed)
     return {
         "slices": measure_slices(
             label, score, probability, customer, groups, smallest=_SMALLEST, samples=samples, seed=seed
         ),
-        "groups": [group.to_dict() for group in found],
+        "groups": [group.to_dict() for group in flagged],
         "groups_looked_at": sum(len(np.unique(values)) for values in groups.values()),
         "repaired": repair.to_dict(),
     }
@@ -176,7 +184,8 @@ def headline(results: Mapping[str, Any]) -> dict[str, Any]:
 
 def describe(results: Mapping[str, Any]) -> str:
     """The backtest in one line."""
-    overall, related = results["classification"], results["related"]
+    overall = results["classification"]
+    related = results["related"]
     scores = [f"{name.upper()} {overall[name]['value']:.4f}" for name in ("auc", "pcoc") if overall[name]["value"]]
     return f"{overall['n']} test impressions: {', '.join(scores) or 'none converted'}, {_goes_with(related)}"
 

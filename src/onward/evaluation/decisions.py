@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onward.evaluation.intervals import CustomerBootstrap, Floats
+from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
 
 
 def top_by_score(score: np.ndarray, count: int) -> Floats:
@@ -46,14 +46,18 @@ def decision_table(
     for name, chosen in shown.items():
         taken = chosen.astype(np.float64)
         matched = top_by_score(score, int(chosen.sum()))
-        rows.append({
-            "policy": name,
-            "shown": int(chosen.sum()),
-            "hits": int((label * taken).sum()),
-            "shown_share": bootstrap.ratio(taken, np.ones(len(label))).to_dict(),
-            "precision": bootstrap.ratio(label * taken, taken).to_dict(),
-            "recall": bootstrap.ratio(label * taken, label).to_dict(),
-            "score_only_recall": bootstrap.ratio(label * matched, label).to_dict(),
-            "matched_volume_gain": bootstrap.ratio_difference(label * taken, label, label * matched, label).to_dict(),
-        })  # fmt: skip
+        rows.append(
+            {
+                "policy": name,
+                "shown": int(chosen.sum()),
+                "hits": int((label * taken).sum()),
+                "shown_share": bootstrap.ratio(taken, np.ones(len(label))).to_dict(),
+                "precision": bootstrap.ratio(label * taken, taken).to_dict(),
+                "recall": bootstrap.ratio(label * taken, label).to_dict(),
+                "score_only_recall": bootstrap.ratio(label * matched, label).to_dict(),
+                "matched_volume_gain": bootstrap.ratio_difference(
+                    label * taken, label, label * matched, label
+                ).to_dict(),
+            }
+        )
     return rows

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammainc, gammaincc
 
+from onward.random_streams import Stream
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -84,18 +86,19 @@ def find_groups(
     searching, confirming = (_Side.of(label, probability, customer, rows) for rows in (first, ~first))
     inside = [(np.flatnonzero(rows[first]), np.flatnonzero(rows[~first])) for rows in members]
     large = [
-        i for i, sides in enumerate(inside)
+        i
+        for i, sides in enumerate(inside)
         if all(side.promised[rows].sum() >= smallest for side, rows in zip((searching, confirming), sides, strict=True))
-    ]  # fmt: skip
+    ]
     named: list[tuple[int, float, bool]] = []
     while large and len(named) < _MOST:
-        found = np.array([searching.p_value(inside[i][0]) for i in large])
-        if not (np.sort(found) <= share * np.arange(1, len(found) + 1) / len(found)).any():
+        p_values = np.array([searching.p_value(inside[i][0]) for i in large])
+        if not (np.sort(p_values) <= share * np.arange(1, len(p_values) + 1) / len(p_values)).any():
             break
-        place = int(np.argmin(found))
+        place = int(np.argmin(p_values))
         group = large.pop(place)
         rows = inside[group][0]
-        named.append((group, float(found[place]), searching.too_low(rows)))
+        named.append((group, float(p_values[place]), searching.too_low(rows)))
         searching = searching.repaired(rows)
     return _confirm(named, names, [sides[1] for sides in inside], confirming, share)
 
@@ -174,13 +177,14 @@ class _Side:
 
 
 def _first_half(customer: npt.NDArray[np.int64], seed: int) -> Bools:
-    known, code = np.unique(customer, return_inverse=True)
-    order = np.random.default_rng([seed, 0x6]).permutation(len(known))
-    return np.asarray(order[code] < (len(known) + 1) // 2, dtype=np.bool_)
+    customers, code = np.unique(customer, return_inverse=True)
+    order = np.random.default_rng([seed, Stream.GROUP_HALVES]).permutation(len(customers))
+    return np.asarray(order[code] < (len(customers) + 1) // 2, dtype=np.bool_)
 
 
 def _memberships(slices: Mapping[str, npt.NDArray[Any]]) -> tuple[list[tuple[str, str]], list[Bools]]:
-    names, members = [], []
+    names = []
+    members = []
     for column, values in slices.items():
         for value in np.unique(values):
             names.append((column, str(value)))

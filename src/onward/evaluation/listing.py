@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from onward.evaluation.intervals import Floats
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 
@@ -63,15 +63,15 @@ def _best(scores: Floats, kinds: Ints, sources: Ints, most_of_a_kind: int, out: 
     """
     count = out.shape[1]
     for row in range(len(scores)):
-        found = 0
+        filled = 0
         for candidate in range(scores.shape[1]):
             score = scores[row, candidate]
-            if found == count and score <= scores[row, out[row, count - 1]]:
+            if filled == count and score <= scores[row, out[row, count - 1]]:
                 continue
             if score == -np.inf or kinds[candidate] == kinds[sources[row]]:
                 continue
             same, worst = 0, -1
-            for place in range(found):
+            for place in range(filled):
                 if kinds[out[row, place]] == kinds[candidate]:
                     same, worst = same + 1, place
             if same == most_of_a_kind:
@@ -79,8 +79,8 @@ def _best(scores: Floats, kinds: Ints, sources: Ints, most_of_a_kind: int, out: 
                     continue
                 place = worst
             else:
-                place = min(found, count - 1)
-                found = min(found + 1, count)
+                place = min(filled, count - 1)
+                filled = min(filled + 1, count)
             while place > 0 and scores[row, out[row, place - 1]] < score:
                 out[row, place] = out[row, place - 1]
                 place -= 1

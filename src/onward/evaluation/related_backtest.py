@@ -54,7 +54,8 @@ class ProductBacktest:
         count = len(category)
         candidates = candidates_known(known["customer"].to_numpy(), known["product"].to_numpy(), count, min_customers)
         log = log_of_lines(pd.concat([known, later], ignore_index=True), candidates, count, fresh_days)
-        types, test = type_numbers(category.iloc[candidates]), later["customer"].unique().astype(np.int64)
+        types = type_numbers(category.iloc[candidates])
+        test = later["customer"].unique().astype(np.int64)
         return cls(Backtest(log, types, selection, test, windows), candidates, count)
 
 
@@ -92,18 +93,23 @@ def gate_queries(on: ProductBacktest, product_ids: pd.Series, how: Judging) -> t
         Answers: query, customer, source_product_id, relation, product_id. A relation of complements, "basket", has
         products of other types than the source's only. Chance: product_id and P(v) of each relation.
     """
-    asked = on.backtest
-    judge = judgement(asked.log, asked.test, asked.windows, how.limit, 1, how.seed)
-    queries, ids = judge.queries, product_ids.to_numpy()[on.candidates]
-    strict = queries.of_other_types(asked.types)
+    backtest = on.backtest
+    judge = judgement(backtest.log, backtest.test, backtest.windows, how.limit, 1, how.seed)
+    queries = judge.queries
+    ids = product_ids.to_numpy()[on.candidates]
+    strict = queries.of_other_types(backtest.types)
     rows = [
-        pd.DataFrame({
-            "query": answers.query, "customer": queries.customer[answers.query],
-            "source_product_id": ids[queries.source[answers.query]], "relation": relation,
-            "product_id": ids[answers.product],
-        })
+        pd.DataFrame(
+            {
+                "query": answers.query,
+                "customer": queries.customer[answers.query],
+                "source_product_id": ids[queries.source[answers.query]],
+                "relation": relation,
+                "product_id": ids[answers.product],
+            }
+        )
         for relation, answers in (("basket", strict.answers["basket"]), ("later", queries.answers["later"]))
-    ]  # fmt: skip
+    ]
     return pd.concat(rows, ignore_index=True), pd.DataFrame(
         {"product_id": ids, **{str(name): share for name, share in judge.chance.items()}}
     )

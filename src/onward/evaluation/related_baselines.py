@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from onward.evaluation.intervals import Floats
-from onward.evaluation.related_log import RelatedLog, share_of
-from onward.evaluation.window_counts import WindowCounts
+from onward.evaluation.related_log import RelatedLog
+from onward.evaluation.window_counts import WindowCounts, share_of, share_of_purchases
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 
@@ -38,8 +38,7 @@ class PopularityAmongNew:
 
     def fit(self, log: RelatedLog) -> Method:
         """Count; see `Method`."""
-        counted = log.purchases.fresh & (log.purchases.day > _last(log) - self.recency_days)
-        share = share_of(log.purchases.product[counted], log.products)
+        share = share_of_purchases(log.purchases, self.recency_days, fresh_only=True)
         return lambda sources: np.tile(share, (len(sources), 1))
 
 

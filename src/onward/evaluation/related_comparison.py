@@ -109,22 +109,26 @@ def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any
         "queries": len(judge.queries.source),
         "customers": len(np.unique(judge.queries.customer)),
         "candidates": log.products,
-        "answered": {relation: len(np.unique(each.query)) for relation, each in judge.queries.answers.items()},
+        "answered": {relation: len(np.unique(answers.query)) for relation, answers in judge.queries.answers.items()},
         "tuned_for": f"hr@{TUNED_FOR}",
         "tuning": {name: [_tried(trial) for trial in tried] for name, tried in trials.items()},
-        "picked": {relation: {name: plain(each) for name, each in found.items()} for relation, found in picked.items()},
+        "picked": {
+            relation: {name: plain(setting) for name, setting in choices.items()}
+            for relation, choices in picked.items()
+        },
         "best_baseline": best,
     }
     if not len(judge.queries.source):
         return told | {"methods": [], "goes_with": []}
-    cuts, deepest = how.cuts, how.cuts[-1]
-    settings = {setting for found in picked.values() for setting in found.values()}
+    cuts = how.cuts
+    deepest = how.cuts[-1]
+    settings = {setting for choices in picked.values() for setting in choices.values()}
     fitted = {setting: setting.fit(past) for setting in settings}
     judged = {
         setting: judge.outcomes(best_first(method, log.products, deepest), cuts) for setting, method in fitted.items()
     }
     counted: dict[Relation, dict[str, Judged]] = {
-        relation: {name: judged[setting] for name, setting in found.items()} for relation, found in picked.items()
+        relation: {name: judged[setting] for name, setting in choices.items()} for relation, choices in picked.items()
     }
     rows = []
     for weight in served.weights:
@@ -146,7 +150,8 @@ def _complements(
     judge: Judgement, listers: Mapping[str, Lister], types: Ints, cuts: tuple[int, ...]
 ) -> list[dict[str, Any]]:
     """Judge lists of other types, where only products of other types are relevant."""
-    strict, rows = Judgement(judge.queries.of_other_types(types), judge.chance, judge.bootstrap), []
+    strict = Judgement(judge.queries.of_other_types(types), judge.chance, judge.bootstrap)
+    rows = []
     for name, lister in listers.items():
         judged = strict.outcomes(lister, cuts)
         broken = breaches(judged.lists, judge.queries.source, types)
@@ -190,13 +195,16 @@ def related_table(related: Mapping[str, Any]) -> pd.DataFrame:
     """One row a method, list and relation, for `dvc plots` and the picture of hits against lift."""
     rows = [
         {"list": kind, "relevant": relation, "method": row["method"], "weight": row.get("weight")}
-        | {f"{metric}_{part}": row[relation][f"{metric}@{TUNED_FOR}"][part]
-           for metric in METRICS for part in ("value", "low", "high")}
+        | {
+            f"{metric}_{part}": row[relation][f"{metric}@{TUNED_FOR}"][part]
+            for metric in METRICS
+            for part in ("value", "low", "high")
+        }
         | {"coverage": row["coverage"], "popularity_percentile": row["popularity_percentile"]}
         for kind, relations in (("methods", RELATIONS), ("goes_with", ("basket",)))
         for row in related[kind]
         for relation in relations
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["list", "relevant", "method", "weight"])
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from onward.evaluation.intervals import Floats
+from onward.evaluation.window_counts import share_of, share_of_purchases
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
 
@@ -76,13 +77,7 @@ class RelatedLog:
 
     def new_share(self) -> Floats:
         """[C] P(v) among new purchases; those of the log's first days, which nobody can call new, do not count."""
-        return share_of(self.purchases.product[self.purchases.fresh], self.products)
-
-
-def share_of(product: Ints, products: int) -> Floats:
-    """[C] how often each candidate occurs in [n] numbers, adding up to 1; zeros for nothing."""
-    count = np.bincount(product, minlength=products)
-    return np.asarray(count / max(1, len(product)), dtype=np.float64)
+        return share_of_purchases(self.purchases, None, fresh_only=True)
 
 
 def candidates_known(customer: np.ndarray, product: np.ndarray, products: int, min_customers: int) -> Ints:
@@ -118,8 +113,8 @@ def type_numbers(category: pd.Series) -> Ints:
     >>> type_numbers(pd.Series(["FOOD > MILK", None, "FOOD > MILK", None])).tolist()
     [0, 1, 0, 2]
     """
-    known = category.notna().to_numpy()
+    typed = category.notna().to_numpy()
     codes, paths = pd.factorize(category)
     codes = codes.astype(np.int64)
-    codes[~known] = len(paths) + np.arange((~known).sum())
+    codes[~typed] = len(paths) + np.arange((~typed).sum())
     return codes

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from onward.evaluation.intervals import CustomerBootstrap, Floats, Interval, interval_of
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_queries import Answers, RelatedQueries, Relation
+from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
+from onward.metrics.intervals import Interval, interval_of
+from onward.metrics.ranking import discount, share_below
 from onward.ranking.purchase_log import Ints
 
 METRICS = ("hr", "ndcg", "mrr", "lift")
@@ -61,24 +63,25 @@ def judge_lists(lists: Ints, answers: Answers, chance: Floats, k: int) -> Outcom
         chance: [C] P(v).
         k: cut-off.
     """
-    lists, size = lists[:, :k], len(chance)
-    known = lists != NOTHING
+    lists = lists[:, :k]
+    size = len(chance)
+    filled = lists != NOTHING
     keys = answers.query * size + answers.product
-    wanted = np.arange(len(lists))[:, None] * size + np.where(known, lists, 0)
-    place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    hit = known & (keys[place] == wanted) if len(keys) else np.zeros(lists.shape, dtype=np.bool_)
+    listed_keys = np.arange(len(lists))[:, None] * size + np.where(filled, lists, 0)
+    place = np.minimum(np.searchsorted(keys, listed_keys), max(len(keys) - 1, 0))
+    hit = filled & (keys[place] == listed_keys) if len(keys) else np.zeros(lists.shape, dtype=np.bool_)
 
     relevant = np.bincount(answers.query, minlength=len(lists))
-    discount = 1.0 / np.log2(np.arange(2, lists.shape[1] + 2))
-    most = np.r_[0.0, np.cumsum(discount)][np.minimum(relevant, lists.shape[1])]
+    worth = discount(np.arange(1, lists.shape[1] + 1))
+    most = np.r_[0.0, np.cumsum(worth)][np.minimum(relevant, lists.shape[1])]
     any_hit = hit.any(axis=1)
     first = np.argmax(hit, axis=1)
     return Outcome(
         answered=(relevant > 0).astype(np.float64),
         hits=hit.sum(axis=1).astype(np.float64),
-        expected=relevant * np.where(known, chance[np.where(known, lists, 0)], 0.0).sum(axis=1),
+        expected=relevant * np.where(filled, chance[np.where(filled, lists, 0)], 0.0).sum(axis=1),
         hr=np.asarray(any_hit, dtype=np.float64),
-        ndcg=(hit @ discount) / np.where(relevant > 0, most, 1.0),
+        ndcg=(hit @ worth) / np.where(relevant > 0, most, 1.0),
         mrr=np.where(any_hit, 1.0 / (first + 1.0), 0.0),
     )
 
@@ -96,7 +99,7 @@ def intervals_of(outcomes: Sequence[Outcome], bootstrap: CustomerBootstrap) -> l
 def gains_of(outcome: Outcome, other: Outcome, bootstrap: CustomerBootstrap) -> dict[str, Interval]:
     """What one method has over another on the same queries, in HR, NDCG, MRR and lift, paired."""
     # Summed apart, so that a method and itself differ by nothing at all: the last bits hang on the matrix's shape.
-    (total, drawn), (other_total, other_drawn) = (bootstrap.sums(columns_of(each)) for each in (outcome, other))
+    (total, drawn), (other_total, other_drawn) = (bootstrap.sums(columns_of(side)) for side in (outcome, other))
     return {
         name: interval_of(
             float(metric_of(total, name) - metric_of(other_total, name)),
@@ -119,9 +122,7 @@ def variety(lists: Ints, popularity: Floats, k: int) -> dict[str, float | None]:
         popular, those equally popular as half; .5 would be the catalogue's middle.
     """
     named = lists[:, :k][lists[:, :k] != NOTHING]
-    ordered = np.sort(popularity)
-    below, upto = (np.searchsorted(ordered, popularity, side) for side in ("left", "right"))
-    percentile = (below + upto) / (2.0 * max(1, len(popularity)))
+    percentile = share_below(popularity, popularity)
     return {
         "coverage": len(np.unique(named)) / max(1, len(popularity)),
         "popularity_percentile": float(percentile[named].mean()) if len(named) else None,
@@ -130,11 +131,11 @@ def variety(lists: Ints, popularity: Floats, k: int) -> dict[str, float | None]:
 
 def breaches(lists: Ints, sources: Ints, types: Ints, most_of_a_type: int = 2) -> int:
     """How many entries of complements are of the source's own type, or beyond the most that a type may have."""
-    known = lists != NOTHING
-    kind = np.where(known, types[np.where(known, lists, 0)], NOTHING)
-    own = known & (kind == types[sources][:, None])
+    filled = lists != NOTHING
+    kind = np.where(filled, types[np.where(filled, lists, 0)], NOTHING)
+    own = filled & (kind == types[sources][:, None])
     earlier = np.stack([(kind[:, :place] == kind[:, [place]]).sum(axis=1) for place in range(kind.shape[1])], axis=1)
-    return int((own | (known & (earlier >= most_of_a_type))).sum())
+    return int((own | (filled & (earlier >= most_of_a_type))).sum())
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from onward.evaluation.newly_bought import newly_bought_after, spread
 from onward.evaluation.related_log import RelatedLog
+from onward.random_streams import Stream
 from onward.ranking.purchase_log import Bools, Ints
 
 Relation = Literal["basket", "later"]
@@ -78,12 +79,14 @@ def related_queries(
         limit: most queries.
         seed: of the draw.
     """
-    asked = np.flatnonzero((log.day >= start) & (log.day < end) & np.isin(log.customer, customers))
-    asked = np.sort(np.random.default_rng([seed, 0x4E1A]).permutation(asked)[:limit])
-    customer, source, order = log.customer[asked], log.product[asked], log.order[asked]
+    rows = np.flatnonzero((log.day >= start) & (log.day < end) & np.isin(log.customer, customers))
+    rows = np.sort(np.random.default_rng([seed, Stream.RELATED_QUERIES]).permutation(rows)[:limit])
+    customer = log.customer[rows]
+    source = log.product[rows]
+    order = log.order[rows]
     low, high = (np.searchsorted(log.order, order, side) for side in ("left", "right"))
     query, line = spread(low, high)
-    later_query, later = newly_bought_after(log.purchases, customer, log.day[asked], follow_days)
+    later_query, later = newly_bought_after(log.purchases, customer, log.day[rows], follow_days)
     answers: dict[Relation, Answers] = {
         "basket": _answers(query, log.product[line], source, log.products),
         "later": _answers(later_query, later, source, log.products),

@@ -7,12 +7,12 @@ for all their answers to be known at the clock.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onward.evaluation.intervals import CustomerBootstrap, Floats
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_baselines import RELATED_GRID, RelatedBaseline
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Judgement, judge_lists, list_once
 from onward.evaluation.related_queries import Relation, related_queries
+from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
 
@@ -63,8 +63,8 @@ def judgement(
     queries = related_queries(
         log, customers, windows.clock, windows.clock + windows.query_days, windows.follow_days, limit, seed
     )
-    known = log.before(windows.clock)
-    chance: dict[Relation, Floats] = {"basket": known.order_share(), "later": known.new_share()}
+    past_log = log.before(windows.clock)
+    chance: dict[Relation, Floats] = {"basket": past_log.order_share(), "later": past_log.new_share()}
     return Judgement(queries, chance, CustomerBootstrap.of(queries.customer, samples, seed))
 
 
@@ -72,9 +72,10 @@ def tune(
     log: RelatedLog, customers: Ints, windows: RelatedWindows, limit: int, seed: int
 ) -> dict[str, tuple[Trial, ...]]:
     """What every setting of every baseline hits for selection customers, as known at the clock."""
-    earlier, known = windows.earlier(), log.before(windows.clock)
-    judge = judgement(known, customers, earlier, limit, 1, seed)
-    past = known.before(earlier.clock)
+    earlier = windows.earlier()
+    past_log = log.before(windows.clock)
+    judge = judgement(past_log, customers, earlier, limit, 1, seed)
+    past = past_log.before(earlier.clock)
     return {
         name: tuple(Trial(setting, hit_rates(judge, setting.fit(past))) for setting in settings)
         for name, settings in RELATED_GRID.items()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onward.evaluation.classification import measure
+from onward.evaluation.score_quality import measure
 
 _BINS = 10
 
@@ -41,8 +41,13 @@ def measure_slices(
             if int(inside.sum()) < smallest:
                 continue
             measured = measure(
-                label[inside], score[inside], probability[inside], customer[inside],
-                samples=samples, seed=seed, bins=_BINS,
-            )  # fmt: skip
+                label[inside],
+                score[inside],
+                probability[inside],
+                customer[inside],
+                samples=samples,
+                seed=seed,
+                bins=_BINS,
+            )
             rows.append({"slice": column, "value": str(value)} | measured)
     return rows

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from onward.evaluation.intervals import Floats
+from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
 
@@ -36,8 +36,13 @@ def share_of_purchases(log: PurchaseLog, recency_days: int | None, *, fresh_only
     counted = log.fresh if fresh_only else np.ones(len(log.day), dtype=np.bool_)
     if recency_days is not None and len(log.day):
         counted = counted & (log.day > log.day.max() - recency_days)
-    count = np.bincount(log.product[counted], minlength=log.products)
-    return np.asarray(count / max(1, count.sum()), dtype=np.float64)
+    return share_of(log.product[counted], log.products)
+
+
+def share_of(product: Ints, products: int) -> Floats:
+    """[C] how often each candidate occurs in [n] numbers, adding up to 1; zeros for nothing."""
+    count = np.bincount(product, minlength=products)
+    return np.asarray(count / max(1, len(product)), dtype=np.float64)
 
 
 def counts_following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_only: bool) -> Method:
@@ -63,9 +68,16 @@ def counts_following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_o
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _count_following(
-    sources: Ints, starts: Ints, by_product: Ints, customer: Ints, product: Ints, position: Ints, counted: Bools,
-    decay: Floats, out: Floats,
-) -> None:  # fmt: skip
+    sources: Ints,
+    starts: Ints,
+    by_product: Ints,
+    customer: Ints,
+    product: Ints,
+    position: Ints,
+    counted: Bools,
+    decay: Floats,
+    out: Floats,
+) -> None:
     """Walk forward from each purchase of a source until the window ends or the customer buys the source again."""
     for row in range(len(sources)):
         source = sources[row]

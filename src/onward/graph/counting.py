@@ -22,8 +22,8 @@ def count_in_process(
     """
     connection = ibis.duckdb.connect(threads=threads)
     try:
-        known = ibis.memtable(purchases.select(["customer", "product", "purchased_at"]))
-        counts = directed_counts(known, before, rules)
+        table = ibis.memtable(purchases.select(["customer", "product", "purchased_at"]))
+        counts = directed_counts(table, before, rules)
         return connection.to_pandas(counts.edges), connection.to_pandas(counts.nodes)
     finally:
         connection.disconnect()

@@ -81,8 +81,8 @@ def directed_counts(purchases: ibis.Table, before: datetime, rules: CountRules) 
 
 def _customer_product_days(purchases: ibis.Table, before: datetime) -> ibis.Table:
     """Distinct (customer, product, day), `day` counted from 1970-01-01."""
-    known = purchases.filter(_.purchased_at < ibis.literal(before))
-    return known.select("customer", "product", day=_.purchased_at.date().epoch_days().cast("int32")).distinct()
+    past = purchases.filter(_.purchased_at < ibis.literal(before))
+    return past.select("customer", "product", day=_.purchased_at.date().epoch_days().cast("int32")).distinct()
 
 
 def _fresh_purchases(days: ibis.Table, fresh_days: int) -> ibis.Table:

@@ -6,6 +6,7 @@ import numpy as np
 
 from onward.errors import DataError
 from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
+from onward.random_streams import Stream
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class PairSupport:
                 f"encoder: {len(self.source)} pairs of products are too few to hold out a share of {share:g}; "
                 "lower ranking.min_support or graph.min_customers"
             )
-        generator = np.random.default_rng([seed, 1])
+        generator = np.random.default_rng([seed, Stream.HELD_OUT_PAIRS])
         chosen = generator.choice(len(self.source), count, replace=False, p=self.support / self.support.sum())
         low, high = np.minimum(self.source, self.target), np.maximum(self.source, self.target)
         either_way = low * (int(high.max()) + 1) + high

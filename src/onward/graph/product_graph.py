@@ -178,11 +178,11 @@ class ProductGraph:
         >>> graph.find_edges(np.array([0, 2]), np.array([2, 0])).tolist()
         [1, -1]
         """
-        wanted = np.asarray(source, dtype=np.int64) * self.products + np.asarray(target, dtype=np.int64)
+        keys = np.asarray(source, dtype=np.int64) * self.products + np.asarray(target, dtype=np.int64)
         if self.edges == 0:
-            return np.full(len(wanted), -1, dtype=np.int64)
-        position = np.minimum(np.searchsorted(self._keys, wanted), self.edges - 1)
-        return np.where(self._keys[position] == wanted, position, -1)
+            return np.full(len(keys), -1, dtype=np.int64)
+        position = np.minimum(np.searchsorted(self._keys, keys), self.edges - 1)
+        return np.where(self._keys[position] == keys, position, -1)
 
     @cached_property
     def _keys(self) -> IntArray:

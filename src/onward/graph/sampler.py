@@ -45,32 +45,23 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
     same subgraph in whatever order and by whatever worker it is loaded, and a counter need not be shared.
     """
 
-    def __init__(
-        self,
-        graph: ProductGraph,
-        budget: Budget,
-        seed: int,
-        negatives_per_batch: int | None = None,
-    ) -> None:
+    def __init__(self, graph: ProductGraph, budget: Budget, seed: int) -> None:
         """Prepare to sample.
 
         Args:
             graph: the directed product graph.
             budget: how much is kept of each neighbourhood.
             seed: fixes every draw.
-            negatives_per_batch: how many products triplet sampling draws for a whole batch; None leaves it at PyG's
-                `amount` an edge, which is more than a loss that shares them needs.
         """
         self._graph = graph
-        self._negatives_per_batch = negatives_per_batch
         self._sampler = NeighbourhoodSampler(graph, budget)
         self._seed = seed
 
     def sample_from_nodes(self, index: NodeSamplerInput, **_: object) -> HeteroSamplerOutput:
         """Sample around products, each wanted in both roles."""
         nodes = index.node.numpy()
-        found = self._sampler.sample(nodes, nodes, _NO_EDGES, self._batch_seed(nodes))
-        return _output(found, (index.input_id, index.time))
+        neighbourhood = self._sampler.sample(nodes, nodes, _NO_EDGES, self._batch_seed(nodes))
+        return _output(neighbourhood, (index.input_id, index.time))
 
     def sample_from_edges(
         self, index: EdgeSamplerInput, neg_sampling: NegativeSampling | None = None
@@ -84,37 +75,42 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
         batch_seed = self._batch_seed(np.concatenate([sources, targets]))
         negatives = _NO_EDGES
         if neg_sampling is not None:
-            amount = self._negatives_per_batch or len(sources) * neg_sampling.amount
+            amount = len(sources) * neg_sampling.amount
             weight = torch.ones(self._graph.products) if neg_sampling.dst_weight is None else neg_sampling.dst_weight
             allowed = torch.cumsum(weight.double(), 0).numpy()
             draws = np.random.default_rng(batch_seed).random(amount) * allowed[-1]
             negatives = np.searchsorted(allowed, draws, side="right")
         edges = self._graph.find_edges(sources, targets)
-        found = self._sampler.sample(sources, np.concatenate([targets, negatives]), edges[edges >= 0], batch_seed)
-        source = torch.from_numpy(found.seed_sources)
-        target = torch.from_numpy(found.seed_targets[: len(targets)])
+        neighbourhood = self._sampler.sample(
+            sources, np.concatenate([targets, negatives]), edges[edges >= 0], batch_seed
+        )
+        source = torch.from_numpy(neighbourhood.seed_sources)
+        target = torch.from_numpy(neighbourhood.seed_targets[: len(targets)])
         if neg_sampling is None:
-            return _output(found, (index.input_id, torch.stack([source, target]), index.label, index.time))
-        negative = torch.from_numpy(found.seed_targets[len(targets) :])
-        return _output(found, (index.input_id, source, target, negative, index.time))
+            return _output(neighbourhood, (index.input_id, torch.stack([source, target]), index.label, index.time))
+        negative = torch.from_numpy(neighbourhood.seed_targets[len(targets) :])
+        return _output(neighbourhood, (index.input_id, source, target, negative, index.time))
 
     def _batch_seed(self, content: IntArray) -> int:
         return zlib.crc32(np.ascontiguousarray(content).tobytes(), zlib.crc32(str(self._seed).encode()))
 
 
-def _output(found: Neighbourhood, metadata: tuple[object, ...]) -> HeteroSamplerOutput:
-    sources_of_in, targets_of_in = torch.from_numpy(found.in_edges)
-    sources_of_out, targets_of_out = torch.from_numpy(found.out_edges)
+def _output(neighbourhood: Neighbourhood, metadata: tuple[object, ...]) -> HeteroSamplerOutput:
+    sources_of_in, targets_of_in = torch.from_numpy(neighbourhood.in_edges)
+    sources_of_out, targets_of_out = torch.from_numpy(neighbourhood.out_edges)
     # A target is fed along LEADS_TO, so its in-edges are that relation's sample; a source along LED_FROM.
     return HeteroSamplerOutput(
-        node={PRODUCT: torch.from_numpy(found.nodes)},
+        node={PRODUCT: torch.from_numpy(neighbourhood.nodes)},
         row={LEADS_TO: sources_of_in, LED_FROM: targets_of_out},
         col={LEADS_TO: targets_of_in, LED_FROM: sources_of_out},
-        edge={LEADS_TO: torch.from_numpy(found.in_numbers), LED_FROM: torch.from_numpy(found.out_numbers)},
-        num_sampled_nodes={PRODUCT: np.diff(found.nodes_by_hop, prepend=0).tolist()},
+        edge={
+            LEADS_TO: torch.from_numpy(neighbourhood.in_numbers),
+            LED_FROM: torch.from_numpy(neighbourhood.out_numbers),
+        },
+        num_sampled_nodes={PRODUCT: np.diff(neighbourhood.nodes_by_hop, prepend=0).tolist()},
         num_sampled_edges={
-            LEADS_TO: np.diff(found.in_by_hop).tolist(),
-            LED_FROM: np.diff(found.out_by_hop).tolist(),
+            LEADS_TO: np.diff(neighbourhood.in_by_hop).tolist(),
+            LED_FROM: np.diff(neighbourhood.out_by_hop).tolist(),
         },
         metadata=metadata,
     )

@@ -13,7 +13,7 @@ from numba import njit
 
 from onward.errors import DataError
 from onward.graph.budgets import Budget
-from onward.graph.picking import (
+from onward.graph.edge_sampling import (
     BoolArray,
     CountArray,
     Edges,
@@ -33,7 +33,7 @@ TARGET_ROLE = 1
 # What a walked neighbour bears in place of an edge's number.
 NO_EDGE = -1
 
-_WALKS_PER_WANTED = 2
+_WALKS_PER_NEEDED = 2
 
 # Edges are told by position until they are looked up, walked products by this less their number.
 _AS_WALKED = -1
@@ -116,7 +116,8 @@ class NeighbourhoodSampler:
         # [P] new number times 4, plus 1 and 2 for the roles in which the product was met; -1 before it is met.
         self._slots = np.full(graph.products, -1, dtype=np.int32)
         widest = max(int((fan + walks).max(initial=0)) for fan, walks in spent)
-        self._picked, self._keys = np.empty(widest, dtype=np.int64), np.empty(widest)
+        self._picked = np.empty(widest, dtype=np.int64)
+        self._keys = np.empty(widest)
 
     def sample(self, sources: IntArray, targets: IntArray, excluded: IntArray, seed: int) -> Neighbourhood:
         """Sample without replacement around the seeds.
@@ -174,8 +175,10 @@ def _walk(
     state: State,
 ) -> tuple[IntArray, IntArray, tuple[IntArray, IntArray], tuple[IntArray, IntArray], IntArray]:
     """Breadth first over (product, role); `slots` is scratch too, left as it was found."""
-    room, hops = len(seeds[0]) + len(seeds[1]), (roles[0][0].shape[1] - 2) // 2
-    nodes, seed_numbers = np.empty(room, np.int64), np.empty(room, np.int64)
+    room = len(seeds[0]) + len(seeds[1])
+    hops = (roles[0][0].shape[1] - 2) // 2
+    nodes = np.empty(room, np.int64)
+    seed_numbers = np.empty(room, np.int64)
     fronts = (np.empty(room, np.int64), np.empty(room, np.int64))
     size = np.zeros(3, np.int64)  # products found, then those to expand in each role
     met = 0
@@ -185,7 +188,9 @@ def _walk(
             met += 1
     ends = (np.empty((2, 0), np.int64), np.empty((2, 0), np.int64))
     numbers = (np.empty(0, np.int64), np.empty(0, np.int64))
-    kept, first, by_hop = np.zeros(2, np.int64), np.zeros(2, np.int64), np.zeros((3, hops + 1), np.int64)
+    kept = np.zeros(2, np.int64)
+    first = np.zeros(2, np.int64)
+    by_hop = np.zeros((3, hops + 1), np.int64)
     by_hop[0, 0] = size[0]
     for hop in range(hops):
         last = size[1:].copy()
@@ -197,8 +202,9 @@ def _walk(
         nodes = _longer(nodes, size[0], most.sum())
         for role in range(2):
             for begin in range(first[role], last[role], _AT_ONCE):
-                front, place = fronts[role][begin : min(begin + _AT_ONCE, last[role])], kept[role]
-                kept[role] = _hear(
+                front = fronts[role][begin : min(begin + _AT_ONCE, last[role])]
+                place = kept[role]
+                kept[role] = _expand(
                     roles, role, hop, front, ends[role], numbers[role], place, left_out, barred, slots, scratch, state
                 )
                 heard = ends[role][1 - role]
@@ -215,7 +221,8 @@ def _walk(
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _most(rows: CountArray, front: IntArray, hop: int) -> int:
     """How many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
-    most, hops = 0, (rows.shape[1] - 2) // 2
+    most = 0
+    hops = (rows.shape[1] - 2) // 2
     for product in front:
         row = rows[product]
         most += min(row[2 + hop], row[1] - row[0]) + row[2 + hops + hop]
@@ -238,7 +245,7 @@ def _meet(product: int, role: int, slots: CountArray, nodes: IntArray, front: In
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _hear(
+def _expand(
     roles: tuple[Role, Role],
     role: int,
     hop: int,
@@ -255,10 +262,15 @@ def _hear(
     """Write the edges that the front hears from `place` on, their far ends as products; return where they end."""
     rows, edges, weight = roles[role]
     picked, keys = scratch
-    begin, walks = place, 2 + (rows.shape[1] - 2) // 2 + hop
+    begin = place
+    walks = 2 + (rows.shape[1] - 2) // 2 + hop
     for product in front:
-        row, own = rows[product], slots[product] >> 2
-        first, last, fan, strolls = int(row[0]), int(row[1]), int(row[2 + hop]), int(row[walks])
+        row = rows[product]
+        own = slots[product] >> 2
+        first = int(row[0])
+        last = int(row[1])
+        fan = int(row[2 + hop])
+        further = int(row[walks])
         bars = int(barred[role, product]) if barred.shape[1] > 0 else 0
         if len(weight) == 0:
             count = pick_uniform(first, last, edges, left_out, bars, fan, picked, state)
@@ -266,11 +278,11 @@ def _hear(
             count = pick_weighted(first, last, edges, left_out, bars, fan, weight, picked, keys, state)
         for i in range(count):
             numbers[place + i] = picked[i]
-        if strolls > 0:
+        if further > 0:
             direct = count
             for i in range(direct):
                 picked[i] = edges[picked[i], 0]
-            count = _stroll(roles, product, role, direct, strolls, left_out, barred, picked, state)
+            count = _random_walk(roles, product, role, direct, further, left_out, barred, picked, state)
             for i in range(direct, count):
                 numbers[place + i] = _AS_WALKED - picked[i]
         for i in range(count):
@@ -286,27 +298,28 @@ def _hear(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _stroll(
+def _random_walk(
     roles: tuple[Role, Role],
     product: int,
     role: int,
     direct: int,
-    wanted: int,
+    needed: int,
     left_out: BoolArray,
     barred: CountArray,
     picked: IntArray,
     state: State,
 ) -> int:
-    """Append to the `direct` neighbours in `picked` up to `wanted` products two steps away; how many are there now.
+    """Append to the `direct` neighbours in `picked` up to `needed` products two steps away; how many are there now.
 
     For a source u a walk is u -> v -> x or u <- w -> x, either first step with the same chance, so that a product
     without out-edges finds its siblings; for a target it is the mirror image. What it ends at is a product that u
     could well lead to, and is heard in the role in which the end of an edge would be.
     """
-    count, left = direct, _WALKS_PER_WANTED * wanted
-    while left > 0 and count < direct + wanted:
+    count = direct
+    left = _WALKS_PER_NEEDED * needed
+    while left > 0 and count < direct + needed:
         # All walks take a step before any takes the next: their reads do not wait for each other.
-        begin, end = count, count + min(direct + wanted - count, left)
+        begin, end = count, count + min(direct + needed - count, left)
         left -= end - begin
         for i in range(begin, end):
             way = role if random_below(state, 2) == 0 else 1 - role

@@ -76,17 +76,17 @@ class ProductTower(nn.Module):
 
     def described(self, codes: Tensor, numbers: Tensor) -> Tensor:
         """[n, d] by attributes alone: codes [n, F] and numbers [n, K] as in `ProductInputs`."""
-        known: Tensor = self.linear(numbers)
+        vectors: Tensor = self.linear(numbers)
         for column, table in enumerate(self.tables):
-            known = known + table(codes[:, column])
-        return known
+            vectors = vectors + table(codes[:, column])
+        return vectors
 
     def forward(self, nodes: Tensor) -> Tensor:
         """[n, d] for the given products."""
-        known = self.described(self.codes[nodes], self.numbers[nodes])
+        attributes = self.described(self.codes[nodes], self.numbers[nodes])
         # No rescaling of what is kept: inference shows free vectors as they are, like most training steps.
         kept = torch.rand(len(nodes), 1) >= self.id_dropout if self.training else 1.0
-        vectors: Tensor = known + self.free(self.free_rows[nodes]) * kept
+        vectors: Tensor = attributes + self.free(self.free_rows[nodes]) * kept
         return vectors
 
 
@@ -103,18 +103,18 @@ class DualLayer(nn.Module):
         self.target_message = nn.Linear(dimension, dimension, bias=False)
 
     def forward(
-        self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor, wanted: int | None = None
+        self, source: Tensor, target: Tensor, leads_to: Tensor, led_from: Tensor, embedded: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """New (source, target), each [wanted, d], before activation and norm.
+        """New (source, target), each [embedded, d], before activation and norm.
 
         Args:
             source: [n, d].
             target: [n, d].
             leads_to: [2, m] edges u -> v, along which targets are fed by sources.
             led_from: [2, k] reversed edges v -> u, along which sources are fed by targets.
-            wanted: so many of the first nodes are embedded, and edges lead to them only; None embeds all n.
+            embedded: so many of the first nodes are embedded, and edges lead to them only; None embeds all n.
         """
-        own_source, own_target = source[:wanted], target[:wanted]
+        own_source, own_target = source[:embedded], target[:embedded]
         new_source = self.source_self(own_source) + self.source_message(self.mean((target, own_source), led_from))
         new_target = self.target_self(own_target) + self.target_message(self.mean((source, own_target), leads_to))
         return new_source, new_target
@@ -157,15 +157,17 @@ class DualEncoder(nn.Module):
         self, vectors: Tensor, leads_to: Tensor, led_from: Tensor, reach: Reach | None = None
     ) -> tuple[Tensor, Tensor]:
         """Like `forward`, from the tower's vectors [n, d]."""
-        source, target, wanted = self.as_source(vectors), self.as_target(vectors), None
+        source = self.as_source(vectors)
+        target = self.as_target(vectors)
+        embedded = None
         forth, back = leads_to, led_from
         for number, layer in enumerate(self.layers, start=1):
             if number > 1:
                 source, target = functional.leaky_relu(source), functional.leaky_relu(target)
             if reach is not None:
-                wanted, forth, back = reach.cut(len(self.layers) - number, leads_to, led_from)
+                embedded, forth, back = reach.cut(len(self.layers) - number, leads_to, led_from)
             source, target = layer(
-                functional.normalize(source, dim=1), functional.normalize(target, dim=1), forth, back, wanted
+                functional.normalize(source, dim=1), functional.normalize(target, dim=1), forth, back, embedded
             )
         return functional.normalize(source, dim=1), functional.normalize(target, dim=1)
 

@@ -54,7 +54,7 @@ def product_inputs(products: pd.DataFrame, purchases: pd.DataFrame, customers: F
             numbers.append(products[name].to_numpy(np.float64))
             continue
         attribute = _codes(products[name])
-        if not any(_determines(known, attribute) for known in levels):
+        if not any(_determines(level, attribute) for level in levels):
             levels.append(attribute)
     codes = np.stack(levels, axis=1)
     return ProductInputs(
@@ -79,10 +79,10 @@ def _codes(values: pd.Series) -> IntArray:
     return np.array([codes.get(value, 0) for value in text], dtype=np.int64)
 
 
-def _determines(known: IntArray, codes: IntArray) -> bool:
-    """Whether `codes` is a function of `known`: then it adds nothing to a sum of embeddings."""
-    pairs = np.unique(known * (int(codes.max(initial=0)) + 1) + codes)
-    return len(pairs) == len(np.unique(known))
+def _determines(level: IntArray, codes: IntArray) -> bool:
+    """Whether `codes` is a function of `level`: then it adds nothing to a sum of embeddings."""
+    pairs = np.unique(level * (int(codes.max(initial=0)) + 1) + codes)
+    return len(pairs) == len(np.unique(level))
 
 
 def _unit_prices(purchases: pd.DataFrame, products: int) -> Float64Array:
@@ -90,22 +90,22 @@ def _unit_prices(purchases: pd.DataFrame, products: int) -> Float64Array:
     ids = purchases["product"].to_numpy(np.int64)
     paid = np.bincount(ids, weights=purchases["amount"].to_numpy(np.float64), minlength=products)
     bought = np.bincount(ids, weights=purchases["quantity"].to_numpy(np.float64), minlength=products)
-    known = (paid > 0) & (bought > 0)
-    return np.where(known, paid, np.nan) / np.where(known, bought, 1.0)
+    priced = (paid > 0) & (bought > 0)
+    return np.where(priced, paid, np.nan) / np.where(priced, bought, 1.0)
 
 
 def _mean_by(values: Float64Array, groups: IntArray) -> Float64Array:
-    known = ~np.isnan(values)
-    sums = np.bincount(groups[known], weights=values[known], minlength=int(groups.max(initial=0)) + 1)
-    counts = np.bincount(groups[known], minlength=len(sums))
+    present = ~np.isnan(values)
+    sums = np.bincount(groups[present], weights=values[present], minlength=int(groups.max(initial=0)) + 1)
+    counts = np.bincount(groups[present], minlength=len(sums))
     means: Float64Array = sums / np.maximum(counts, 1)
     by_row: Float64Array = means[groups]
     return by_row
 
 
 def _standardised(values: Float64Array) -> Float64Array:
-    known = values[~np.isnan(values)]
-    if len(known) == 0 or (spread := float(known.std())) == 0.0:
+    present = values[~np.isnan(values)]
+    if len(present) == 0 or (spread := float(present.std())) == 0.0:
         return np.zeros(len(values))
-    scaled: Float64Array = (values - known.mean()) / spread
+    scaled: Float64Array = (values - present.mean()) / spread
     return np.where(np.isnan(scaled), 0.0, scaled)

@@ -10,7 +10,8 @@ import torch.utils.deterministic
 @contextmanager
 def reproducible(seed: int, threads: int) -> Iterator[None]:
     """Fixed seed, threads and algorithms inside; what was before, afterwards."""
-    before, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    before = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         torch.set_num_threads(threads)

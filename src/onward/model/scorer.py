@@ -1,18 +1,17 @@
 """The pair scorer: several boosted heads whose spread says how sure the mean is.
 
-Each head saw its own bootstrap of customers (see scorer_training.py). Heads are kept as LightGBM's own text, which
-holds no code, so loading a model from elsewhere runs nothing.
+Each head saw its own bootstrap of customers (see scorer_training.py).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from onward.boosting import Trees
 from onward.errors import DataError
 
 FloatArray = npt.NDArray[np.float64]
@@ -33,9 +32,9 @@ class PairScorer:
     categorical: tuple[str, ...]
 
     @cached_property
-    def boosters(self) -> tuple[lgb.Booster, ...]:
+    def trees(self) -> tuple[Trees, ...]:
         """The heads, ready to predict."""
-        return tuple(lgb.Booster(model_str=text) for text in self.heads)
+        return tuple(Trees.from_text(text) for text in self.heads)
 
     def predict(self, frame: pd.DataFrame, threads: int = 1) -> FloatArray:
         """Probability of conversion by each head, [n, heads]; raw, not calibrated.
@@ -50,8 +49,7 @@ class PairScorer:
         values = feature_matrix(frame, self.features)
         if len(values) == 0:
             return np.empty((0, len(self.heads)))
-        columns = [np.asarray(booster.predict(values, num_threads=threads)) for booster in self.boosters]
-        return np.stack(columns, axis=1)
+        return np.stack([trees.probability(values, threads) for trees in self.trees], axis=1)
 
     def to_manifest(self) -> dict[str, object]:
         """What has to be stored beside the heads' texts, as JSON."""

@@ -4,19 +4,20 @@ Customers, not rows, are drawn: rows of one customer are alike, and heads that d
 much (Efron and Tibshirani 1993, ch. 8, on resampling clusters; Oza and Russell 2001 for Poisson weights).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from onward.boosting import Boosting, Trees, bin_rows, grow
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
+from onward.metrics.classification import log_loss
 from onward.model.embeddings import Embeddings
-from onward.model.label_quality import log_loss
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer, feature_matrix
+from onward.random_streams import Stream
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -111,32 +112,28 @@ def train_scorer(
             )
     features = tuple(fit.frame.columns)
     categorical = tuple(name for name in features if name.startswith("cat_"))
-    parameters = _parameters(settings, seed, threads)
+    boosting = _boosting(settings, seed, threads)
     # One binned data set for all heads: only the weights change.
-    data = lgb.Dataset(
-        feature_matrix(fit.frame, features),
-        label=fit.label,
-        feature_name=list(features),
-        categorical_feature=list(categorical),
-        params=parameters,
-    ).construct()
+    matrix = feature_matrix(fit.frame, features)
+    binned = bin_rows(matrix, fit.label, boosting, names=features, categorical=categorical).construct()
     held_out = feature_matrix(selection.frame, features)
-    boosters, ends = [], [*range(_LOOK_EVERY, settings.iterations, _LOOK_EVERY), settings.iterations]
+    heads = []
+    ends = [*range(_LOOK_EVERY, settings.iterations, _LOOK_EVERY), settings.iterations]
     probabilities = np.zeros((len(ends), len(held_out)))
     for head in range(settings.heads):
-        data.set_weight(fit.weight * bootstrap_weights(fit.customer, seed, head))
-        booster = lgb.train({**parameters, "feature_fraction_seed": seed + head}, data, settings.iterations)
-        boosters.append(booster)
-        probabilities += _probabilities_at(booster, held_out, ends, threads) / settings.heads
+        binned.set_weight(fit.weight * bootstrap_weights(fit.customer, seed, head))
+        trees = grow(binned, replace(boosting, feature_seed=seed + head))
+        heads.append(trees)
+        probabilities += _probabilities_at(trees, held_out, ends, threads) / settings.heads
     losses = [log_loss(selection.label, row, selection.weight) for row in probabilities]
     best = ends[int(np.argmin(losses))]
-    texts = tuple(booster.model_to_string(num_iteration=best) for booster in boosters)
+    texts = tuple(trees.to_text(best) for trees in heads)
     return TrainedScorer(PairScorer(texts, features, categorical), best, tuple(zip(ends, losses, strict=True)))
 
 
 def bootstrap_weights(customer: IntArray, seed: int, head: int) -> FloatArray:
     """[n] how often each row's customer comes in this head's bootstrap: Poisson with mean 1, one draw a customer."""
-    draws = np.random.default_rng([seed, 2, head]).poisson(1.0, int(customer.max(initial=-1)) + 1)
+    draws = np.random.default_rng([seed, Stream.HEAD_BOOTSTRAP, head]).poisson(1.0, int(customer.max(initial=-1)) + 1)
     return draws[customer].astype(np.float64)
 
 
@@ -146,34 +143,27 @@ def heads_that_saw(customer: IntArray, trained: npt.NDArray[np.bool_], seed: int
     return drawn & trained[:, None]
 
 
-def _parameters(settings: ScorerSettings, seed: int, threads: int) -> dict[str, object]:
-    return {
-        "objective": "binary",
-        "learning_rate": settings.learning_rate,
-        "num_leaves": settings.leaves,
-        "min_data_in_leaf": settings.min_rows_in_leaf,
-        "lambda_l2": settings.l2,
-        "feature_fraction": settings.feature_share,
-        "max_cat_threshold": 32,
-        "cat_smooth": 50.0,
-        "seed": seed,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": threads,
-        "verbosity": -1,
-    }
+def _boosting(settings: ScorerSettings, seed: int, threads: int) -> Boosting:
+    return Boosting(
+        settings.iterations,
+        settings.learning_rate,
+        settings.leaves,
+        settings.min_rows_in_leaf,
+        settings.l2,
+        seed,
+        threads,
+        feature_share=settings.feature_share,
+        category_smoothing=50.0,
+    )
 
 
-def _probabilities_at(booster: lgb.Booster, values: np.ndarray, ends: list[int], threads: int) -> FloatArray:
+def _probabilities_at(trees: Trees, values: npt.NDArray[np.float32], ends: list[int], threads: int) -> FloatArray:
     """[looks, n] probability after each number of iterations, from partial sums of raw scores."""
-    raw, start = np.zeros(len(values)), 0
+    raw = np.zeros(len(values))
+    start = 0
     rows = np.empty((len(ends), len(values)))
     for look, end in enumerate(ends):
-        raw += np.asarray(
-            booster.predict(
-                values, start_iteration=start, num_iteration=end - start, raw_score=True, num_threads=threads
-            )
-        )
+        raw += trees.raw_score(values, threads, first=start, iterations=end - start)
         rows[look] = 1.0 / (1.0 + np.exp(-raw))
         start = end
     return rows

@@ -27,6 +27,7 @@ from onward.model.embeddings import RELATIONS, Embeddings
 from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
 from onward.model.reproducible import reproducible
+from onward.random_streams import Stream
 
 # Standard error of the information below 0.02; more only costs time.
 _MOST_HELD_OUT = 5000
@@ -117,7 +118,8 @@ def train_encoder(
     halves = [pairs.split(settings.held_out_pairs, _MOST_HELD_OUT, seed) for pairs in relations]
     held_out, learnt = [half[0] for half in halves], [half[1] for half in halves]
     heard = _without(messages, held_out)
-    generator, console = np.random.default_rng([seed, 0xE2]), Console(stderr=True)
+    generator = np.random.default_rng([seed, Stream.ENCODER_STEPS])
+    console = Console(stderr=True)
     with reproducible(seed, threads):
         connected = torch.from_numpy(heard.connected)
         encoder = variant.encoder(
@@ -140,13 +142,14 @@ def train_encoder(
                 optimizer.step()
                 schedule.step()
                 losses.append(loss.item())
-            found = infer(encoder, heard)
+            embedded = infer(encoder, heard)
             told = tuple(
-                information(found, relation, pairs, seed) for relation, pairs in zip(RELATIONS, held_out, strict=True)
+                information(embedded, relation, pairs, seed)
+                for relation, pairs in zip(RELATIONS, held_out, strict=True)
             )
             epochs.append(Epoch(number, float(np.mean(losses)), told))
-            said = ", ".join(f"{relation} {nats:.3f}" for relation, nats in zip(RELATIONS, told, strict=True))
-            console.print(f"{name}: nats a held-out pair beyond popularity: {said}", highlight=False)
+            figures = ", ".join(f"{relation} {nats:.3f}" for relation, nats in zip(RELATIONS, told, strict=True))
+            console.print(f"{name}: nats a held-out pair beyond popularity: {figures}", highlight=False)
         embeddings = infer(encoder, messages)
     return TrainedEncoder(encoder, embeddings, tuple(epochs), sum(len(pairs.source) for pairs in held_out))
 
@@ -162,7 +165,7 @@ def information(embeddings: Embeddings, relation: str, pairs: PairSupport, seed:
         pairs: held-out pairs, each as telling as its support.
         seed: of the rivals w.
     """
-    rivals = pairs.draw(_RIVALS, np.random.default_rng([seed, 0xE3]))[1]
+    rivals = pairs.draw(_RIVALS, np.random.default_rng([seed, Stream.ENCODER_RIVALS]))[1]
     own = embeddings.log_lift(relation, pairs.source, pairs.target).astype(np.float64)
     against = embeddings.log_lift_matrix(relation, pairs.source, rivals).astype(np.float64)
     chance = np.logaddexp.reduce(against, axis=1) - np.log(_RIVALS)
@@ -202,10 +205,11 @@ def _batches(
     drawn = [np.stack(pairs.draw(settings.steps * settings.batch_pairs, generator)) for pairs in relations]
     by_step = np.stack([pairs.reshape(2, settings.steps, settings.batch_pairs) for pairs in drawn], axis=2)
     return LinkLoader(
-        graph_data(graph), sampler,
+        graph_data(graph),
+        sampler,
         edge_label_index=(LEADS_TO, torch.from_numpy(by_step.reshape(2, -1))),
         batch_size=len(relations) * settings.batch_pairs,
-    )  # fmt: skip
+    )
 
 
 def _without(graph: ProductGraph, held_out: Sequence[PairSupport]) -> ProductGraph:
@@ -216,7 +220,7 @@ def _without(graph: ProductGraph, held_out: Sequence[PairSupport]) -> ProductGra
 
 
 def _reach(batch: HeteroData) -> Reach:
-    found, forth, back = (
+    nodes, forth, back = (
         tuple(accumulate(by_hop, initial=initial))
         for by_hop, initial in (
             (batch[PRODUCT].num_sampled_nodes, None),
@@ -224,4 +228,4 @@ def _reach(batch: HeteroData) -> Reach:
             (batch[LED_FROM].num_sampled_edges, 0),
         )
     )
-    return Reach(found, forth, back)
+    return Reach(nodes, forth, back)

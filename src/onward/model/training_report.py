@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from onward.graph.product_graph import ProductGraph
+from onward.metrics.classification import area_under_curve, log_loss
 from onward.model.embeddings import RELATIONS
-from onward.model.label_quality import area_under_curve, log_loss
 from onward.model.scorer_training import LabelledPairs, TrainedScorer
 from onward.model.training import TrainedEncoder
 

@@ -1,1 +1,1 @@
-"""Positivity per uncertainty level, before and after labels mature."""
+"""Has positivity per uncertainty level moved? Statistics, tests, signals and alerts."""

@@ -1,4 +1,4 @@
-"""From what a look saw to what is done about it: the rules of monitoring/alerts.yaml and the function that reads them.
+"""From what an assessment found to what is done about it: the rules of monitoring/alerts.yaml, and who reads them.
 
 The first rule whose conditions all hold decides. An action that starts something (`retrain`, `refit_thresholds`,
 `rollback`) then rests for its cool-down, counted in days of the log's clock and not of the wall's, so that a replay of
@@ -11,17 +11,16 @@ from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onward.errors import MonitoringError
+from onward.monitoring.verdict import OF_VERSION, Verdict
 
 Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
-Word = Literal["ok", "too early to tell", "drifted", "failed"]
 Cause = Literal["positivity", "delay", "engagement", "volume", "scores", "labels"]
 Signal = Literal["delay", "engagement", "volume", "scores", "labels"]
 Reach = Literal["one level", "several levels", "every level"]
 
-_WORDS: Mapping[str, Word] = {word: word for word in get_args(Word)}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 STARTS: tuple[Action, ...] = ("retrain", "refit_thresholds", "rollback")
@@ -32,32 +31,41 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+def _of_a_version(verdict: Verdict) -> Verdict:
+    if verdict not in OF_VERSION:
+        raise ValueError(f"only a signal is {verdict}; ask for {', '.join(OF_VERSION)}, or for a `signal`")
+    return verdict
+
+
+VersionVerdict = Annotated[Verdict, Field(strict=False), AfterValidator(_of_a_version)]
+
+
 class When(_Part):
     """Conditions of a rule; all that are given must hold, and within a list any.
 
     Attributes:
-        verdict: of the look.
-        cause: that the look names; `none` in the file's lists stands for no cause.
+        verdict: of the assessment.
+        cause: that it names; `none` in the file's lists stands for no cause.
         signal: one of these signals has changed or could not be computed.
         reach: how many of the levels have drifted.
         began_with_version: whether the drift began within `days_of_deployment` of this version's coming into use, and
             another version was in use before, to which one could return.
     """
 
-    verdict: tuple[Word, ...] | None = Field(None, strict=False, min_length=1)
+    verdict: tuple[VersionVerdict, ...] | None = Field(None, strict=False, min_length=1)
     cause: tuple[Cause | Literal["none"], ...] | None = Field(None, strict=False, min_length=1)
     signal: tuple[Signal, ...] | None = Field(None, strict=False, min_length=1)
     reach: tuple[Reach, ...] | None = Field(None, strict=False, min_length=1)
     began_with_version: bool | None = None
 
-    def holds(self, seen: "Seen", days_of_deployment: int) -> bool:
+    def holds(self, findings: "Findings", days_of_deployment: int) -> bool:
         """Tell whether every condition that is given holds."""
         return (
-            (self.verdict is None or seen.verdict in self.verdict)
-            and (self.cause is None or (seen.cause or "none") in self.cause)
-            and (self.signal is None or bool(set(self.signal) & seen.signals))
-            and (self.reach is None or seen.reach in self.reach)
-            and (self.began_with_version is None or self.began_with_version == seen.began_within(days_of_deployment))
+            (self.verdict is None or findings.verdict in self.verdict)
+            and (self.cause is None or (findings.cause or "none") in self.cause)
+            and (self.signal is None or bool(set(self.signal) & findings.signals))
+            and (self.reach is None or findings.reach in self.reach)
+            and self.began_with_version in {None, findings.began_within(days_of_deployment)}
         )
 
 
@@ -92,12 +100,12 @@ class Rules(_Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"rules: {', '.join(twice)} twice; give each rule a name of its own")
-        open_ended = {word for rule in self.rules for word in _decided(rule.when)}
-        missing = [word for word in get_args(Word) if word not in open_ended]
+        decided = {verdict for rule in self.rules for verdict in _decided(rule.when)}
+        missing = [str(verdict) for verdict in OF_VERSION if verdict not in decided]
         if missing:
             raise ValueError(
-                f"rules: nothing is said of every look that is {' or '.join(map(repr, missing))}; end with a rule that "
-                "asks for `verdict` alone"
+                "rules: nothing is said of every assessment that is "
+                f"{' or '.join(map(repr, missing))}; end with a rule that asks for `verdict` alone"
             )
         return self
 
@@ -107,13 +115,13 @@ class Rules(_Part):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a look saw, as far as rules ask.
+class Findings:
+    """What an assessment found, as far as rules ask.
 
     Attributes:
-        version: that was judged.
-        as_of: the look's clock.
-        verdict: of the look.
+        version: that was assessed.
+        as_of: the assessment's clock.
+        verdict: of the version.
         cause: that it names, or None.
         since: first day of the change, or None.
         drifted: levels that have drifted.
@@ -125,7 +133,7 @@ class Seen:
 
     version: int
     as_of: date
-    verdict: Word
+    verdict: Verdict
     cause: Cause | None
     since: date | None
     drifted: int
@@ -135,29 +143,43 @@ class Seen:
     replaced: int | None
 
     @classmethod
-    def of(cls, verdict: Mapping[str, Any], deployed: date | None, replaced: int | None) -> "Seen":
-        """Read what `onward monitor` (or, before it, `onward run look`) printed.
+    def of(cls, verdict: Mapping[str, Any], deployed: date | None, replaced: int | None) -> "Findings":
+        """Read what `onward monitor` printed, or a verdict.json.
+
+        Args:
+            verdict: schema 3; it may lack levels and signals, as a verdict that is passed on by hand does.
+            deployed: see there.
+            replaced: see there.
 
         Raises:
             MonitoringError: it is not such a verdict.
         """
         try:
-            levels, signals = verdict.get("levels", []), verdict.get("signals", [])
-            word, since = _WORDS[verdict["verdict"]], verdict.get("since")
+            of_version = _of_a_version(Verdict(verdict["verdict"]))
+            levels = verdict.get("levels", [])
+            signals = verdict.get("signals", [])
+            since = verdict.get("since")
             cause = verdict.get("cause")
-            moved = {each["name"] for each in signals if each["verdict"] in {"changed", "failed"}}
-            drifted = sum(level["verdict"] == "drifted" for level in levels)
+            moved = {signal["name"] for signal in signals if signal["verdict"] in {Verdict.CHANGED, Verdict.FAILED}}
+            drifted = sum(level["verdict"] == Verdict.DRIFTED for level in levels)
             # A verdict that names no levels, only the worst one, is about that one.
+            at_least = int(of_version is Verdict.DRIFTED)
             return cls(
-                int(verdict["version"]), date.fromisoformat(verdict["as_of"]), word,
-                cause or ("positivity" if word == "drifted" else None),
-                None if since is None else date.fromisoformat(since), drifted or int(word == "drifted"), len(levels),
-                frozenset(moved | ({str(cause)} & set(get_args(Signal)))), deployed, replaced,
-            )  # fmt: skip
+                version=int(verdict["version"]),
+                as_of=date.fromisoformat(verdict["as_of"]),
+                verdict=of_version,
+                cause=cause or ("positivity" if of_version is Verdict.DRIFTED else None),
+                since=None if since is None else date.fromisoformat(since),
+                drifted=drifted or at_least,
+                levels=len(levels),
+                signals=frozenset(moved | ({str(cause)} & set(get_args(Signal)))),
+                deployed=deployed,
+                replaced=replaced,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise MonitoringError(
-                f"act: this is no verdict of a look ({type(error).__name__}: {error}); run `onward monitor` and pass "
-                "on its last line"
+                f"act: this is no verdict on a version ({type(error).__name__}: {error}); run `onward monitor` and "
+                "pass on its last line"
             ) from error
 
     @property
@@ -175,8 +197,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What was decided on a look: the day, the version, the rule and what was done."""
+class PastAction:
+    """What was decided on an assessment: the day, the version, the rule and what was done."""
 
     as_of: date
     version: int
@@ -186,7 +208,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do about a look.
+    """What to do about an assessment.
 
     Attributes:
         action: what is done now.
@@ -212,21 +234,22 @@ def parse_rules(text: str, name: str = "monitoring/alerts.yaml") -> Rules:
     return parsed(Rules, text, name)
 
 
-def decide(rules: Rules, seen: Seen, taken: Iterable[Taken]) -> Decision:
-    """Say what to do about a look.
+def decide(rules: Rules, findings: Findings, past: Iterable[PastAction]) -> Decision:
+    """Say what to do about an assessment.
 
     Args:
         rules: of alerts.yaml.
-        seen: the look.
-        taken: what was decided on earlier looks, in any order; those of the same or a later day do not count, so that
-            the same look asked twice gets the same answer.
+        findings: of the assessment.
+        past: what was decided on earlier ones, in any order; decisions of the same or a later day do not count, so that
+            the same assessment asked twice gets the same answer.
     """
-    rule = next(rule for rule in rules.rules if rule.when.holds(seen, rules.days_of_deployment))
+    rule = next(rule for rule in rules.rules if rule.when.holds(findings, rules.days_of_deployment))
     if rule.action not in STARTS:
         return Decision(rule.action, rule.name, rule.action, None, rule.says)
     rest = timedelta(days=getattr(rules.cool_down_days, rule.action))
-    last = max((each.as_of for each in taken if each.action == rule.action and each.as_of < seen.as_of), default=None)
-    if last is None or last + rest <= seen.as_of:
+    started = (action.as_of for action in past if action.action == rule.action and action.as_of < findings.as_of)
+    last = max(started, default=None)
+    if last is None or last + rest <= findings.as_of:
         return Decision(rule.action, rule.name, rule.action, None, rule.says)
     until = last + rest
     why = f"{rule.says} {_NAMES[rule.action]} was started on {last} and rests until {until}."
@@ -244,24 +267,25 @@ def parsed(model: type[_Model], text: str, name: str) -> _Model:
     except yaml.YAMLError as error:
         raise MonitoringError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        said = "; ".join(_explain(problem) for problem in error.errors())
-        raise MonitoringError(f"{name}: {said}; mend it, or `git checkout {name}`") from None
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise MonitoringError(f"{name}: {problems}; mend it, or `git checkout {name}`") from None
 
 
 _NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}
 
 
-def _decided(when: When) -> tuple[str, ...]:
+def _decided(when: When) -> tuple[Verdict, ...]:
     """The verdicts of which a rule takes every case."""
     only_verdict = when.model_copy(update={"verdict": None}) == When()
-    return (when.verdict or get_args(Word)) if only_verdict else ()
+    return (when.verdict or OF_VERSION) if only_verdict else ()
 
 
 def _explain(problem: Any) -> str:
-    place, kind = ".".join(str(part) for part in problem["loc"]), problem["type"]
+    place = ".".join(str(part) for part in problem["loc"])
+    kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{place}: unknown key"
     if kind == "missing":
         return f"{place}: missing"
-    said = " ".join(str(problem["msg"]).removeprefix("Value error, ").split())
-    return said if kind == "value_error" else f"{place} = {str(problem['input'])[:60]!r}: {said}"
+    message = " ".join(str(problem["msg"]).removeprefix("Value error, ").split())
+    return message if kind == "value_error" else f"{place} = {str(problem['input'])[:60]!r}: {message}"

@@ -1,4 +1,4 @@
-"""The figures of a look as lines over time: one point a day, each over the days before it.
+"""The figures of an assessment as lines over time: one point a day, each over the days before it.
 
 A single day of a single level holds few conversions; a week of them shows what is going on, without a weekday's rhythm.
 """
@@ -18,13 +18,31 @@ Floats = npt.NDArray[np.float64]
 DayFigures = dict[date, dict[str, dict[str, float]]]
 """What is known of each day, by bucket and measure."""
 
+BEFORE_USE = ", before use"
+"""Ends the label of figures of test customers, from before their version decided anything."""
+
 DAYS = 7
 COLUMNS = (
-    "day", "level", "n", "shown", "predicted", "matured_n", "matured_positives", "matured_rate", "nowcast",
-    "nowcast_low", "nowcast_high", "share_matured", "precision", "precision_low", "precision_high", "score_psi",
-    "delay_median_days", "engagement_rate",
-)  # fmt: skip
-"""Of a look's daily.parquet; one row per day and level."""
+    "day",
+    "level",
+    "n",
+    "shown",
+    "predicted",
+    "matured_n",
+    "matured_positives",
+    "matured_rate",
+    "nowcast",
+    "nowcast_low",
+    "nowcast_high",
+    "share_matured",
+    "precision",
+    "precision_low",
+    "precision_high",
+    "score_psi",
+    "delay_median_days",
+    "engagement_rate",
+)
+"""Of an assessment's daily.parquet; one row per day and level."""
 
 
 _WEIGHTED = ("predicted", "nowcast", "share_matured", "score_psi", "delay_median_days", "engagement_rate")
@@ -63,11 +81,11 @@ def require_columns(daily: pd.DataFrame) -> pd.DataFrame:
     """
     missing = [name for name in COLUMNS if name not in daily]
     if missing or daily.empty:
-        said = f"lacks {', '.join(missing)}" if missing else "is empty"
-        raise MonitoringError(f"look: daily.parquet {said}; look again with `onward monitor --as-of D`")
+        problem = f"lacks {', '.join(missing)}" if missing else "is empty"
+        raise MonitoringError(f"daily.parquet {problem}; assess again with `onward monitor --as-of D`")
     # Level -1 holds decisions on products that the model does not know: nothing was predicted for them.
-    known = daily[daily["level"] >= 0]
-    return known.assign(day=pd.to_datetime(known["day"])).sort_values(["day", "level"], ignore_index=True)
+    of_levels = daily[daily["level"] >= 0]
+    return of_levels.assign(day=pd.to_datetime(of_levels["day"])).sort_values(["day", "level"], ignore_index=True)
 
 
 def level_series(daily: pd.DataFrame, version: int, days: int = DAYS) -> tuple[Series, ...]:
@@ -78,27 +96,33 @@ def level_series(daily: pd.DataFrame, version: int, days: int = DAYS) -> tuple[S
         version: that decided.
         days: over how many days each point is a mean.
     """
-    found = []
+    lines = []
     for level, rows in daily.groupby("level", sort=True):
-        known = rows["n"].where(rows["nowcast"].notna(), 0)
-        total = _rolled(rows, known, days)
-        nowcast = _shares(_rolled(rows, known * rows["nowcast"], days), total)
+        counted = rows["n"].where(rows["nowcast"].notna(), 0)
+        total = _rolled(rows, counted, days)
+        nowcast = _shares(_rolled(rows, counted * rows["nowcast"], days), total)
         low, high = (
-            _shares(np.sqrt(_rolled(rows, (known * (rows["nowcast"] - rows[f"nowcast_{side}"])) ** 2, days)), total)
+            _shares(np.sqrt(_rolled(rows, (counted * (rows["nowcast"] - rows[f"nowcast_{side}"])) ** 2, days)), total)
             for side in ("low", "high")
         )
-        found.append(Series(
-            int(str(level)), version, tuple(moment.date() for moment in rows["day"]),
-            _shares(_rolled(rows, rows["n"] * rows["predicted"], days), _rolled(rows, rows["n"], days)),
-            nowcast, np.maximum(nowcast - low, 0.0), nowcast + high,
-            np.where(
-                # Beyond the last matured day a mean would be over ever fewer days.
-                rows["matured_n"] > 0,
-                _shares(_rolled(rows, rows["matured_positives"], days), _rolled(rows, rows["matured_n"], days)),
-                np.nan,
-            ),
-        ))  # fmt: skip
-    return tuple(found)
+        lines.append(
+            Series(
+                int(str(level)),
+                version,
+                tuple(moment.date() for moment in rows["day"]),
+                _shares(_rolled(rows, rows["n"] * rows["predicted"], days), _rolled(rows, rows["n"], days)),
+                nowcast,
+                np.maximum(nowcast - low, 0.0),
+                nowcast + high,
+                np.where(
+                    # Beyond the last matured day a mean would be over ever fewer days.
+                    rows["matured_n"] > 0,
+                    _shares(_rolled(rows, rows["matured_positives"], days), _rolled(rows, rows["matured_n"], days)),
+                    np.nan,
+                ),
+            )
+        )
+    return tuple(lines)
 
 
 def day_figures(daily: pd.DataFrame, verdicts: Mapping[date, Mapping[str, Any]]) -> DayFigures:
@@ -106,41 +130,68 @@ def day_figures(daily: pd.DataFrame, verdicts: Mapping[date, Mapping[str, Any]])
 
     Args:
         daily: rows of one version, see `require_columns`.
-        verdicts: verdict.json of each look by the last day that it knew, for the statistics of its tests.
+        verdicts: verdict.json of each assessment by the last day that it knew, for the statistics of its tests.
     """
-    found: DayFigures = {}
+    figures: DayFigures = {}
     for moment, rows in daily.groupby("day", sort=True):
         day = pd.Timestamp(str(moment)).date()
-        expected, hits = rows["n"] * rows["nowcast"], rows["shown"] * rows["precision"]
+        expected = rows["n"] * rows["nowcast"]
+        hits = rows["shown"] * rows["precision"]
         weighted = {name: _mean(rows[name], rows["n"]) for name in _WEIGHTED}
-        buckets: dict[str, dict[str, float]] = {"all": _known({
-            **weighted, "n": float(rows["n"].sum()), "shown": float(rows["shown"].sum()),
-            "precision": _ratio(hits.sum(), rows["shown"].sum()), "recall_proxy": _ratio(hits.sum(), expected.sum()),
-            "matured_rate": _ratio(rows["matured_positives"].sum(), rows["matured_n"].sum()),
-        })}  # fmt: skip
+        buckets: dict[str, dict[str, float]] = {
+            "all": _known(
+                {
+                    **weighted,
+                    "n": float(rows["n"].sum()),
+                    "shown": float(rows["shown"].sum()),
+                    "precision": _ratio(hits.sum(), rows["shown"].sum()),
+                    "recall_proxy": _ratio(hits.sum(), expected.sum()),
+                    "matured_rate": _ratio(rows["matured_positives"].sum(), rows["matured_n"].sum()),
+                }
+            )
+        }
         recall = [_ratio(hit, of) for hit, of in zip(hits, expected, strict=True)]
         for row, proxy in zip(rows.to_dict("records"), recall, strict=True):
             values = {name: float(row[name]) for name in COLUMNS[2:]}
             buckets[f"level {int(row['level'])}"] = _known({**values, "recall_proxy": proxy})
         for name, statistic in _statistics(verdicts.get(day)).items():
             buckets.setdefault(name, {})["drift_statistic"] = statistic
-        found[day] = buckets
-    return found
+        figures[day] = buckets
+    return figures
+
+
+def period_figures(daily: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the figures of all days together, by level ("level 0", …) and measure; what is not known is left out.
+
+    Args:
+        daily: rows of the period, see `require_columns`.
+    """
+    figures = {}
+    for level, rows in daily.groupby("level", sort=True):
+        weighted = {name: _mean(rows[name], rows["n"]) for name in ("predicted", "nowcast", "share_matured")}
+        figures[f"level {level}"] = _known(
+            {
+                **weighted,
+                "precision": _mean(rows["precision"], rows["shown"]),
+                "matured_rate": _ratio(rows["matured_positives"].sum(), rows["matured_n"].sum()),
+            }
+        )
+    return figures
 
 
 def first_days(series: Sequence[Series]) -> dict[int, date]:
     """Return the first day on which each version decided."""
-    found: dict[int, date] = {}
-    for each in series:
-        found[each.version] = min(found.get(each.version, each.days[0]), each.days[0])
-    return found
+    first: dict[int, date] = {}
+    for line in series:
+        first[line.version] = min(first.get(line.version, line.days[0]), line.days[0])
+    return first
 
 
 def _statistics(verdict: Mapping[str, Any] | None) -> dict[str, float]:
     if verdict is None:
         return {}
-    levels = {f"level {each['level']}": each["drift_statistic"] for each in verdict["levels"]}
-    signals = {f"signal {each['name']}": each["statistic"] for each in verdict["signals"]}
+    levels = {f"level {level['level']}": level["drift_statistic"] for level in verdict["levels"]}
+    signals = {f"signal {signal['name']}": signal["statistic"] for signal in verdict["signals"]}
     return {name: float(value) for name, value in (levels | signals).items() if value is not None}
 
 
@@ -157,8 +208,8 @@ def _shares(parts: Floats, wholes: Floats) -> Floats:
 
 
 def _mean(values: pd.Series, weights: pd.Series) -> float:
-    known = values.notna()
-    return _ratio((values[known] * weights[known]).sum(), weights[known].sum())
+    present = values.notna()
+    return _ratio((values[present] * weights[present]).sum(), weights[present].sum())
 
 
 def _ratio(part: float, whole: float) -> float:

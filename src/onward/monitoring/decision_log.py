@@ -9,11 +9,20 @@ import pyarrow as pa
 
 from onward.errors import MonitoringError
 
-SCHEMA = pa.schema([
-    ("impression", pa.string()), ("customer", pa.string()), ("time", pa.timestamp("us")), ("score", pa.float64()),
-    ("probability", pa.float64()), ("uncertainty", pa.float64()), ("level", pa.int8()), ("decision", pa.string()),
-    ("category", pa.string()), ("version", pa.int32()),
-])  # fmt: skip
+SCHEMA = pa.schema(
+    [
+        ("impression", pa.string()),
+        ("customer", pa.string()),
+        ("time", pa.timestamp("us")),
+        ("score", pa.float64()),
+        ("probability", pa.float64()),
+        ("uncertainty", pa.float64()),
+        ("level", pa.int8()),
+        ("decision", pa.string()),
+        ("category", pa.string()),
+        ("version", pa.int32()),
+    ]
+)
 _NAME = re.compile(r"day=(\d{4}-\d{2}-\d{2})/version=(\d+)\.parquet")
 
 
@@ -32,12 +41,12 @@ def logged_days(names: Iterable[str], version: int) -> dict[date, str]:
     >>> logged_days(["day=2017-11-21/version=4.parquet", "day=2017-11-21/version=5.parquet", "notes.txt"], 4)
     {datetime.date(2017, 11, 21): 'day=2017-11-21/version=4.parquet'}
     """
-    found = {}
+    name_by_day = {}
     for name in names:
         match = _NAME.fullmatch(name)
         if match and int(match[2]) == version:
-            found[date.fromisoformat(match[1])] = name
-    return dict(sorted(found.items()))
+            name_by_day[date.fromisoformat(match[1])] = name
+    return dict(sorted(name_by_day.items()))
 
 
 def check_schema(name: str, schema: pa.Schema) -> None:
@@ -51,9 +60,9 @@ def check_schema(name: str, schema: pa.Schema) -> None:
             raise MonitoringError(
                 f"decision log: {name} has no column {field.name}; it was written by other code: restore it"
             )
-        found = schema.field(field.name).type
-        if found != field.type and not (field.type == pa.string() and pa.types.is_large_string(found)):
+        stored = schema.field(field.name).type
+        if stored != field.type and not (field.type == pa.string() and pa.types.is_large_string(stored)):
             raise MonitoringError(
-                f"decision log: {name} holds {field.name} as {found}, not {field.type}; it was written by other code: "
+                f"decision log: {name} holds {field.name} as {stored}, not {field.type}; it was written by other code: "
                 "restore it"
             )

@@ -5,21 +5,22 @@ hazard* h_j: of the conversions that came by lag j, the share that came at lag j
 to h_j the conversions by j as a denominator, so truncation does no harm, and G(a) = Π_{j > a} (1 − h_j) is the share of
 conversions that has arrived by lag a (Lagakos, Barraj and De Gruttola, Biometrika 1988; Kalbfleisch and Lawless 1991).
 
-A change of delays is a tilt: G becomes G^κ, which multiplies every −log(1 − h_j) by κ, as in delay/tilt.py. Given how
-many conversions came at all, their lags say nothing about the rate: κ and positivity are estimated apart.
+A change of delays is a tilt: G becomes G^κ, which multiplies every −log(1 − h_j) by κ, as in delay/delay_shift.py.
+Given how many conversions came at all, their lags say nothing about the rate: κ and positivity are estimated apart.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from onward.monitoring.sufficient import DailyStatistics, Floats
+from onward.monitoring.daily_statistics import DailyStatistics, Floats
 
 # A level's own hazards are drawn towards all levels' by so many conversions.
 _OWN = 100.0
 _LEAST_HAZARD = 1e-6
 _MOST_TILT = np.log(4.0)
-_ROUNDS, _CLOSE = 12, 1e-3
+_ROUNDS = 12
+_CLOSE = 1e-3
 
 
 @dataclass(frozen=True)

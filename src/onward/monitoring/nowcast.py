@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv, ndtri
 
+from onward.monitoring.daily_statistics import DailyStatistics, Flags, Floats
 from onward.monitoring.delays import arrived_from, lag_counts
-from onward.monitoring.sufficient import DailyStatistics, Flags, Floats
 
 # Days over which a cohort's neighbours lose weight, and an arrival's lag does.
 _RATE_MEMORY = 14.0
@@ -85,7 +85,9 @@ def nowcast(
     )
     tail_variance = np.where(arrived < 1.0, tail_variance, 0.0)
     chosen = blocks.astype(np.float64)
-    rows, came, mean = chosen @ n, chosen @ count, chosen @ pending
+    rows = chosen @ n
+    came = chosen @ count
+    mean = chosen @ pending
     # Cohorts of a block share ratio and curve: their errors add up before they are squared.
     shared = (chosen @ (pending * np.sqrt(ratio_variance + tail_variance))) ** 2
     low, high = _gamma_interval(mean, dispersion * mean + shared, confidence)

@@ -9,14 +9,14 @@ a martingale of mean 1 while nothing changes and days are added (v is the varian
 other day s, weighed by 2/365, is one too, and so is a share 1/K of it for each of K streams. By Ville's inequality the
 chance that it ever reaches 1/α in a year is at most α, however often one looks (Robbins 1970; Howard, Ramdas, McAuliffe
 and Sekhon, Annals of Statistics 2021; sums over starts: Shin, Ramdas and Rinaldo, "E-detectors", 2023). The estimates
-that enter are normal only approximately (Waudby-Smith et al., 2024), so benchmarks/monitoring.py counts false alarms.
+that enter are normal only roughly (Waudby-Smith et al., 2024): benchmarks/drift/monitoring.py counts false alarms.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from onward.monitoring.sufficient import Floats
+from onward.monitoring.daily_statistics import Floats
 
 DAYS_A_YEAR = 365.0
 # Every so many days is one on which a change may have begun; it carries the weight of all of them.
@@ -50,7 +50,7 @@ class Evidence:
 NOTHING = Evidence(-1, float("nan"), float("nan"), 0.0, -np.inf)
 
 
-def weigh(
+def e_detector(
     change: Floats,
     error: Floats,
     prior: float,
@@ -59,7 +59,7 @@ def weigh(
     z: Floats | None = None,
     otherwise: int | None = None,
 ) -> Evidence:
-    """Weigh all starts of one stream.
+    """Weigh the evidence of all starts of one stream: an e-detector.
 
     Args:
         change: estimated change if it began there, [S]; NaN where it cannot be estimated.
@@ -70,8 +70,8 @@ def weigh(
         z: standardised change, where there is a better one than change / error.
         otherwise: the start to report on, or the nearest, when nothing has changed; the likeliest if None.
 
-    >>> quiet = weigh(np.array([0.01, 0.02]), np.array([0.05, 0.1]), 0.2, 0.05, 5)
-    >>> loud = weigh(np.array([-0.2, -0.4]), np.array([0.03, 0.05]), 0.2, 0.05, 5)
+    >>> quiet = e_detector(np.array([0.01, 0.02]), np.array([0.05, 0.1]), 0.2, 0.05, 5)
+    >>> loud = e_detector(np.array([-0.2, -0.4]), np.array([0.03, 0.05]), 0.2, 0.05, 5)
     >>> quiet.changed, loud.changed, loud.start
     (False, True, 1)
     """
@@ -79,7 +79,8 @@ def weigh(
     if not usable.any():
         return NOTHING
     starts = np.flatnonzero(usable)
-    size, variance = change[usable], error[usable] ** 2
+    size = change[usable]
+    variance = error[usable] ** 2
     standard = size / error[usable] if z is None else z[usable]
     share = prior**2 / (prior**2 + variance)
     log_factor = 0.5 * np.log1p(-share) + 0.5 * standard**2 * share

@@ -1,29 +1,33 @@
 """What else moves, and may explain why positivity seems to, or hide it: labels, delay, engagement, volume, scores.
 
-Every signal is judged like a level, by sequential.py, with a false-alarm rate of 5 % a year of its own.
+Every signal is assessed like a level, by sequential.py, with a false-alarm rate of 5 % a year of its own.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 import numpy as np
 from scipy.special import chdtri, pdtr
 
+from onward.monitoring.change_scan import LEAST_DAYS, SCAN_DAYS, LevelChanges
+from onward.monitoring.daily_statistics import DailyStatistics, Floats
 from onward.monitoring.delays import Curves
-from onward.monitoring.level_change import LEAST_DAYS, SCAN_DAYS, LevelChanges
-from onward.monitoring.sequential import DAYS_A_YEAR, STARTS_EVERY, Evidence, weigh
-from onward.monitoring.sufficient import DailyStatistics, Floats
-
-Word = Literal["ok", "too early to tell", "changed", "failed"]
+from onward.monitoring.sequential import DAYS_A_YEAR, STARTS_EVERY, Evidence, e_detector
+from onward.monitoring.verdict import Verdict
 
 NAMES = ("labels", "delay", "engagement", "scores", "volume")
 # A day on which less than this share of the conversions came that were due, beyond all chance, had an outage.
-_OUTAGE_SHARE, _OUTAGE_CHANCE, _OUTAGE_LEAST = 0.4, 1e-7, 20.0
-_DELAY_PRIOR, _RATE_PRIOR = 0.3, 0.2
+_OUTAGE_SHARE = 0.4
+_OUTAGE_CHANCE = 1e-7
+_OUTAGE_LEAST = 20.0
+_DELAY_PRIOR = 0.3
+_RATE_PRIOR = 0.2
 # A shift of scores below this index matters to nobody, however surely it is there.
 _LEAST_PSI = 0.05
-_PSI_DAYS, _PSI_GAP, _PSI_PAST, _PSI_BINS = 7, 28, 112, 10
+_PSI_DAYS = 7
+_PSI_GAP = 28
+_PSI_PAST = 112
+_PSI_BINS = 10
 # Counts of days differ by at least so much more than chance explains.
 _DAY_NOISE = 0.02
 
@@ -33,7 +37,7 @@ class Signal:
     """One of NAMES: its verdict, a statistic above 1 when it changed, the index of the first changed day, a reason."""
 
     name: str
-    word: Word
+    verdict: Verdict
     statistic: float
     start: int
     reason: str
@@ -41,15 +45,16 @@ class Signal:
 
 def arrivals_by_day(statistics: DailyStatistics, curves: Curves) -> tuple[Floats, Floats]:
     """Conversions of each calendar day [S] that came and that were due."""
-    days, lags = statistics.days, np.arange(statistics.window + 1)
+    days = statistics.days
+    lags = np.arange(statistics.window + 1)
     mass = np.diff(curves.arrived, axis=1, prepend=0.0)
     arrives = np.arange(days)[:, None] + lags[None, :]
     inside = arrives < days
     due = statistics.predicted @ (curves.rate[:, None] * mass)
     came = statistics.arrivals.sum(axis=1)
     day = arrives[inside]
-    seen, wanted = (np.bincount(day, cells[inside], days).astype(np.float64) for cells in (came, due))
-    return seen, wanted
+    seen, expected = (np.bincount(day, cells[inside], days).astype(np.float64) for cells in (came, due))
+    return seen, expected
 
 
 def outage_days(came: Floats, due: Floats) -> np.ndarray:
@@ -78,8 +83,8 @@ def labels_signal(statistics: DailyStatistics, came: Floats, due: Floats, missin
     """Do conversions still come in? Failed while they do not, changed when a hole lies in the last W days."""
     if not statistics.arrivals.sum():
         if statistics.matured.any() or statistics.predicted.sum() > 100.0:
-            return Signal("labels", "failed", 10.0, 0, "no conversion at all has come to any decision")
-        return Signal("labels", "too early to tell", 0.0, -1, "no conversion yet, and none was due")
+            return Signal("labels", Verdict.FAILED, 10.0, 0, "no conversion at all has come to any decision")
+        return Signal("labels", Verdict.INCONCLUSIVE, 0.0, -1, "no conversion yet, and none was due")
     recent = np.flatnonzero(missing[-statistics.window :]) + max(0, statistics.days - statistics.window)
     day = {number: statistics.first + timedelta(days=int(number)) for number in recent}
     if len(recent) and recent[-1] >= statistics.days - 2:
@@ -88,30 +93,40 @@ def labels_signal(statistics: DailyStatistics, came: Floats, due: Floats, missin
             run -= 1
         lost = slice(run, statistics.days)
         return Signal(
-            "labels", "failed", 2.0, int(run),
+            "labels",
+            Verdict.FAILED,
+            2.0,
+            int(run),
             f"label outage since {day[run]}: {came[lost].sum():.0f} conversions where {due[lost].sum():.0f} were due",
-        )  # fmt: skip
+        )
     if len(recent):
         return Signal(
-            "labels", "changed", 1.5, int(recent[0]),
+            "labels",
+            Verdict.CHANGED,
+            1.5,
+            int(recent[0]),
             f"conversions of {len(recent)} days are missing, the first {day[recent[0]]}; the figures make do without",
-        )  # fmt: skip
+        )
     return Signal(
-        "labels", "ok", 0.0, -1, f"{came[-7:].sum():.0f} conversions in 7 days where {due[-7:].sum():.0f} were due"
+        "labels",
+        Verdict.OK,
+        0.0,
+        -1,
+        f"{came[-7:].sum():.0f} conversions in 7 days where {due[-7:].sum():.0f} were due",
     )
 
 
 def delay_signal(changes: LevelChanges, alpha: float, median: float) -> tuple[Signal, Evidence]:
     """Have delays moved, as the reverse-time hazards of recent conversions tell?"""
-    evidence = weigh(changes.shift.log_tilt, changes.shift_error, _DELAY_PRIOR, alpha, 1)
+    evidence = e_detector(changes.shift.log_tilt, changes.shift_error, _DELAY_PRIOR, alpha, 1)
     if evidence.start < 0:
-        return Signal("delay", "too early to tell", 0.0, -1, "too few conversions to compare delays"), evidence
+        return Signal("delay", Verdict.INCONCLUSIVE, 0.0, -1, "too few conversions to compare delays"), evidence
     slower = "slower" if evidence.change > 0 else "faster"
     reason = (
         f"median delay {median:.1f} days; conversions come {slower}: tilt {np.exp(evidence.change):.2f} "
         f"where {np.exp(min(evidence.margin, 9.0)):.2f} would be a change"
     )
-    return Signal("delay", _word(evidence), evidence.statistic, _start(evidence), reason), evidence
+    return Signal("delay", _verdict(evidence), evidence.statistic, _start(evidence), reason), evidence
 
 
 def engagement_signal(statistics: DailyStatistics, alpha: float) -> Signal:
@@ -119,20 +134,20 @@ def engagement_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     days = max(statistics.days - 1, 0)  # the last day's engagements are still to come
     n, engaged = statistics.n.sum(axis=1)[:days], statistics.engaged.sum(axis=1)[:days]
     if engaged.sum() < 30:
-        return Signal("engagement", "too early to tell", 0.0, -1, f"{engaged.sum():.0f} engagements: too few to judge")
+        return Signal("engagement", Verdict.INCONCLUSIVE, 0.0, -1, f"{engaged.sum():.0f} engagements: too few to judge")
     noise = 1.0 / np.maximum(engaged, 0.5)
     log_rate = np.log((engaged + 0.5) / (n + 1.0))
     evidence = _scan(log_rate, noise, n > 0, alpha)
     rates = _before_and_since(engaged, n, evidence, days)
     reason = f"{rates[1]:.2%} of decisions are engaged with within a day, {rates[0]:.2%} before"
-    return Signal("engagement", _word(evidence), evidence.statistic, _start(evidence), reason)
+    return Signal("engagement", _verdict(evidence), evidence.statistic, _start(evidence), reason)
 
 
 def volume_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     """Has the number of decisions a day moved, beyond what its weekdays and usual noise explain?"""
     n = statistics.n.sum(axis=1) + statistics.unscored
     if not n[-1]:
-        return Signal("volume", "too early to tell", 0.0, -1, "the version no longer decides")
+        return Signal("volume", Verdict.INCONCLUSIVE, 0.0, -1, "the version no longer decides")
     log_n = np.log(n + 0.5)
     weekday = (statistics.first.weekday() + np.arange(len(n))) % 7
     for day in range(7):
@@ -140,16 +155,17 @@ def volume_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     evidence = _scan(log_n, 1.0 / np.maximum(n, 0.5), np.ones(len(n), bool), alpha)
     usual = _before_and_since(n, np.ones(len(n)), evidence, len(n))
     reason = f"{usual[1]:.0f} decisions a day, {usual[0]:.0f} before"
-    return Signal("volume", _word(evidence), evidence.statistic, _start(evidence), reason)
+    return Signal("volume", _verdict(evidence), evidence.statistic, _start(evidence), reason)
 
 
 def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     """Has the distribution of scores, or the share of products the version does not know, moved?"""
-    unscored, total = statistics.unscored, statistics.unscored + statistics.n.sum(axis=1)
+    unscored = statistics.unscored
+    total = statistics.unscored + statistics.n.sum(axis=1)
     counts = statistics.scores.sum(axis=1)
     days = len(counts)
     if days < LEAST_DAYS + _PSI_DAYS or not counts[-_PSI_DAYS:].sum() or not counts[:-_PSI_DAYS].sum():
-        return Signal("scores", "too early to tell", 0.0, -1, "too few days with decisions to compare scores")
+        return Signal("scores", Verdict.INCONCLUSIVE, 0.0, -1, "too few days with decisions to compare scores")
     now = counts[-_PSI_DAYS:].sum(axis=0)
     # Four weeks back, so that a shift stays visible for as long; the whole past while that is short.
     old = counts[max(0, days - _PSI_PAST) : days - (_PSI_GAP if days >= _PSI_GAP + LEAST_DAYS else _PSI_DAYS)]
@@ -157,12 +173,12 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
     # What weeks differ by among themselves is their chance.
     weeks = old[len(old) % _PSI_DAYS :].reshape(-1, _PSI_DAYS, old.shape[1]).sum(axis=1)
     usual = float(np.nanmedian(psi(recent, weeks)))
-    found = float(psi(recent, now[None])[0])
+    divergence = float(psi(recent, now[None])[0])
     chance = chdtri(_PSI_BINS - 1, alpha / DAYS_A_YEAR) * (1.0 / max(now.sum(), 1) + 1.0 / max(recent.sum(), 1))
     limit = max(_LEAST_PSI, float(chance), 3.0 * min(usual, 0.25))
     strange = unscored[-_PSI_DAYS:].sum() / max(total[-_PSI_DAYS:].sum(), 1)
     usual_strange = unscored[:-_PSI_DAYS].sum() / max(total[:-_PSI_DAYS].sum(), 1)
-    statistic = max(found / limit, (strange - usual_strange) / 0.05)
+    statistic = max(divergence / limit, (strange - usual_strange) / 0.05)
     since = -1
     if statistic > 1:
         strange_by_day = (unscored / np.maximum(total, 1.0) - usual_strange) / 0.05
@@ -171,10 +187,10 @@ def score_signal(statistics: DailyStatistics, alpha: float) -> Signal:
         since = days - int(np.argmin(beyond[::-1])) if not beyond.all() else 0
         since = min(since, days - 1)
     reason = (
-        f"PSI {found:.3f} of the last {_PSI_DAYS} days' scores where {limit:.3f} would be a change; "
+        f"PSI {divergence:.3f} of the last {_PSI_DAYS} days' scores where {limit:.3f} would be a change; "
         f"{strange:.1%} of decisions were on unknown products"
     )
-    return Signal("scores", "changed" if statistic > 1 else "ok", float(statistic), since, reason)
+    return Signal("scores", Verdict.CHANGED if statistic > 1 else Verdict.OK, float(statistic), since, reason)
 
 
 def psi(reference: Floats, current: Floats) -> Floats:
@@ -197,24 +213,27 @@ def psi(reference: Floats, current: Floats) -> Floats:
 def _scan(values: Floats, noise: Floats, usable: np.ndarray, alpha: float) -> Evidence:
     """Compare means since and before every start; noise of a day is chance's, or what days really differ by if more."""
     days = len(values)
-    change, error = np.full(days, np.nan), np.full(days, np.nan)
+    change = np.full(days, np.nan)
+    error = np.full(days, np.nan)
     if usable.sum() < LEAST_DAYS + 1:
-        return weigh(change, error, _RATE_PRIOR, alpha, 1)
+        return e_detector(change, error, _RATE_PRIOR, alpha, 1)
     steps = np.diff(values[usable])
     # Half the median square of steps is robust to the one step that is the change itself.
     real = float(np.median(steps**2) / 0.455 / 2.0)
     spread = max(real / max(float(np.median(noise[usable])), 1e-12), 1.0)
     variance = noise * spread + _DAY_NOISE**2
     weight = np.where(usable, 1.0 / variance, 0.0)
-    mass, total = np.cumsum(weight), np.cumsum(weight * np.where(usable, values, 0.0))
+    mass = np.cumsum(weight)
+    total = np.cumsum(weight * np.where(usable, values, 0.0))
     of_weeks = _between_weeks(values[usable], float(np.median(variance[usable])))
     starts = np.arange(max(LEAST_DAYS, days - SCAN_DAYS), days, STARTS_EVERY)
     before, since = mass[starts - 1], mass[-1] - mass[starts - 1]
-    starts, before, since = (each[(before > 0) & (since > 0)] for each in (starts, before, since))
+    starts, before, since = (column[(before > 0) & (since > 0)] for column in (starts, before, since))
     change[starts] = (total[-1] - total[starts - 1]) / since - total[starts - 1] / before
-    weeks_before, weeks_since = np.maximum(starts / 7.0, 1.0), np.maximum((days - starts) / 7.0, 1.0)
+    weeks_before = np.maximum(starts / 7.0, 1.0)
+    weeks_since = np.maximum((days - starts) / 7.0, 1.0)
     error[starts] = np.sqrt(1.0 / before + 1.0 / since + of_weeks * (1.0 / weeks_before + 1.0 / weeks_since))
-    return weigh(change, error, _RATE_PRIOR, alpha, 1)
+    return e_detector(change, error, _RATE_PRIOR, alpha, 1)
 
 
 def _between_weeks(values: Floats, of_day: float) -> float:
@@ -235,8 +254,8 @@ def _before_and_since(part: Floats, whole: Floats, evidence: Evidence, days: int
     )
 
 
-def _word(evidence: Evidence) -> Word:
-    return "too early to tell" if evidence.start < 0 else "changed" if evidence.changed else "ok"
+def _verdict(evidence: Evidence) -> Verdict:
+    return Verdict.INCONCLUSIVE if evidence.start < 0 else Verdict.CHANGED if evidence.changed else Verdict.OK
 
 
 def _start(evidence: Evidence) -> int:

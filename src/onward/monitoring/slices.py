@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from onward.monitoring.daily_statistics import DailyStatistics
 from onward.monitoring.delays import arrived_from, lag_counts
 from onward.monitoring.nowcast import normal_quantile
-from onward.monitoring.sufficient import DailyStatistics
 
 _MOST = 5
 _LEAST = 10
@@ -26,25 +26,31 @@ def changed_slices(
     Returns:
         name, change and margin of at most five, in points of positivity per prediction of the mean rate.
     """
-    known, predicted = statistics.known, statistics.category_predicted
-    at, by = lag_counts(statistics.category_arrivals, known)
+    observable = statistics.known
+    predicted = statistics.category_predicted
+    at, by = lag_counts(statistics.category_arrivals, observable)
     arrived = arrived_from(at.sum(axis=(0, 1))[None], by.sum(axis=(0, 1))[None])[0]
     lag = np.minimum(statistics.ages - 1, statistics.window)
-    due, count = predicted * arrived[lag][:, None], at.sum(axis=2)
+    due = predicted * arrived[lag][:, None]
+    count = at.sum(axis=2)
     before, since = due[:start].sum(axis=0), due[start:].sum(axis=0)
-    seen_before, seen_since = count[:start].sum(axis=0), count[start:].sum(axis=0)
+    seen_before = count[:start].sum(axis=0)
+    seen_since = count[start:].sum(axis=0)
     usable = (seen_before >= _LEAST) & (since > 0) & (before > 0)
     quantile = normal_quantile(1.0 - (1.0 - confidence) / max(int(usable.sum()), 1))
     mean = statistics.predicted.sum() / max(statistics.n.sum(), 1.0)
-    found: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
     for number in np.flatnonzero(usable):
         ratio_before = seen_before[number] / before[number]
         change = seen_since[number] / since[number] - ratio_before
         variance = dispersion * ratio_before * (1.0 / since[number] + 1.0 / before[number])
         margin = quantile * float(np.sqrt(variance))
         if abs(change) > margin:
-            found.append({
-                "name": statistics.categories[number] or "(no category)",
-                "change": float(change * mean), "margin": float(margin * mean),
-            })  # fmt: skip
-    return tuple(sorted(found, key=lambda each: -abs(each["change"]) / each["margin"])[:_MOST])
+            changes.append(
+                {
+                    "name": statistics.categories[number] or "(no category)",
+                    "change": float(change * mean),
+                    "margin": float(margin * mean),
+                }
+            )
+    return tuple(sorted(changes, key=lambda entry: -abs(entry["change"]) / entry["margin"])[:_MOST])

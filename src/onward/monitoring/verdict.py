@@ -1,57 +1,35 @@
-"""The monitor's verdict as people and programs read it: what, since when, how sure, and what to do."""
+"""The words in which the monitor says what it found, of a version, of a level of uncertainty and of a signal."""
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import pandas as pd
-
-from onward.monitoring.positivity import LevelVerdict, overall
-
-_ACTIONS = {
-    "ok": "nothing to do",
-    "too early to tell": "wait for more labels, or monitor more customers (splits.test)",
-    "drifted": "retrain at a later as_of (`dvc repro`); if it began with this version, `onward rollback --reason=…`",
-}
+from enum import StrEnum
 
 
-def summarise_verdict(
-    verdicts: Sequence[LevelVerdict],
-    rows: pd.DataFrame,
-    facts: Mapping[str, Any],
-    precision_target: float,
-) -> dict[str, Any]:
-    """Return what verdict.json holds.
+class Verdict(StrEnum):
+    """What an assessment says; everywhere the same word for the same thing.
 
-    Args:
-        verdicts: one a level.
-        rows: what they were made of.
-        facts: source, as_of, version, bundle_sha256 and the like, passed on as they are.
-        precision_target: what the deployed policy promises.
+    A level is `ok`, `inconclusive` or `drifted`; a signal is `ok`, `inconclusive`, `changed` or `failed`; a version is
+    what its levels are together, or `failed`.
     """
-    word = overall(verdicts)
-    current = rows[rows["current"] & rows["shown"]]
-    return {
-        **facts,
-        "verdict": word,
-        "action": _ACTIONS[word],
-        "rows": len(rows),
-        "shown_now": len(current),
-        "precision_now": _plain(float(current["expected"].mean())) if len(current) else None,
-        "precision_target": precision_target,
-        "levels": [
-            {
-                "level": each.level,
-                "verdict": each.word,
-                "change": _plain(each.change),
-                "margin": _plain(each.margin),
-                "drift_statistic": _plain(abs(each.change) / each.margin) if each.margin > 0 else None,
-                "reason": each.reason,
-            }
-            for each in verdicts
-        ],
-    }
+
+    OK = "ok"
+    """A change that would matter can be ruled out."""
+    INCONCLUSIVE = "inconclusive"
+    """It cannot be ruled out yet: too few labels. This is not an all-clear."""
+    DRIFTED = "drifted"
+    """Positivity at equal predictions has moved by more than chance allows."""
+    CHANGED = "changed"
+    """A signal has moved by more than chance allows, which is no drift of positivity."""
+    FAILED = "failed"
+    """Nothing could be computed, or labels no longer come: nobody is watching."""
 
 
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+OF_VERSION = (Verdict.OK, Verdict.INCONCLUSIVE, Verdict.DRIFTED, Verdict.FAILED)
+"""What can be said of a version; only a signal is `changed`."""
+
+
+def of_levels(verdicts: set[Verdict]) -> Verdict:
+    """Drifted if any level is, else inconclusive if any level is, else ok.
+
+    >>> of_levels({Verdict.OK, Verdict.INCONCLUSIVE, Verdict.DRIFTED})
+    <Verdict.DRIFTED: 'drifted'>
+    """
+    return next((word for word in (Verdict.DRIFTED, Verdict.INCONCLUSIVE) if word in verdicts), Verdict.OK)

@@ -4,20 +4,19 @@ The trees are fitted on held-out edges. The features of a held-out edge come fro
 those of a test edge do, so no edge helps to score itself and training and test rows look alike.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from onward.boosting import Boosting, Trees, bin_rows, grow
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import DirectedGraph, Ints
-from onward.ranking.link_folds import Fold
 from onward.ranking.link_scores import LinkScore
 from onward.ranking.method import Method, score_pairs
 from onward.ranking.node_facts import NODE_FACTS, node_facts
@@ -59,6 +58,20 @@ class BlendSettings:
     seed: int = 0
     threads: int = 1
 
+    def boosting(self, bag: int) -> Boosting:
+        """How the trees of a bag are grown, 0 .. bags - 1."""
+        return Boosting(
+            self.iterations,
+            self.learning_rate,
+            self.leaves,
+            self.min_rows_in_leaf,
+            self.l2,
+            self.seed + bag,
+            self.threads,
+            feature_share=self.feature_share,
+            row_share=0.8,
+        )
+
 
 @dataclass(frozen=True)
 class PairRows:
@@ -83,26 +96,17 @@ def pair_features(scores: Mapping[str, Method], graph: DirectedGraph, pairs: Int
     """[r, 2 scores + 2 F] every score of each pair u -> v, every score of v -> u, `node_facts` of u, then of v."""
     source, target = pairs[:, 0], pairs[:, 1]
     # Both ways at once: a method then computes the scores after each node only once.
-    asked, wanted = np.concatenate([source, target]), np.concatenate([target, source])
+    from_nodes = np.concatenate([source, target])
+    to_nodes = np.concatenate([target, source])
     features = np.empty((len(pairs), 2 * (len(scores) + len(NODE_FACTS))), dtype=np.float32)
     for number, method in enumerate(scores.values()):
-        there, back = score_pairs(method, asked, wanted, graph.nodes).reshape(2, -1)
-        features[:, number], features[:, len(scores) + number] = there, back
+        forward, backward = score_pairs(method, from_nodes, to_nodes, graph.nodes).reshape(2, -1)
+        features[:, number] = forward
+        features[:, len(scores) + number] = backward
     facts = node_facts(graph)
-    features[:, 2 * len(scores) : -len(NODE_FACTS)], features[:, -len(NODE_FACTS) :] = facts[source], facts[target]
+    features[:, 2 * len(scores) : -len(NODE_FACTS)] = facts[source]
+    features[:, -len(NODE_FACTS) :] = facts[target]
     return features
-
-
-def turned_round(features: Features) -> Features:
-    """The features of v -> u from those of u -> v.
-
-    >>> row = np.repeat([[1, 2, 3, 4]], [2, 2, len(NODE_FACTS), len(NODE_FACTS)], axis=1)  # two scores
-    >>> turned_round(row)[0, [0, 2, 4, -1]].tolist()
-    [2, 1, 4, 3]
-    """
-    scores = _scores(features)
-    there, back, of_source, of_target = np.split(features, np.cumsum([scores, scores, len(NODE_FACTS)]), axis=1)
-    return np.concatenate([back, there, of_target, of_source], axis=1)
 
 
 def fit_scores(scores: Mapping[str, LinkScore], graph: DirectedGraph) -> dict[str, Method]:
@@ -110,38 +114,32 @@ def fit_scores(scores: Mapping[str, LinkScore], graph: DirectedGraph) -> dict[st
     return {name: score.fit(graph) for name, score in scores.items()}
 
 
-def held_out_rows(scores: Mapping[str, LinkScore], folds: Iterable[Fold]) -> PairRows:
-    """Rows of all folds, each pair seen from its own fold's graph."""
-    return PairRows.joined(
-        [PairRows.of(fit_scores(scores, fold.graph), fold.graph, fold.held_out, fold.absent) for fold in folds]
-    )
-
-
 @dataclass(frozen=True)
 class Blend:
     """A fitted blend: log-odds that a pair is an edge, up to the share of edges among the rows it was fitted on."""
 
     linear: Pipeline | None
-    trees: tuple[lgb.Booster, ...]
+    trees: tuple[Trees, ...]
     threads: int
     both_ways: bool
 
     @classmethod
     def fit(cls, rows: PairRows, settings: BlendSettings) -> "Blend":
         """Fit to labelled rows."""
-        linear, offset = None, None
+        linear = None
+        offset = None
         rows = rows if settings.both_ways else PairRows(_one_way(rows.features), rows.label)
         if settings.linear:
             linear = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
             linear.fit(_with_logarithms(rows.features), rows.label)
             offset = linear.decision_function(_with_logarithms(rows.features))
-        trees = tuple(_grow(rows, offset, settings, settings.seed + bag) for bag in range(settings.bags))
+        trees = tuple(_grow(rows, offset, settings.boosting(bag)) for bag in range(settings.bags))
         return cls(linear, trees, settings.threads, settings.both_ways)
 
     def predict(self, features: Features) -> Floats:
         """[r] log-odds, from the features that `pair_features` gives."""
         features = features if self.both_ways else _one_way(features)
-        raw = [tree.predict(features, raw_score=True, num_threads=self.threads) for tree in self.trees]
+        raw = [trees.raw_score(features, self.threads) for trees in self.trees]
         log_odds = np.mean(np.asarray(raw, dtype=np.float64), axis=0)
         if self.linear is not None:
             log_odds = log_odds + self.linear.decision_function(_with_logarithms(features))
@@ -163,37 +161,21 @@ class Blend:
         linear = None
         if _LINEAR[0] in arrays:
             mean, scale, weights, start = (arrays[name] for name in _LINEAR)
-            scaler, regression = StandardScaler(), LogisticRegression()
-            scaler.mean_, scaler.scale_, scaler.n_features_in_ = mean, scale, len(mean)
-            regression.coef_, regression.intercept_, regression.classes_ = weights, start, np.array([False, True])
+            scaler = StandardScaler()
+            regression = LogisticRegression()
+            scaler.mean_ = mean
+            scaler.scale_ = scale
+            scaler.n_features_in_ = len(mean)
+            regression.coef_ = weights
+            regression.intercept_ = start
+            regression.classes_ = np.array([False, True])
             regression.n_features_in_ = len(mean)
             linear = Pipeline([("standardscaler", scaler), ("logisticregression", regression)])
-        return cls(linear, tuple(lgb.Booster(model_str=text) for text in trees), threads, both_ways)
+        return cls(linear, tuple(Trees.from_text(text) for text in trees), threads, both_ways)
 
 
-def booster_parameters(settings: BlendSettings, seed: int) -> dict[str, Any]:
-    """What LightGBM is told for a blend of these settings."""
-    return {
-        "objective": "binary",
-        "learning_rate": settings.learning_rate,
-        "num_leaves": settings.leaves,
-        "min_data_in_leaf": settings.min_rows_in_leaf,
-        "lambda_l2": settings.l2,
-        "feature_fraction": settings.feature_share,
-        "bagging_fraction": 0.8,
-        "bagging_freq": 1,
-        "seed": seed,
-        "num_threads": settings.threads,
-        "deterministic": True,
-        "force_col_wise": True,
-        "verbosity": -1,
-    }
-
-
-def _grow(rows: PairRows, offset: Floats | None, settings: BlendSettings, seed: int) -> lgb.Booster:
-    parameters = booster_parameters(settings, seed)
-    data = lgb.Dataset(rows.features, label=rows.label.astype(np.float32), init_score=offset, params=parameters)
-    return lgb.train(parameters, data, num_boost_round=settings.iterations)
+def _grow(rows: PairRows, offset: Floats | None, boosting: Boosting) -> Trees:
+    return grow(bin_rows(rows.features, rows.label.astype(np.float32), boosting, offset=offset), boosting)
 
 
 def _scores(features: Features) -> int:

@@ -59,7 +59,8 @@ def read_catalogue(products: pd.DataFrame, purchases: pd.DataFrame) -> Catalogue
     """
     path = products["category"].astype("string")
     path = path.mask(path == "")
-    above, top = (path.str.rsplit(CATEGORY_SEPARATOR, n=1).str[0], path.str.split(CATEGORY_SEPARATOR).str[0])
+    category = path.str.rsplit(CATEGORY_SEPARATOR, n=1).str[0]
+    department = path.str.split(CATEGORY_SEPARATOR).str[0]
     kind = _codes(path)
     attributes = {}
     for name in sorted(column for column in products.columns if column.startswith(ATTRIBUTE_PREFIX)):
@@ -72,10 +73,10 @@ def read_catalogue(products: pd.DataFrame, purchases: pd.DataFrame) -> Catalogue
         np.bincount(ids, purchases[name].to_numpy(np.float64), minlength=len(products))
         for name in ("amount", "quantity")
     )
-    known = (paid > 0) & (bought > 0)
+    priced = (paid > 0) & (bought > 0)
     price = np.full(len(products), np.nan, dtype=np.float32)
-    price[known] = np.log(paid[known] / bought[known])
-    return Catalogue(kind, _codes(above), _codes(top), attributes, price)
+    price[priced] = np.log(paid[priced] / bought[priced])
+    return Catalogue(kind, _codes(category), _codes(department), attributes, price)
 
 
 def same(codes: Ints, left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
@@ -94,6 +95,6 @@ def _codes(values: pd.Series) -> Ints:
 
 
 def _determined(kind: Ints, codes: Ints) -> bool:
-    known = kind != UNKNOWN
-    pairs = np.unique(kind[known] * (codes.max(initial=0) + 2) + codes[known] + 1)
-    return bool(known.any()) and len(pairs) == len(np.unique(kind[known]))
+    categorised = kind != UNKNOWN
+    pairs = np.unique(kind[categorised] * (codes.max(initial=0) + 2) + codes[categorised] + 1)
+    return bool(categorised.any()) and len(pairs) == len(np.unique(kind[categorised]))

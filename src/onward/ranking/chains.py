@@ -1,4 +1,4 @@
-"""A score of all ordered pairs as a product of matrices, of which only the asked rows are ever computed."""
+"""A score of all ordered pairs as a product of matrices, of which only the requested rows are ever computed."""
 
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -17,7 +17,7 @@ _DENSE_FROM = 0.05  # share of filled cells from which a dense product is cheape
 
 @dataclass(frozen=True)
 class Chain:
-    """score(u, v) = (M_1 M_2 ... M_k)[u, v], the product taken from the left for the rows that are asked.
+    """score(u, v) = (M_1 M_2 ... M_k)[u, v], the product taken from the left for the requested rows.
 
     Sparse as long as that is cheaper, so that scores of two or three hops need no N x N matrix.
 
@@ -31,7 +31,7 @@ class Chain:
         """[m, N] scores of every v after each of `sources` [m], a new array (the contract of a ranking method)."""
         return self._follow(self.matrices[0][sources])
 
-    def ask(self, queries: sp.csr_matrix) -> Floats:
+    def score_mixtures(self, queries: sp.csr_matrix) -> Floats:
         """[m, N] weighted sums of the rows, for queries that are sparse mixtures of nodes [m, N]."""
         return self._follow(queries @ self.matrices[0])
 

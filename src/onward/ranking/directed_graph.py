@@ -1,6 +1,6 @@
 """A directed graph of any kind as a sparse matrix, with attributes of its nodes: what structural scores read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -63,8 +63,8 @@ class DirectedGraph:
     def edges(self) -> Ints:
         """[m, 2] the edges, by source and then target."""
         source = np.repeat(np.arange(self.nodes), self.out_degrees)
-        found = np.stack([source, self.adjacency.indices.astype(np.int64)], axis=1)
-        return found[np.lexsort((found[:, 1], found[:, 0]))]
+        edges = np.stack([source, self.adjacency.indices.astype(np.int64)], axis=1)
+        return edges[np.lexsort((edges[:, 1], edges[:, 0]))]
 
     def has(self, pairs: Ints) -> Bools:
         """[r] whether u -> v is an edge, for [r, 2] pairs."""
@@ -75,15 +75,13 @@ class DirectedGraph:
         """The same nodes with other edges, each of weight 1."""
         return DirectedGraph.from_edges(edges, self.nodes, self.attributes)
 
-    def with_weights(self, adjacency: sp.csr_matrix) -> "DirectedGraph":
-        """The same nodes and baskets with other edge weights."""
-        return replace(self, adjacency=adjacency)
-
 
 def normalised(adjacency: sp.csr_matrix, power: float = 0.5, prior: float = 0.0) -> sp.csr_matrix:
     """D_out^-power A D_in^-power with weighted degrees; `prior` is added to both, against rare nodes."""
     out, into = (np.asarray(adjacency.sum(axis=axis), dtype=np.float64).ravel() + prior for axis in (1, 0))
-    left, right = (sp.diags_array(np.where(each > 0, np.maximum(each, 1e-12) ** -power, 0.0)) for each in (out, into))
+    left, right = (
+        sp.diags_array(np.where(degree > 0, np.maximum(degree, 1e-12) ** -power, 0.0)) for degree in (out, into)
+    )
     return sp.csr_matrix(left @ adjacency @ right).astype(np.float32)
 
 

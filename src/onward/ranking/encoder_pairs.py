@@ -12,10 +12,10 @@ from onward.ranking.relations import PairCounts
 
 def learnt_pairs(evidence: Evidence) -> tuple[PairSupport, PairSupport]:
     """Pairs of candidates that were bought in one basket, and those of which one was newly bought after the other."""
-    together, after = (
-        _pairs(relation.counts[-1], evidence.candidates) for relation in (evidence.together, evidence.after)
+    cooccurrence, after = (
+        _pairs(relation.counts[-1], evidence.candidates) for relation in (evidence.cooccurrence, evidence.after)
     )
-    return together, after
+    return cooccurrence, after
 
 
 def message_graph(evidence: Evidence, min_support: float, shrinkage: float, neighbours: int) -> ProductGraph:
@@ -29,23 +29,24 @@ def message_graph(evidence: Evidence, min_support: float, shrinkage: float, neig
     """
     kept = (
         _strongest(relation.counts[-1], evidence.candidates, min_support, shrinkage, neighbours)
-        for relation in (evidence.together, evidence.after)
+        for relation in (evidence.cooccurrence, evidence.after)
     )
     return graph_of_pairs(evidence.catalogue.products, *kept)
 
 
 def _pairs(counts: PairCounts, candidates: Ints) -> PairSupport:
-    found = counts.observed.tocoo()
-    other = found.row != found.col
-    return PairSupport(candidates[found.row[other]], candidates[found.col[other]], found.data[other].astype(np.float64))
+    observed = counts.observed.tocoo()
+    distinct = observed.row != observed.col
+    u, v, support = observed.row[distinct], observed.col[distinct], observed.data[distinct].astype(np.float64)
+    return PairSupport(candidates[u], candidates[v], support)
 
 
 def _strongest(
     counts: PairCounts, candidates: Ints, min_support: float, shrinkage: float, neighbours: int
 ) -> PairSupport:
-    found = counts.observed.tocoo()
-    wanted = (found.row != found.col) & (found.data >= min_support)
-    u, v, support = found.row[wanted], found.col[wanted], found.data[wanted].astype(np.float64)
+    observed = counts.observed.tocoo()
+    supported = (observed.row != observed.col) & (observed.data >= min_support)
+    u, v, support = observed.row[supported], observed.col[supported], observed.data[supported].astype(np.float64)
     lift = (support + 1.0) / (counts.left[u] * counts.right[v] / max(counts.trials, 1.0) + shrinkage)
     order = np.lexsort((v, -lift, u))
     kept = order[place_in_run(u[order]) < neighbours]

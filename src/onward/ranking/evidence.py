@@ -47,7 +47,7 @@ class Evidence:
     Attributes:
         catalogue: levels, attributes, prices.
         candidates: [C] products that may be recommended, ascending.
-        together: bought in one basket; the same both ways.
+        cooccurrence: bought in one basket; the same both ways.
         next_visit: v on the visit after u.
         after: v bought new within so many days after u.
         shared: customers of both.
@@ -57,7 +57,7 @@ class Evidence:
 
     catalogue: Catalogue
     candidates: Ints
-    together: Relation
+    cooccurrence: Relation
     next_visit: Relation
     after: Relation
     shared: SharedCustomers
@@ -65,7 +65,7 @@ class Evidence:
     embeddings: Embeddings | None
 
 
-def gather(
+def count_evidence(
     shopping: Shopping, catalogue: Catalogue, rules: CountingRules, embeddings: Embeddings | None, seed: int
 ) -> Evidence:
     """Count every relation at every level.
@@ -79,24 +79,42 @@ def gather(
     """
     candidates = np.flatnonzero(shopping.customers >= rules.min_customers)
     levels = level_codes(catalogue, candidates)
-    least = (*((1.0, 1.0) if catalogue.has_types else ()), float(rules.min_support))
+    min_supports = (*((1.0, 1.0) if catalogue.has_types else ()), float(rules.min_support))
     earlier, later = pairs_of_visits(
         shopping.visit_customer, shopping.visit_day, rules.follow_visits, rules.follow_days
     )
     next_earlier, next_later = pairs_of_visits(shopping.visit_customer, shopping.visit_day, 1, rules.follow_days)
-    before, new = shopping.visits[earlier], shopping.fresh[later]
-    here, there = shopping.visits[next_earlier], shopping.visits[next_later]
-    together = Relation.of(
-        levels, [count_baskets(shopping.baskets, *level) for level in zip(levels, least, strict=True)], seed
+    before_and_new = (shopping.visits[earlier], shopping.fresh[later])
+    visit_and_next = (shopping.visits[next_earlier], shopping.visits[next_later])
+    cooccurrence = Relation.of(
+        levels,
+        [
+            count_baskets(shopping.baskets, codes, min_support)
+            for codes, min_support in zip(levels, min_supports, strict=True)
+        ],
+        seed,
     )
     after, next_visit = (
-        Relation.of(levels, [count_following(*visits, *level) for level in zip(levels, least, strict=True)], seed)
-        for visits in ((before, new), (here, there))
+        Relation.of(
+            levels,
+            [
+                count_following(first, second, codes, min_support)
+                for codes, min_support in zip(levels, min_supports, strict=True)
+            ],
+            seed,
+        )
+        for first, second in (before_and_new, visit_and_next)
     )
     return Evidence(
-        catalogue, candidates, together, next_visit, after, SharedCustomers.of(shopping, seed),
-        recent_popularity(shopping, candidates, rules.recent_days, rules.popularity_prior), embeddings,
-    )  # fmt: skip
+        catalogue=catalogue,
+        candidates=candidates,
+        cooccurrence=cooccurrence,
+        next_visit=next_visit,
+        after=after,
+        shared=SharedCustomers.of(shopping, seed),
+        popularity=recent_popularity(shopping, candidates, rules.recent_days, rules.popularity_prior),
+        embeddings=embeddings,
+    )
 
 
 def level_codes(catalogue: Catalogue, candidates: Ints) -> tuple[Ints, ...]:
@@ -108,7 +126,7 @@ def level_codes(catalogue: Catalogue, candidates: Ints) -> tuple[Ints, ...]:
 
 def feature_names(evidence: Evidence) -> tuple[str, ...]:
     """Names of the columns of `pair_features`."""
-    levels = _LEVELS[-len(evidence.together.codes) :]
+    levels = _LEVELS[-len(evidence.cooccurrence.codes) :]
     ways = ("together", "after", "before", "next_visit", "visit_before")
     counted = tuple(f"{way}_{level}" for way in ways for level in levels)
     attributes = tuple(f"same_{name}" for name in evidence.catalogue.attributes)
@@ -117,17 +135,36 @@ def feature_names(evidence: Evidence) -> tuple[str, ...]:
 
 
 _EVIDENCE = (
-    "together_count", "together_expected", "together_lift_hardly_shrunk", "together_lift_shrunk_to_1", "after_count",
+    "together_count",
+    "together_expected",
+    "together_lift_hardly_shrunk",
+    "together_lift_shrunk_to_1",
+    "after_count",
     "before_count",
-)  # fmt: skip
+)
 _FACTS = (
-    "shared_customers", "same_type", "same_category", "same_department", "price_difference", "source_price",
-    "target_price", "source_popularity", "target_popularity", "source_new", "target_new", "source_trend",
+    "shared_customers",
+    "same_type",
+    "same_category",
+    "same_department",
+    "price_difference",
+    "source_price",
+    "target_price",
+    "source_popularity",
+    "target_popularity",
+    "source_new",
+    "target_new",
+    "source_trend",
     "target_trend",
-)  # fmt: skip
+)
 _ENCODED = (
-    "gnn_together", "gnn_together_backward", "gnn_after", "gnn_before", "gnn_sources_alike", "gnn_targets_alike",
-)  # fmt: skip
+    "gnn_together",
+    "gnn_together_backward",
+    "gnn_after",
+    "gnn_before",
+    "gnn_sources_alike",
+    "gnn_targets_alike",
+)
 
 
 def pair_features(evidence: Evidence, u: Ints, v: Ints) -> Features:
@@ -138,33 +175,47 @@ def pair_features(evidence: Evidence, u: Ints, v: Ints) -> Features:
         u: [n] products.
         v: [n] products.
     """
-    catalogue, popularity = evidence.catalogue, evidence.popularity
+    catalogue = evidence.catalogue
+    popularity = evidence.popularity
+    both_orders = ((u, v), (v, u))
     columns = [
-        *(np.log(each) for each in evidence.together.lifts(u, v)),
-        *(np.log(each) for relation in (evidence.after, evidence.next_visit) for pair in ((u, v), (v, u))
-          for each in relation.lifts(*pair)),
+        *(np.log(lift) for lift in evidence.cooccurrence.lifts(u, v)),
+        *(
+            np.log(lift)
+            for relation in (evidence.after, evidence.next_visit)
+            for pair in both_orders
+            for lift in relation.lifts(*pair)
+        ),
         *_own_evidence(evidence, u, v),
         evidence.shared.log_lift(u, v),
         *(same(codes, u, v) for codes in (catalogue.kind, catalogue.category, catalogue.department)),
-        catalogue.log_price[v] - catalogue.log_price[u], catalogue.log_price[u], catalogue.log_price[v],
-        *(np.log(share[end] + 1e-9) for share in (popularity.together, popularity.after) for end in (u, v)),
-        popularity.trend[u], popularity.trend[v],
+        catalogue.log_price[v] - catalogue.log_price[u],
+        catalogue.log_price[u],
+        catalogue.log_price[v],
+        *(np.log(share[end] + 1e-9) for share in (popularity.cooccurrence, popularity.after) for end in (u, v)),
+        popularity.trend[u],
+        popularity.trend[v],
         *(same(codes, u, v) for codes in catalogue.attributes.values()),
-    ]  # fmt: skip
+    ]
     if (encoded := evidence.embeddings) is not None:
         columns += [
-            *(encoded.log_lift(relation, *pair) for relation in ("together", "after") for pair in ((u, v), (v, u))),
-            encoded.alike(u, v), paired_dots(encoded.target, encoded.target, u, v),
-        ]  # fmt: skip
+            *(encoded.log_lift(relation, *pair) for relation in ("together", "after") for pair in both_orders),
+            encoded.alike(u, v),
+            paired_dots(encoded.target, encoded.target, u, v),
+        ]
     return np.stack([np.asarray(column, dtype=np.float32) for column in columns], axis=1)
 
 
 def _own_evidence(evidence: Evidence, u: Ints, v: Ints) -> tuple[Floats, ...]:
     """Columns `_EVIDENCE`: how much the products' own counts hold, which says how far to trust them."""
-    own = evidence.together.codes[-1]
-    observed, expected = evidence.together.counts[-1].of(own[u], own[v])
+    own = evidence.cooccurrence.codes[-1]
+    observed, expected = evidence.cooccurrence.counts[-1].of(own[u], own[v])
     after, before = (evidence.after.counts[-1].of(own[a], own[b])[0] for a, b in ((u, v), (v, u)))
     return (
-        np.log1p(observed), np.log1p(expected), np.log((observed + 0.5) / (expected + 0.5)),
-        np.log((observed + 5.0) / (expected + 5.0)), np.log1p(after), np.log1p(before),
-    )  # fmt: skip
+        np.log1p(observed),
+        np.log1p(expected),
+        np.log((observed + 0.5) / (expected + 0.5)),
+        np.log((observed + 5.0) / (expected + 5.0)),
+        np.log1p(after),
+        np.log1p(before),
+    )

@@ -1,21 +1,21 @@
 """Learned lift: f(u, v) = log P(v | u) / P(v), by boosted trees over everything that is known of a pair.
 
 One model a relation serves every order: f alone says what belongs together, f + log P(v) what is most probable; see
-order_score.py for what lies in between, and happened_pairs.py for what is learnt from.
+order_score.py for what lies in between, and training_pairs.py for what is learnt from.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from onward.boosting import Boosting, Trees, bin_rows, grow_while_better
 from onward.errors import DataError
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence, Features, feature_names, pair_features
-from onward.ranking.happened_pairs import Pairs, rivals
+from onward.ranking.training_pairs import Pairs, rivals
 
 Floats = npt.NDArray[np.float64]
 
@@ -70,12 +70,12 @@ class LearnedLift:
         Raises:
             DataError: the evidence gives other features than the model was fitted on.
         """
-        found = np.empty(len(u))
+        log_lift = np.empty(len(u))
         for start in range(0, len(u), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
             rows = pair_features(evidence, u[part], v[part])
-            found[part] = self.score_rows(feature_names(evidence), rows, threads)
-        return found
+            log_lift[part] = self.score_rows(feature_names(evidence), rows, threads)
+        return log_lift
 
     def score_rows(self, names: tuple[str, ...], rows: Features, threads: int) -> Floats:
         """[n] the same of pairs whose features are there already.
@@ -95,9 +95,7 @@ class LearnedLift:
             )
         if len(rows) == 0:
             return np.zeros(0)
-        booster = lgb.Booster(model_str=self.text)
-        found: Floats = booster.predict(rows, raw_score=True, num_threads=threads)
-        return found - self.offset
+        return Trees.from_text(self.text).raw_score(rows, threads) - self.offset
 
     def to_manifest(self) -> dict[str, object]:
         """What has to be stored beside the text, as JSON."""
@@ -144,20 +142,13 @@ def fit_lift(
     rows, label = _rows(evidence, learnt, settings.rivals, seed)
     held_out, truth = _rows(evidence, selection, settings.rivals, seed + 1)
     names = feature_names(evidence)
-    parameters = _parameters(settings, seed, threads)
-    data = lgb.Dataset(rows, label=label, feature_name=list(names), params=parameters)
-    judged = lgb.Dataset(held_out, label=truth, reference=data, params=parameters)
-    history: dict[str, dict[str, list[float]]] = {}
-    booster = lgb.train(
-        parameters, data, settings.iterations, valid_sets=[judged], valid_names=["selection"],
-        callbacks=[lgb.record_evaluation(history), lgb.early_stopping(_PATIENCE, verbose=False)],
-    )  # fmt: skip
-    losses = history["selection"]["binary_logloss"]
+    boosting = _boosting(settings, seed, threads)
+    binned = bin_rows(rows, label, boosting, names=names)
+    trees, losses = grow_while_better(binned, bin_rows(held_out, truth, boosting, like=binned), boosting, _PATIENCE)
     best = int(np.argmin(losses)) + 1
     offset = float(np.log(label.mean() / (1.0 - label.mean())))
     looks = tuple((place + 1, losses[place]) for place in range(len(losses)) if (place + 1) % 10 == 0)
-    text = booster.model_to_string(num_iteration=best)
-    return FittedLift(LearnedLift(text, names, offset), best, looks, len(learnt.source))
+    return FittedLift(LearnedLift(trees.to_text(best), names, offset), best, looks, len(learnt.source))
 
 
 def _rows(evidence: Evidence, pairs: Pairs, times: int, seed: int) -> tuple[npt.NDArray[np.float32], Floats]:
@@ -166,18 +157,14 @@ def _rows(evidence: Evidence, pairs: Pairs, times: int, seed: int) -> tuple[npt.
     return pair_features(evidence, u, v), np.repeat([1.0, 0.0], [len(pairs.source), len(drawn.source)])
 
 
-def _parameters(settings: LiftSettings, seed: int, threads: int) -> dict[str, object]:
-    return {
-        "objective": "binary",
-        "metric": "binary_logloss",
-        "learning_rate": settings.learning_rate,
-        "num_leaves": settings.leaves,
-        "min_data_in_leaf": settings.min_rows_in_leaf,
-        "lambda_l2": settings.l2,
-        "feature_fraction": settings.feature_share,
-        "seed": seed,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": threads,
-        "verbosity": -1,
-    }
+def _boosting(settings: LiftSettings, seed: int, threads: int) -> Boosting:
+    return Boosting(
+        settings.iterations,
+        settings.learning_rate,
+        settings.leaves,
+        settings.min_rows_in_leaf,
+        settings.l2,
+        seed,
+        threads,
+        feature_share=settings.feature_share,
+    )

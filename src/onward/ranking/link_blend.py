@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.ranking.blend import Blend, PairRows, fit_scores
+from onward.ranking.catalogue_ranker import Examples, Ranker
 from onward.ranking.chains import Chain
 from onward.ranking.link_scores import LinkScore
 from onward.ranking.link_settings import LinkSettings, every_score, scores_for
-from onward.ranking.link_split import Known
-from onward.ranking.list_blend import ListBlend, fit_list_blend, pick_proposers, question_of, taught_by
+from onward.ranking.link_split import FittingSplit
+from onward.ranking.list_blend import ListBlend, fit_list_blend, fold_examples, pick_proposers, question_of
 from onward.ranking.method import Method
 from onward.ranking.pair_blend import PairBlend, encoder_quality, fit_pair_blend
-from onward.ranking.shortlist import Examples, Ranker
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -40,7 +40,7 @@ class LinkBlend:
     encoders: tuple[float, ...]
 
     @classmethod
-    def fit(cls, split: Known, settings: LinkSettings, of: int) -> "LinkBlend":
+    def fit(cls, split: FittingSplit, settings: LinkSettings, of: int) -> "LinkBlend":
         """Pick the encoder, learn from rounds of held-out edges, and pick everything else by validation edges.
 
         Args:
@@ -49,23 +49,24 @@ class LinkBlend:
             of: non-edges among which Hits@100 will be asked.
         """
         encoders = settings.encoders_for(split.graph)
-        chains = [each.fit(split.graph) for each in encoders]
-        found = tuple(encoder_quality(each, split, settings.judged_absent, of) for each in chains)
-        best = int(np.argmax(found)) if found else None
-        encoder = None if best is None else _Trained(encoders[best], split, chains[best])
+        chains = [encoder_setting.fit(split.graph) for encoder_setting in encoders]
+        encoder_hits = tuple(encoder_quality(chain, split, settings.judged_absent, of) for chain in chains)
+        best = int(np.argmax(encoder_hits)) if encoder_hits else None
+        encoder = None if best is None else _FittedEncoder(encoders[best], split, chains[best])
         scores = scores_for(split.graph, encoder)
         single = every_score(scores)
         fitted = fit_scores(single, split.graph)
         picks = pick_proposers(split, scores, fitted)
-        rows, examples = [], []
+        rows = []
+        examples = []
         for fold in settings.folds(split.graph, settings.absent):
-            there = fit_scores(single, fold.graph)
-            rows.append(PairRows.of(there, fold.graph, fold.held_out, fold.absent))
-            examples.append(taught_by(fold, there, list(picks.values()), settings))
+            fold_scores = fit_scores(single, fold.graph)
+            rows.append(PairRows.of(fold_scores, fold.graph, fold.held_out, fold.absent))
+            examples.append(fold_examples(fold, fold_scores, list(picks.values()), settings))
         pairs = fit_pair_blend(split, scores, fitted, PairRows.joined(rows), settings, of)
         del rows
         lists = fit_list_blend(split, fitted, picks, Examples.joined(examples), settings)
-        return cls(pairs, lists, None if best is None else chains[best], found)
+        return cls(pairs, lists, None if best is None else chains[best], encoder_hits)
 
     @property
     def fitted(self) -> Mapping[str, Method]:
@@ -77,18 +78,19 @@ class LinkBlend:
         return {
             "pairs": {"picks": dict(self.pairs.picks), "validation_hits_at_100": list(self.pairs.validation)},
             "lists": {
-                "picks": dict(self.lists.picks), "validation_hr_at_10": list(self.lists.validation),
+                "picks": dict(self.lists.picks),
+                "validation_hr_at_10": list(self.lists.validation),
                 "per_proposer": self.lists.question.per_proposer,
             },
             "encoders": {"validation_hits_at_100": list(self.encoders)},
             "trees": len(self.pairs.blend.trees),
             "both_ways": self.pairs.blend.both_ways,
-        }  # fmt: skip
+        }
 
     def texts(self) -> dict[str, str]:
         """All trees, by a name of a file."""
-        trees = {f"pairs_{number}.txt": tree.model_to_string() for number, tree in enumerate(self.pairs.blend.trees)}
-        return {**trees, "lists.txt": self.lists.ranker.text}
+        trees = {f"pairs_{number}.txt": trees.to_text() for number, trees in enumerate(self.pairs.blend.trees)}
+        return {**trees, "lists.txt": self.lists.ranker.trees.to_text()}
 
     def arrays(self) -> Arrays:
         """Embeddings and the linear part."""
@@ -97,15 +99,16 @@ class LinkBlend:
 
     @classmethod
     def restore(
-        cls, split: Known, manifest: Mapping[str, Any], texts: Mapping[str, str], arrays: Arrays, threads: int
+        cls, split: FittingSplit, manifest: Mapping[str, Any], texts: Mapping[str, str], arrays: Arrays, threads: int
     ) -> "LinkBlend":
         """Read back what was fitted; untrained scores are computed anew from the same graph."""
         encoder = Chain(tuple(arrays[name] for name in _EMBEDDINGS)) if _EMBEDDINGS[0] in arrays else None
-        scores = scores_for(split.graph, None if encoder is None else _Known(encoder))
+        scores = scores_for(split.graph, None if encoder is None else _FrozenEncoder(encoder))
         fitted = fit_scores(every_score(scores), split.graph)
         trees = [texts[f"pairs_{number}.txt"] for number in range(manifest["trees"])]
         blend = Blend.restore(trees, arrays, both_ways=manifest["both_ways"], threads=threads)
-        of_pairs, of_lists = manifest["pairs"], manifest["lists"]
+        of_pairs = manifest["pairs"]
+        of_lists = manifest["lists"]
         pairs = PairBlend(split.graph, fitted, blend, of_pairs["picks"], tuple(of_pairs["validation_hits_at_100"]))
         question = question_of(split.graph, fitted, list(of_lists["picks"].values()), of_lists["per_proposer"])
         ranker = Ranker.restore(texts["lists.txt"], threads)
@@ -117,7 +120,7 @@ _EMBEDDINGS = ("encoder_source", "encoder_target")
 
 
 @dataclass(frozen=True)
-class _Known:
+class _FrozenEncoder:
     """An encoder that was trained before, as a score of the one graph it was trained on."""
 
     chain: Chain
@@ -127,11 +130,11 @@ class _Known:
 
 
 @dataclass(frozen=True)
-class _Trained:
+class _FittedEncoder:
     """An encoder whose fit to the split's own graph is there already."""
 
     encoder: LinkScore
-    split: Known
+    split: FittingSplit
     chain: Chain
 
     def fit(self, graph: object) -> Chain:

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from onward.errors import DataError
+from onward.random_streams import Stream
 from onward.ranking.directed_graph import Bools, DirectedGraph, Ints
 
 
@@ -49,15 +50,15 @@ def draw_absent(graph: DirectedGraph, count: int, generator: np.random.Generator
     Raises:
         DataError: the graph is too dense to draw from.
     """
-    found: list[Ints] = []
+    batches: list[Ints] = []
     drawn = 0
     for _ in range(100):
         pairs = generator.integers(0, graph.nodes, (2 * (count - drawn) + 16, 2))
         pairs = pairs[(pairs[:, 0] != pairs[:, 1]) & ~graph.has(pairs)]
-        found.append(pairs)
+        batches.append(pairs)
         drawn += len(pairs)
         if drawn >= count:
-            return np.concatenate(found)[:count]
+            return np.concatenate(batches)[:count]
     raise DataError(f"absent pairs: a graph of {graph.nodes} nodes is too dense for {count}; ask for fewer")
 
 
@@ -67,7 +68,7 @@ def cross_fit(graph: DirectedGraph, rounds: int, share: float, absent: int, seed
     Features of a fold's pairs are to be computed on the fold's own graph: an edge then never helps to score itself.
     """
     for number in range(rounds):
-        generator = np.random.default_rng([seed, number, 0xF01D])
+        generator = np.random.default_rng([seed, number, Stream.HELD_OUT_FOLDS])
         out = hold_out(graph.edges, graph.nodes, round(share * len(graph.edges)), generator)
         held = graph.edges[out]
         yield Fold(graph.with_edges(graph.edges[~out]), held, draw_absent(graph, absent * len(held), generator))

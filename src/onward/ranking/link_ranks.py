@@ -7,13 +7,17 @@ is in. Ties take their mean rank.
 import numpy as np
 import scipy.sparse as sp
 
-from onward.errors import DataError
+from onward.metrics.ranking import PairRanks, mean_ranks
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.method import Method
 
 _BLOCK_CELLS = 4_000_000
-_FEW = 10  # wanted scores of a row up to which counting is faster than sorting
+
+
+def rank_links(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filtered: bool = True) -> PairRanks:
+    """Rank the target of each of [r, 2] pairs (query, target); see `target_ranks`."""
+    return PairRanks(pairs[:, 0], target_ranks(method, pairs, excluded, filtered=filtered))
 
 
 def target_ranks(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filtered: bool = True) -> Floats:
@@ -38,40 +42,11 @@ def target_ranks(method: Method, pairs: Ints, excluded: sp.csr_matrix, *, filter
             wanted = scores[row, pairs[mine, 1]]
             scores[row, excluded.indices[excluded.indptr[query] : excluded.indptr[query + 1]]] = -np.inf
             scores[row, pairs[mine, 1]] = -np.inf if filtered else wanted
-            better, level = _above_and_level(scores[row], wanted)
-            # Better ones, and half of the ties, of which the pair itself is none.
-            rank[mine] = 1.0 + better + (level - (not filtered)) / 2.0
+            # Where pairs compete, each stands level with itself, which is no tie.
+            rank[mine] = mean_ranks(wanted, scores[row]) - (0.0 if filtered else 0.5)
     return rank
-
-
-def _above_and_level(rivals: Floats, wanted: Floats) -> tuple[Ints, Ints]:
-    """[k] how many rivals are above each wanted score, and how many are level with it."""
-    if len(wanted) <= _FEW:
-        return (rivals > wanted[:, None]).sum(axis=1), (rivals == wanted[:, None]).sum(axis=1)
-    ordered = np.sort(rivals)
-    low, high = (np.searchsorted(ordered, wanted, side=side) for side in ("left", "right"))
-    return len(ordered) - high, high - low
 
 
 def rivals_of(known: DirectedGraph) -> sp.csr_matrix:
     """[N, N] what does not compete after a node: itself, and every target it is known to have in any split."""
     return sp.csr_matrix(known.adjacency + sp.eye_array(known.nodes, dtype=np.float32))
-
-
-def hits_at(positive: Floats, negative: Floats, k: int) -> float:
-    """OGB's Hits@K: the share of positives strictly above the K-th best negative (Hu et al. 2020, arXiv 2005.00687).
-
-    >>> hits_at(np.array([3.0, 2.0, 1.0]), np.array([2.0, 0.0]), 1)
-    0.3333333333333333
-
-    Raises:
-        DataError: there are fewer than K negatives.
-    """
-    return float((positive > bar_of(negative, k)).mean())
-
-
-def bar_of(negative: Floats, k: int) -> float:
-    """The K-th best negative, which a hit must exceed; see `hits_at`."""
-    if len(negative) < k:
-        raise DataError(f"Hits@{k}: only {len(negative)} negative pairs; draw at least {k}")
-    return float(np.partition(negative, len(negative) - k)[len(negative) - k])

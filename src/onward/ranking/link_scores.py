@@ -115,8 +115,8 @@ class Walk:
 
     def fit(self, graph: DirectedGraph) -> Chain:
         """See `LinkScore`."""
-        one = graph.adjacency if self.way == "out" else graph.transposed
-        step = _csr(sp.diags_array(1.0 / np.maximum(np.asarray(one.sum(axis=1)).ravel(), 1e-12)) @ one)
+        edges = graph.adjacency if self.way == "out" else graph.transposed
+        step = _csr(sp.diags_array(1.0 / np.maximum(np.asarray(edges.sum(axis=1)).ravel(), 1e-12)) @ edges)
         stay = _csr(sp.eye_array(graph.nodes) + self.damping * step)
         return Chain((step, *((stay,) * (self.steps - 1))))
 
@@ -270,8 +270,12 @@ GRIDS: Mapping[str, tuple[LinkScore, ...]] = {
     "common neighbours": tuple(Paths(first, second) for first in ("out", "in") for second in ("out", "in")),
     "propagated edges": tuple(PropagatedEdges(hops) for hops in (1, 2, 3)),
     "resource allocation": (
-        Paths("out", "out", 1.0), Paths("out", "out", 1.0, 0.3), Paths("out", "out", 0.5, 0.3),
-        Paths("out", "in", 1.0), Paths("in", "out", 1.0), Paths("in", "in", 1.0),
+        Paths("out", "out", 1.0),
+        Paths("out", "out", 1.0, 0.3),
+        Paths("out", "out", 0.5, 0.3),
+        Paths("out", "in", 1.0),
+        Paths("in", "out", 1.0),
+        Paths("in", "in", 1.0),
     ),
     "reversed edge": (ReversedEdges(),),
     "propagated attributes": tuple(
@@ -283,7 +287,7 @@ GRIDS: Mapping[str, tuple[LinkScore, ...]] = {
     "item kNN": (ItemKnn("edges"), ItemKnn("node")),
     "Markov walk": (Walk("out", 3), Walk("in", 3), Walk("out", 2, 0.5)),
     "undirected co-occurrence": tuple(Undirected(steps) for steps in (2, 3, 5)),
-}  # fmt: skip
+}
 """For a plain graph: every setting that tuning may pick, by method; the blend reads all of them."""
 
 
@@ -302,11 +306,12 @@ def _hop(attributes: np.ndarray, steps: tuple[sp.csr_matrix, sp.csr_matrix], hop
 
 def _most_alike(attributes: np.ndarray, count: int) -> sp.csr_matrix:
     """[N, N] squared cosine of each node with the `count` nodes most like it, rows summing to 1."""
-    nodes, rows = len(attributes), []
+    nodes = len(attributes)
+    rows = []
     for start in range(0, nodes, 1000):
         alike = attributes[start : start + 1000] @ attributes.T
-        here = np.arange(len(alike))
-        alike[here, start + here] = 0.0
+        own_row = np.arange(len(alike))
+        alike[own_row, start + own_row] = 0.0
         best = np.argpartition(alike, nodes - count, axis=1)[:, nodes - count :]
         value = np.take_along_axis(alike, best, axis=1) ** 2
         value /= np.maximum(value.sum(axis=1, keepdims=True), 1e-12)

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onward.ranking.blend import BlendSettings
+from onward.ranking.catalogue_ranker import RankerSettings
 from onward.ranking.directed_graph import DirectedGraph
 from onward.ranking.link_folds import Fold, cross_fit
 from onward.ranking.link_scores import GRIDS, LinkScore, NeighbourhoodAttributes, PropagatedAttributes, SmoothedEdges
-from onward.ranking.shortlist import RankerSettings
 from onward.ranking.whole_graph import WholeGraphEncoder
 
 ENCODER = "encoder"
@@ -64,9 +64,9 @@ class LinkSettings:
         """The same on so many threads."""
         return replace(
             self,
-            encoders=tuple((share, replace(each, threads=threads)) for share, each in self.encoders),
-            blends=tuple(replace(each, threads=threads) for each in self.blends),
-            rankers=tuple(replace(each, threads=threads) for each in self.rankers),
+            encoders=tuple((share, replace(encoder, threads=threads)) for share, encoder in self.encoders),
+            blends=tuple(replace(blend, threads=threads) for blend in self.blends),
+            rankers=tuple(replace(ranker, threads=threads) for ranker in self.rankers),
             threads=threads,
         )
 
@@ -91,9 +91,11 @@ def scores_for(graph: DirectedGraph, encoder: LinkScore | None) -> Scores:
     }
     if encoder is not None:
         grids[ENCODER] = (encoder,)
-    return {method: {f"{method} {number}": each for number, each in enumerate(grid)} for method, grid in grids.items()}
+    return {
+        method: {f"{method} {number}": score for number, score in enumerate(grid)} for method, grid in grids.items()
+    }
 
 
 def every_score(scores: Scores) -> dict[str, LinkScore]:
     """All settings of all methods, by their own names."""
-    return {name: each for grid in scores.values() for name, each in grid.items()}
+    return {name: score for grid in scores.values() for name, score in grid.items()}

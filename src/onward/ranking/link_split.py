@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.errors import DataError
+from onward.random_streams import Stream
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.link_folds import draw_absent, hold_out
 
@@ -17,8 +18,8 @@ Edges = tuple[Ints, int, npt.NDArray[np.float32] | None]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a method may see of a split.
+class FittingSplit:
+    """The part of a split that fitting may see.
 
     Attributes:
         graph: the training edges and attributes.
@@ -37,7 +38,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class LinkSplit(Known):
+class LinkSplit(FittingSplit):
     """One split of a graph's edges; the graph holds the training edges alone.
 
     Attributes:
@@ -58,23 +59,27 @@ class LinkSplit(Known):
 def random_split(graph: Edges, name: str, seed: int, validation: float, test: float) -> LinkSplit:
     """Random shares for validation and test, training kept weakly connected; as many uniform non-edges as edges."""
     edges, nodes, attributes = graph
-    generator = np.random.default_rng([seed, 0x5B117])
+    generator = np.random.default_rng([seed, Stream.LINK_SPLIT])
     everything = DirectedGraph.from_edges(edges, nodes, attributes)
     tested = hold_out(edges, nodes, round(test * len(edges)), generator)
     rest = edges[~tested]
     validated = hold_out(rest, nodes, round(validation * len(edges)), generator)
     absent = draw_absent(everything, int(tested.sum() + validated.sum()), generator)
     return LinkSplit(
-        everything.with_edges(rest[~validated]), rest[validated], absent[tested.sum() :],
-        f"{name} {seed}", edges[tested], absent[: tested.sum()],
-    )  # fmt: skip
+        graph=everything.with_edges(rest[~validated]),
+        validation=rest[validated],
+        validation_absent=absent[tested.sum() :],
+        name=f"{name} {seed}",
+        test=edges[tested],
+        test_absent=absent[: tested.sum()],
+    )
 
 
-def more_absent(split: Known, times: int) -> Ints:
+def more_absent(split: FittingSplit, times: int) -> Ints:
     """The split's non-edges for validation and more, `times` the edges: picking is then not left to a few of them."""
-    known = split.edges
+    edges = split.edges
     more = max(0, times * len(split.validation) - len(split.validation_absent))
-    drawn = draw_absent(known, more, np.random.default_rng([more, 0xAB5]))
+    drawn = draw_absent(edges, more, np.random.default_rng([more, Stream.JUDGED_ABSENT]))
     return np.concatenate([split.validation_absent, drawn])
 
 
@@ -95,20 +100,25 @@ def official_split(
     """
     edges, nodes, attributes = graph
     used = np.concatenate([parts[part] for part in PARTS])
-    keys, times = np.unique(used[:, 0] * nodes + used[:, 1], return_counts=True)
-    wanted = np.unique(edges[:, 0] * nodes + edges[:, 1])
-    if (times > 1).any() or not np.array_equal(keys, wanted):
+    part_keys, times = np.unique(used[:, 0] * nodes + used[:, 1], return_counts=True)
+    edge_keys = np.unique(edges[:, 0] * nodes + edges[:, 1])
+    if (times > 1).any() or not np.array_equal(part_keys, edge_keys):
         raise DataError(
             f"{name}: the split holds {len(used)} edges, {int((times > 1).sum())} of them in two places, and the graph "
-            f"{len(wanted)}, of which {len(np.intersect1d(keys, wanted))} are in the split; take both from one place"
+            f"{len(edge_keys)}, of which {len(np.intersect1d(part_keys, edge_keys))} are in the split; "
+            "take both from one place"
         )
-    generator = np.random.default_rng([seed, 0x5B117])
+    generator = np.random.default_rng([seed, Stream.LINK_SPLIT])
     everything = DirectedGraph.from_edges(edges, nodes, attributes)
     drawn = {
-        part: given if given is not None else draw_absent(everything, len(parts[part]), generator)
-        for part, given in ((part, absent[part]) for part in PARTS[1:])
+        part: pairs if pairs is not None else draw_absent(everything, len(parts[part]), generator)
+        for part, pairs in ((part, absent[part]) for part in PARTS[1:])
     }
     return LinkSplit(
-        everything.with_edges(parts["train"]), parts["validation"], drawn["validation"], name, parts["test"],
-        drawn["test"],
-    )  # fmt: skip
+        graph=everything.with_edges(parts["train"]),
+        validation=parts["validation"],
+        validation_absent=drawn["validation"],
+        name=name,
+        test=parts["test"],
+        test_absent=drawn["test"],
+    )

@@ -5,23 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onward.ranking.blend import fit_scores
+from onward.ranking.catalogue_ranker import Examples, Question, Ranker
 from onward.ranking.directed_graph import DirectedGraph
 from onward.ranking.link_folds import Fold
 from onward.ranking.link_ranks import rivals_of, target_ranks
-from onward.ranking.link_scores import LinkScore
 from onward.ranking.link_settings import LinkSettings, Scores
-from onward.ranking.link_split import Known
+from onward.ranking.link_split import FittingSplit
 from onward.ranking.method import Method
 from onward.ranking.node_facts import node_facts
-from onward.ranking.shortlist import Examples, Question, Ranker
 
 HIT_RATE = 10
 
 
 @dataclass(frozen=True)
 class ListBlend:
-    """A fitted ranker and what it is asked.
+    """A fitted ranker and the question it answers.
 
     Attributes:
         question: scores, proposers and what is never proposed.
@@ -37,7 +35,7 @@ class ListBlend:
 
     @property
     def method(self) -> Method:
-        """Scores of all nodes after the asked ones."""
+        """Scores of all nodes after the given ones."""
         return self.ranker.method(self.question)
 
 
@@ -49,19 +47,21 @@ def question_of(
     return Question(fitted, proposers, rivals_of(graph), facts, facts, per_proposer)
 
 
-def pick_proposers(split: Known, scores: Scores, fitted: Mapping[str, Method]) -> dict[str, str]:
+def pick_proposers(split: FittingSplit, scores: Scores, fitted: Mapping[str, Method]) -> dict[str, str]:
     """By method, the setting that puts most validation edges among the first ten of the whole catalogue."""
     return {
         method: max(grid, key=lambda name: validation_hit_rate(fitted[name], split)) for method, grid in scores.items()
     }
 
 
-def validation_hit_rate(method: Method, split: Known) -> float:
+def validation_hit_rate(method: Method, split: FittingSplit) -> float:
     """HR@10 of the validation edges in the whole catalogue."""
     return float((target_ranks(method, split.validation, rivals_of(split.edges)) <= HIT_RATE).mean())
 
 
-def taught_by(fold: Fold, fitted: Mapping[str, Method], proposers: Sequence[str], settings: LinkSettings) -> Examples:
+def fold_examples(
+    fold: Fold, fitted: Mapping[str, Method], proposers: Sequence[str], settings: LinkSettings
+) -> Examples:
     """Short lists of the fold's graph, answered by its held-out edges."""
     answers = fold.graph.with_edges(fold.held_out).adjacency
     question = question_of(fold.graph, fitted, proposers, settings.per_proposer)
@@ -69,22 +69,14 @@ def taught_by(fold: Fold, fitted: Mapping[str, Method], proposers: Sequence[str]
 
 
 def fit_list_blend(
-    split: Known, fitted: Mapping[str, Method], picks: Mapping[str, str], learnt: Examples, settings: LinkSettings
+    split: FittingSplit,
+    fitted: Mapping[str, Method],
+    picks: Mapping[str, str],
+    learnt: Examples,
+    settings: LinkSettings,
 ) -> ListBlend:
     """Fit every ranker to the examples and keep the one that validation edges prefer."""
     question = question_of(split.graph, fitted, list(picks.values()), settings.per_proposer)
-    rankers = [Ranker.fit(learnt, each) for each in settings.rankers]
-    found = [validation_hit_rate(each.method(question), split) for each in rankers]
-    return ListBlend(question, rankers[int(np.argmax(found))], picks, tuple(found))
-
-
-def fit_lists(split: Known, scores: Scores, settings: LinkSettings) -> tuple[Mapping[str, Method], ListBlend]:
-    """Every score fitted to the split's graph, and the blend of lists learnt from rounds of its edges."""
-    single: dict[str, LinkScore] = {name: each for grid in scores.values() for name, each in grid.items()}
-    fitted = fit_scores(single, split.graph)
-    picks = pick_proposers(split, scores, fitted)
-    parts = [
-        taught_by(fold, fit_scores(single, fold.graph), list(picks.values()), settings)
-        for fold in settings.folds(split.graph, 1)
-    ]
-    return fitted, fit_list_blend(split, fitted, picks, Examples.joined(parts), settings)
+    rankers = [Ranker.fit(learnt, ranker_settings) for ranker_settings in settings.rankers]
+    hit_rates = [validation_hit_rate(ranker.method(question), split) for ranker in rankers]
+    return ListBlend(question, rankers[int(np.argmax(hit_rates))], picks, tuple(hit_rates))

@@ -1,4 +1,4 @@
-"""What every score of pairs can be asked: all candidates after some sources, or single pairs."""
+"""The contract of every score of pairs: all candidates after some sources, or single pairs."""
 
 from collections.abc import Callable
 
@@ -15,10 +15,10 @@ _BLOCK_CELLS = 4_000_000
 
 def score_pairs(method: Method, source: Ints, product: Ints, candidates: int) -> Floats:
     """[r] score of each pair alone, in blocks."""
-    distinct, which = np.unique(source, return_inverse=True)
+    distinct, source_row = np.unique(source, return_inverse=True)
     score = np.empty(len(source))
     step = max(1, _BLOCK_CELLS // candidates)
     for start in range(0, len(distinct), step):
-        mine = (which >= start) & (which < start + step)
-        score[mine] = method(distinct[start : start + step])[which[mine] - start, product[mine]]
+        in_block = (source_row >= start) & (source_row < start + step)
+        score[in_block] = method(distinct[start : start + step])[source_row[in_block] - start, product[in_block]]
     return score

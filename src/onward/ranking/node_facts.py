@@ -15,13 +15,28 @@ from onward.ranking.directed_graph import DirectedGraph, normalised
 Column = npt.NDArray[np.float64]
 
 NODE_FACTS = (
-    "in-degree", "out-degree", "edges returned", "share of in-edges returned", "share of out-edges returned",
-    "SpringRank, pull 0.01", "SpringRank, pull 2", "SpringRank, pull 10", "SpringRank of normalised edges",
-    "SpringRank of one-way edges, pull 0.01", "SpringRank of one-way edges, pull 2",
-    "mean SpringRank of targets", "mean SpringRank of sources", "PageRank", "PageRank of reversed edges",
-    *(f"mean log {degree}-degree of {way}{ends}"
-      for way in ("", "one-way ") for ends in ("targets", "sources") for degree in ("in", "out")),
-)  # fmt: skip
+    "in-degree",
+    "out-degree",
+    "edges returned",
+    "share of in-edges returned",
+    "share of out-edges returned",
+    "SpringRank, pull 0.01",
+    "SpringRank, pull 2",
+    "SpringRank, pull 10",
+    "SpringRank of normalised edges",
+    "SpringRank of one-way edges, pull 0.01",
+    "SpringRank of one-way edges, pull 2",
+    "mean SpringRank of targets",
+    "mean SpringRank of sources",
+    "PageRank",
+    "PageRank of reversed edges",
+    *(
+        f"mean log {degree}-degree of {way}{ends}"
+        for way in ("", "one-way ")
+        for ends in ("targets", "sources")
+        for degree in ("in", "out")
+    ),
+)
 """Columns of `node_facts`; the first two are the degrees."""
 
 _PAGE_RANK_STEPS = 30
@@ -34,18 +49,30 @@ def node_facts(graph: DirectedGraph) -> npt.NDArray[np.float32]:
     returned = edges.multiply(edges.T).tocsr()
     one_way = sp.csr_matrix(edges - returned)
     one_way.eliminate_zeros()
-    back, one_way_back = edges.T.tocsr(), one_way.T.tocsr()
-    into, out, both = (np.asarray(each, np.float64) for each in (graph.in_degrees, graph.out_degrees, _sums(returned)))
+    back = edges.T.tocsr()
+    one_way_back = one_way.T.tocsr()
+    into, out, both = (
+        np.asarray(degree, np.float64) for degree in (graph.in_degrees, graph.out_degrees, _sums(returned))
+    )
     ranks = [spring_rank(edges, pull) for pull in (0.01, 2.0, 10.0)]
     columns = [
-        into, out, both, both / np.maximum(into, 1.0), both / np.maximum(out, 1.0),
-        *ranks, spring_rank(normalised(edges), 0.001),
+        into,
+        out,
+        both,
+        both / np.maximum(into, 1.0),
+        both / np.maximum(out, 1.0),
+        *ranks,
+        spring_rank(normalised(edges), 0.001),
         *(spring_rank(one_way, pull) for pull in (0.01, 2.0)),
-        _mean(edges, ranks[0]), _mean(back, ranks[0]),
-        *(np.log(_page_rank(each) * graph.nodes + 1e-9) for each in (edges, back)),
-        *(_mean(each, np.log1p(degree))
-          for each in (edges, back, one_way, one_way_back) for degree in (into, out)),
-    ]  # fmt: skip
+        _mean(edges, ranks[0]),
+        _mean(back, ranks[0]),
+        *(np.log(_page_rank(adjacency) * graph.nodes + 1e-9) for adjacency in (edges, back)),
+        *(
+            _mean(adjacency, np.log1p(degree))
+            for adjacency in (edges, back, one_way, one_way_back)
+            for degree in (into, out)
+        ),
+    ]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
@@ -77,7 +104,8 @@ def spring_rank(adjacency: sp.csr_matrix, pull: float) -> Column:
 
 def _page_rank(adjacency: sp.csr_matrix) -> Column:
     """[N] share of a walk's time (Page et al. 1999); where it leads nowhere, the walk begins anew anywhere."""
-    nodes, out = adjacency.shape[0], _sums(adjacency)
+    nodes = adjacency.shape[0]
+    out = _sums(adjacency)
     back = sp.csr_matrix(sp.diags_array(1.0 / np.maximum(out, 1.0)) @ adjacency).T.tocsr()
     share = np.full(nodes, 1.0 / nodes)
     for _ in range(_PAGE_RANK_STEPS):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onward.metrics.ranking import hits_at
 from onward.ranking.blend import Blend, Features, PairRows, pair_features
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import DirectedGraph, Ints
-from onward.ranking.link_ranks import hits_at
 from onward.ranking.link_settings import LinkSettings, Scores
-from onward.ranking.link_split import Known, more_absent
+from onward.ranking.link_split import FittingSplit, more_absent
 from onward.ranking.method import Method, score_pairs
 
 HITS = 100
@@ -61,7 +61,7 @@ def judged_k(of: int) -> int:
 
 
 def fit_pair_blend(
-    split: Known, scores: Scores, fitted: Mapping[str, Method], learnt: PairRows, settings: LinkSettings, of: int
+    split: FittingSplit, scores: Scores, fitted: Mapping[str, Method], learnt: PairRows, settings: LinkSettings, of: int
 ) -> PairBlend:
     """Pick each method's setting and the blend's by validation edges; these then teach the blend too.
 
@@ -77,28 +77,30 @@ def fit_pair_blend(
     validation = PairRows.of(fitted, split.graph, split.validation, more_absent(split, settings.judged_absent))
 
     def quality(score: Score) -> float:
-        return hits(*apart(score, validation), of)
+        return hits(*split_by_label(score, validation), of)
 
-    picks = {method: max(grid, key=lambda name: quality(taking(column[name]))) for method, grid in scores.items()}
-    found = [quality(Blend.fit(learnt, each).predict) for each in settings.blends]
-    best = settings.blends[int(np.argmax(found))]
+    picks = {
+        method: max(grid, key=lambda name: quality(score_of_column(column[name]))) for method, grid in scores.items()
+    }
+    validation_hits = [quality(Blend.fit(learnt, blend_settings).predict) for blend_settings in settings.blends]
+    best = settings.blends[int(np.argmax(validation_hits))]
     blend = Blend.fit(PairRows.joined([learnt, validation]), best)
-    return PairBlend(split.graph, fitted, blend, picks, tuple(found))
+    return PairBlend(split.graph, fitted, blend, picks, tuple(validation_hits))
 
 
-def encoder_quality(method: Method, split: Known, judged_absent: int, of: int) -> float:
+def encoder_quality(method: Method, split: FittingSplit, judged_absent: int, of: int) -> float:
     """Hits@100 of the validation edges by one method alone."""
     pairs = (split.validation, more_absent(split, judged_absent))
-    edges, others = (score_pairs(method, each[:, 0], each[:, 1], split.graph.nodes) for each in pairs)
-    return hits(edges, others, of)
+    edges, absent = (score_pairs(method, part[:, 0], part[:, 1], split.graph.nodes) for part in pairs)
+    return hits(edges, absent, of)
 
 
-def apart(score: Score, rows: PairRows) -> tuple[Floats, Floats]:
+def split_by_label(score: Score, rows: PairRows) -> tuple[Floats, Floats]:
     """Scores of the edges and of the others."""
     values = score(rows.features)
     return values[rows.label], values[~rows.label]
 
 
-def taking(column: int) -> Score:
+def score_of_column(column: int) -> Score:
     """The score that is a column of the features."""
     return lambda rows: rows[:, column].astype(np.float64)

@@ -17,12 +17,12 @@ class Popularity:
     """Shares of the candidates, each summing to 1 over them, 0 elsewhere.
 
     Attributes:
-        together: [P] share of what baskets hold.
+        cooccurrence: [P] share of what baskets hold.
         after: [P] share of what is bought new.
         trend: [P] log of the recent share of what baskets hold over that of the whole log.
     """
 
-    together: Floats
+    cooccurrence: Floats
     after: Floats
     trend: Floats
 
@@ -39,12 +39,12 @@ def recent_popularity(shopping: Shopping, candidates: Ints, recent_days: int, pr
     log = shopping.log
     last = int(log.day.max(initial=0))
     now = log.day > last - recent_days
-    together = _share(log.product, now, candidates, shopping.products, prior)
+    cooccurrence = _share(log.product, now, candidates, shopping.products, prior)
     after = _share(log.product[log.fresh], now[log.fresh], candidates, shopping.products, prior)
     everything = _share(log.product, np.zeros(len(now), dtype=np.bool_), candidates, shopping.products, prior)
     trend = np.zeros(shopping.products)
-    trend[candidates] = np.log(together[candidates] / everything[candidates])
-    return Popularity(together, after, trend)
+    trend[candidates] = np.log(cooccurrence[candidates] / everything[candidates])
+    return Popularity(cooccurrence, after, trend)
 
 
 def _share(product: Ints, now: Bools, candidates: Ints, products: int, prior: float) -> Floats:

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from onward.ranking.catalogue_ranker import OFF_THE_LIST
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import Ints
 from onward.ranking.list_names import AFTER, BEFORE
 from onward.ranking.method import Method
-from onward.ranking.shortlist import OFF_THE_LIST
 
 _BLOCK_CELLS = 4_000_000
 
@@ -29,29 +29,31 @@ class RankedPairs:
     score: Floats
 
 
-def best_after(method: Method, known: sp.csr_matrix, most: int) -> RankedPairs:
+def best_after(method: Method, excluded: sp.csr_matrix, most: int) -> RankedPairs:
     """At most so many targets of every node, in the order of the method; ties go by number.
 
     Args:
-        method: scores of all nodes after the asked ones; `OFF_THE_LIST` is never listed.
-        known: [N, N] what is never listed after a node: itself, and what it is known to lead to.
+        method: scores of all nodes after the given ones; `OFF_THE_LIST` is never listed.
+        excluded: [N, N] what is never listed after a node: itself, and what it is known to lead to.
         most: a list's length.
     """
-    nodes = known.shape[1]
-    step, found, scores = max(1, _BLOCK_CELLS // nodes), [], []
+    nodes = excluded.shape[1]
+    step = max(1, _BLOCK_CELLS // nodes)
+    pairs = []
+    scores = []
     for start in range(0, nodes, step):
         block = np.arange(start, min(start + step, nodes))
         rows = method(block)
-        gone = known[block].tocoo()
-        rows[gone.row, gone.col] = OFF_THE_LIST
+        hidden = excluded[block].tocoo()
+        rows[hidden.row, hidden.col] = OFF_THE_LIST
         # A stable sort of the negated scores keeps equal ones in the order of their numbers.
         order = np.argsort(-rows, axis=1, kind="stable")[:, :most]
         kept = np.take_along_axis(rows, order, axis=1)
         listed = kept > OFF_THE_LIST
         source = np.repeat(block, listed.sum(axis=1))
-        found.append(np.stack([source, order[listed]], axis=1))
+        pairs.append(np.stack([source, order[listed]], axis=1))
         scores.append(kept[listed])
-    return RankedPairs(np.concatenate(found), np.concatenate(scores))
+    return RankedPairs(np.concatenate(pairs), np.concatenate(scores))
 
 
 def chance_after(ranked: RankedPairs, popularity: Floats) -> Floats:
@@ -88,6 +90,6 @@ def _placed(node: Ints, other: Ints, strength: Floats, most: int, way: str) -> p
     first = np.searchsorted(node, node, side="left")
     place = np.arange(len(node)) - first + 1
     kept = place <= most
-    return pd.DataFrame({
-        "node": node[kept], "way": way, "place": place[kept], "other": other[kept], "strength": strength[kept]
-    })  # fmt: skip
+    return pd.DataFrame(
+        {"node": node[kept], "way": way, "place": place[kept], "other": other[kept], "strength": strength[kept]}
+    )

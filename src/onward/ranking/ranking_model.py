@@ -1,6 +1,6 @@
 """The model that orders what a shop is shown: evidence, one learned lift a relation, and a weight on popularity.
 
-What is judged by `evaluate`, listed by `deploy` and asked by the benchmarks comes from here, so that they agree.
+What `evaluate` judges, `deploy` lists and the benchmarks measure comes from here, so that they agree.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from onward.ranking.candidates import generate_candidates
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence, feature_names, pair_features
 from onward.ranking.learned_lift import RELATIONS, LearnedLift
 from onward.ranking.order_score import order_score
-from onward.ranking.short_list import short_lists
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,22 +23,22 @@ class ScoredPairs:
     """Pairs of short lists, source by source, and what each relation says of them: [n] each.
 
     Attributes:
-        source: ascending in the order asked.
+        source: in the order of the request.
         candidate: ascending within a source.
-        together: f of one basket.
+        cooccurrence: f of one basket.
         after: f of v bought new after u.
-        before: f of u bought new after v; None where it was not asked.
+        before: f of u bought new after v; None where it was not requested.
     """
 
     source: Ints
     candidate: Ints
-    together: Floats
+    cooccurrence: Floats
     after: Floats
     before: Floats | None
 
     @property
     def direction(self) -> Floats:
-        """[n] f_after(u, v) - f_after(v, u): above 0 where v tends to come second; 0 where it was not asked."""
+        """[n] f_after(u, v) - f_after(v, u): above 0 where v tends to come second; 0 where it was not requested."""
         return np.zeros(len(self.source)) if self.before is None else self.after - self.before
 
 
@@ -66,18 +66,18 @@ class RankingModel:
             backwards: whether to ask for the other order too.
         """
         names = feature_names(self.evidence)
-        for pairs in short_lists(self.evidence, sources, self.short_list):
+        for pairs in generate_candidates(self.evidence, sources, self.short_list):
             u, v = pairs.source, pairs.candidate
             # Both relations read the same features, which take as long as the trees.
             rows = pair_features(self.evidence, u, v)
-            together, after = (self.lifts[name].score_rows(names, rows, self.threads) for name in RELATIONS)
+            cooccurrence, after = (self.lifts[name].score_rows(names, rows, self.threads) for name in RELATIONS)
             before = self.lifts["after"].score(self.evidence, v, u, self.threads) if backwards else None
-            yield ScoredPairs(u, v, together, after, before)
+            yield ScoredPairs(u, v, cooccurrence, after, before)
 
     def popularity(self, relation: str) -> Floats:
         """[P] P(v) of the relation, 0 for what is no candidate."""
         popularity = self.evidence.popularity
-        return popularity.together if relation == "together" else popularity.after
+        return popularity.cooccurrence if relation == "together" else popularity.after
 
     def order(self, sources: Ints, relation: str, weight: float, count: int) -> Ints:
         """[m, count] candidates of any type, by `order_score`, best first; -1 where there are no more.
@@ -92,12 +92,13 @@ class RankingModel:
 
     def ordered(self, scored: Iterable[ScoredPairs], relation: str, weight: float, count: int) -> Ints:
         """Like `order`, of short lists that are scored already."""
-        share, found = self.popularity(relation), [np.empty((0, count), dtype=np.int64)]
+        share = self.popularity(relation)
+        blocks = [np.empty((0, count), dtype=np.int64)]
         for rows in scored:
-            lift = rows.together if relation == "together" else rows.after
+            lift = rows.cooccurrence if relation == "together" else rows.after
             score = order_score(lift, share[rows.candidate], weight)
-            found.append(best_of_each(rows.source, rows.candidate, score, count))
-        return np.concatenate(found)
+            blocks.append(best_of_each(rows.source, rows.candidate, score, count))
+        return np.concatenate(blocks)
 
 
 def best_of_each(source: Ints, candidate: Ints, score: Floats, count: int) -> Ints:

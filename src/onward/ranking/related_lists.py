@@ -71,10 +71,10 @@ def lists_of(model: RankingModel, sources: Ints, scored: Iterable[ScoredPairs], 
     return table.sort_values(["product", "list", "rank"], kind="stable", ignore_index=True)
 
 
-def whose_lists(evidence: Evidence, customers: Ints) -> Ints:
-    """[P] the candidate whose lists each product is given; -1 for none.
+def list_owners(evidence: Evidence, customers: Ints) -> Ints:
+    """[P] the candidate whose lists each product shows; -1 for none.
 
-    A candidate is given its own. A product with too few customers to be one is given those of the candidate of its type
+    A candidate shows its own. A product with too few customers to be one shows those of the candidate of its type
     that most customers buy, or of its category where its type has none.
 
     Args:
@@ -82,16 +82,16 @@ def whose_lists(evidence: Evidence, customers: Ints) -> Ints:
         customers: [P] of each product.
     """
     candidates = evidence.candidates
-    found = np.full(evidence.catalogue.products, -1, dtype=np.int64)
+    list_of = np.full(evidence.catalogue.products, -1, dtype=np.int64)
     by_customers = candidates[np.lexsort((-candidates, customers[candidates]))]
     for codes in (evidence.catalogue.category, evidence.catalogue.kind):
-        known = by_customers[codes[by_customers] != UNKNOWN]
-        best = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int64)  # the last stands for UNKNOWN
+        coded = by_customers[codes[by_customers] != UNKNOWN]
+        most_bought = np.full(int(codes.max(initial=0)) + 2, -1, dtype=np.int64)  # the last stands for UNKNOWN
         # The most bought comes last, so it is what stays.
-        best[codes[known]] = known
-        found = np.where(best[codes] >= 0, best[codes], found)
-    found[candidates] = candidates
-    return found
+        most_bought[codes[coded]] = coded
+        list_of = np.where(most_bought[codes] >= 0, most_bought[codes], list_of)
+    list_of[candidates] = candidates
+    return list_of
 
 
 def substitutes(evidence: Evidence, u: Ints, v: Ints, together: Floats) -> Bools:
@@ -105,16 +105,17 @@ def substitutes(evidence: Evidence, u: Ints, v: Ints, together: Floats) -> Bools
 
 
 def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) -> Iterator[pd.DataFrame]:
-    evidence, weight = model.evidence, settings.weight
+    evidence = model.evidence
+    weight = settings.weight
     u, v = rows.source, rows.candidate
-    complement = ~substitutes(evidence, u, v, rows.together)
-    goes_with = order_score(rows.together, model.popularity("together")[v], weight)
-    yield _list(evidence, GOES_WITH, rows, goes_with, rows.together, complement, settings.count)
+    complement = ~substitutes(evidence, u, v, rows.cooccurrence)
+    goes_with = order_score(rows.cooccurrence, model.popularity("together")[v], weight)
+    yield _list(evidence, GOES_WITH, rows, goes_with, rows.cooccurrence, complement, settings.count)
     if rows.before is None:
         for name in (AFTER, BEFORE):
             # What goes together carries both ways; what is bought new later only leans on it.
             share = model.popularity("after" if name == AFTER else "together")[v]
-            score = order_score((rows.together + rows.after) / 2.0, share, weight)
+            score = order_score((rows.cooccurrence + rows.after) / 2.0, share, weight)
             yield _list(evidence, name, rows, score, rows.after, complement, settings.count)
         return
     for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
@@ -125,7 +126,8 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
 
 def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
     evidence = model.evidence
-    kind, candidates = evidence.catalogue.kind, evidence.candidates
+    kind = evidence.catalogue.kind
+    candidates = evidence.candidates
     order = candidates[np.argsort(kind[candidates], kind="stable")]
     sorted_kind = kind[order]
     low, high = (np.searchsorted(sorted_kind, kind[sources], side=side) for side in ("left", "right"))
@@ -136,9 +138,11 @@ def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.D
     encoded = evidence.embeddings
     alike = evidence.shared.log_lift(u, v) if encoded is None else encoded.alike(u, v).astype(np.float64)
     score = order_score(alike, model.popularity("together")[v], settings.weight)
-    # Only what is listed is asked of the trees.
+    # Only what is listed is scored by the trees.
     kept = _among_best(u, v, score, np.ones(len(u), dtype=np.bool_), settings.count)
-    u, v, score = u[kept], v[kept], score[kept]
+    u = u[kept]
+    v = v[kept]
+    score = score[kept]
     together = model.lifts["together"].score(evidence, u, v, model.threads)
     rows = ScoredPairs(u, v, together, together, None)
     everything = np.ones(len(u), dtype=np.bool_)
@@ -146,9 +150,15 @@ def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.D
 
 
 def _list(
-    evidence: Evidence, name: str, rows: ScoredPairs, score: Floats, lift: Floats, allowed: Bools, count: int,
+    evidence: Evidence,
+    name: str,
+    rows: ScoredPairs,
+    score: Floats,
+    lift: Floats,
+    allowed: Bools,
+    count: int,
     most_of_a_type: int | None = _MOST_OF_A_TYPE,
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """One list of every source, best first."""
     kept = np.flatnonzero(allowed)
     kept = kept[np.lexsort((rows.candidate[kept], -score[kept], rows.source[kept]))]
@@ -162,27 +172,30 @@ def _list(
     rank = place_in_run(rows.source[kept])
     kept, rank = kept[rank < count], rank[rank < count]
     u, v = rows.source[kept], rows.candidate[kept]
-    relation = evidence.together if name in {GOES_WITH, INSTEAD} else evidence.after
+    relation = evidence.cooccurrence if name in {GOES_WITH, INSTEAD} else evidence.after
     first, second = (v, u) if name == BEFORE else (u, v)
     # The last level is the products' own, the one before it their types', where there are any.
-    own, of_type = relation.codes[-1], relation.codes[max(len(relation.codes) - 2, 0)]
+    own = relation.codes[-1]
+    of_type = relation.codes[max(len(relation.codes) - 2, 0)]
     by_type = relation.counts[max(len(relation.counts) - 2, 0)]
-    return pd.DataFrame({
-        "product": u.astype(np.int32),
-        "list": name,
-        "rank": (rank + 1).astype(np.int16),
-        "other": v.astype(np.int32),
-        "score": score[kept].astype(np.float32),
-        "times": np.exp(lift[kept]).astype(np.float32),
-        "count": relation.counts[-1].of(own[first], own[second])[0].astype(np.int32),
-        "type_count": by_type.of(of_type[first], of_type[second])[0].astype(np.int32),
-    })[list(COLUMNS)]  # fmt: skip
+    return pd.DataFrame(
+        {
+            "product": u.astype(np.int32),
+            "list": name,
+            "rank": (rank + 1).astype(np.int16),
+            "other": v.astype(np.int32),
+            "score": score[kept].astype(np.float32),
+            "times": np.exp(lift[kept]).astype(np.float32),
+            "count": relation.counts[-1].of(own[first], own[second])[0].astype(np.int32),
+            "type_count": by_type.of(of_type[first], of_type[second])[0].astype(np.int32),
+        }
+    )[list(COLUMNS)]
 
 
 def _among_best(u: Ints, v: Ints, score: Floats, allowed: Bools, count: int) -> Bools:
     """[n] whether a pair is among the `count` best of its source's allowed ones."""
-    found = np.zeros(len(u), dtype=np.bool_)
+    chosen = np.zeros(len(u), dtype=np.bool_)
     rows = np.flatnonzero(allowed)
     order = rows[np.lexsort((v[rows], -score[rows], u[rows]))]
-    found[order[place_in_run(u[order]) < count]] = True
-    return found
+    chosen[order[place_in_run(u[order]) < count]] = True
+    return chosen

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from numba import njit
 
+from onward.random_streams import Stream
 from onward.ranking.directed_graph import Ints
 from onward.ranking.shrinkage import fitted_strength, posterior_lift
 
@@ -38,18 +39,18 @@ class PairCounts:
 
     def of(self, u: Ints, v: Ints) -> tuple[Floats, Floats]:
         """[r] observed and [r] expected counts of pairs of codes; 0 and 0 where a code is negative."""
-        found = np.zeros(len(u))
-        _look_up(self.observed.indptr, self.observed.indices, self.observed.data, u, v, found)
-        known = (u >= 0) & (v >= 0)
-        return found, np.where(known, self.left[u] * self.right[v] / max(self.trials, 1.0), 0.0)
+        observed = np.zeros(len(u))
+        _look_up(self.observed.indptr, self.observed.indices, self.observed.data, u, v, observed)
+        both_coded = (u >= 0) & (v >= 0)
+        return observed, np.where(both_coded, self.left[u] * self.right[v] / max(self.trials, 1.0), 0.0)
 
     def rows(self, u: Ints, v: Ints) -> tuple[Float32s, Float32s]:
         """[m, n] observed and [m, n] expected counts of every u with every v; 0 where a code is negative."""
         observed = self.observed[np.maximum(u, 0)].toarray()[:, np.maximum(v, 0)]
         expected = np.outer(self.left[u] / max(self.trials, 1.0), self.right[v]).astype(np.float32)
-        for found in (observed, expected):
-            found[u < 0] = 0.0
-            found[:, v < 0] = 0.0
+        for counts in (observed, expected):
+            counts[u < 0] = 0.0
+            counts[:, v < 0] = 0.0
         return observed, expected
 
 
@@ -92,12 +93,12 @@ class Relation:
 
     def lifts(self, u: Ints, v: Ints) -> list[Floats]:
         """[r] of every level, coarse to fine: how many times chance v is bought with u, shrunk to the level above."""
-        found: list[Floats] = []
+        lifts: list[Floats] = []
         prior = np.ones(len(u))
         for codes, counts, strength in zip(self.codes, self.counts, self.strengths, strict=False):
             prior = posterior_lift(*counts.of(codes[u], codes[v]), prior, strength)
-            found.append(prior)
-        return found
+            lifts.append(prior)
+        return lifts
 
 
 def count_baskets(baskets: sp.csr_matrix, codes: Ints, least: float) -> PairCounts:
@@ -130,8 +131,8 @@ def count_following(first: sp.csr_matrix, second: sp.csr_matrix, codes: Ints, le
         codes: [P] code of every product at the level; negative ones are left out.
         least: counts below this are taken for 0.
     """
-    before, after = (_present(_coded(each, codes)) for each in (first, second))
-    left, right = (np.asarray(each.sum(axis=0), dtype=np.float64).ravel() for each in (before, after))
+    before, after = (_present(_coded(items, codes)) for items in (first, second))
+    left, right = (np.asarray(visits.sum(axis=0), dtype=np.float64).ravel() for visits in (before, after))
     return PairCounts(_pruned(sp.csr_matrix(before.T.tocsr() @ after), least), left, right, float(first.shape[0]))
 
 
@@ -153,24 +154,24 @@ def pairs_of_visits(customer: Ints, day: Ints, most_visits: int, most_days: int)
         near = (customer[gap:] == customer[:-gap]) & (day[gap:] - day[:-gap] <= most_days)
         rows = np.flatnonzero(near)
         earlier.append(np.stack([rows, rows + gap]))
-    found = np.concatenate([*earlier, np.zeros((2, 0), dtype=np.int64)], axis=1)
-    return found[0], found[1]
+    pairs = np.concatenate([*earlier, np.zeros((2, 0), dtype=np.int64)], axis=1)
+    return pairs[0], pairs[1]
 
 
 def _coded(items: sp.csr_matrix, codes: Ints) -> sp.csr_matrix:
     """[R, n] how many different products of each code a row holds."""
-    known = np.flatnonzero(codes >= 0)
+    coded = np.flatnonzero(codes >= 0)
     size = int(codes.max(initial=-1)) + 1
-    onto = sp.csr_matrix((np.ones(len(known), np.float32), (known, codes[known])), shape=(len(codes), max(size, 1)))
+    onto = sp.csr_matrix((np.ones(len(coded), np.float32), (coded, codes[coded])), shape=(len(codes), max(size, 1)))
     return sp.csr_matrix(items @ onto)
 
 
 def _present(items: sp.csr_matrix) -> sp.csr_matrix:
     """1 where there is anything."""
-    found = sp.csr_matrix(items, copy=True)
-    found.eliminate_zeros()
-    found.data[:] = 1.0
-    return found
+    present = sp.csr_matrix(items, copy=True)
+    present.eliminate_zeros()
+    present.data[:] = 1.0
+    return present
 
 
 def _pruned(counts: sp.csr_matrix, least: float) -> sp.csr_matrix:
@@ -188,7 +189,7 @@ def _pairs_to_fit_on(counts: PairCounts, seed: int) -> tuple[Ints, Ints]:
     """Pairs drawn by how often chance would make them: those about which there is something to say."""
     if not (counts.left.any() and counts.right.any()):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-    generator = np.random.default_rng([seed, 0x5A])
+    generator = np.random.default_rng([seed, Stream.COUNTED_PAIRS])
     u, v = (
         generator.choice(len(margin), _FITTED_PAIRS, p=margin / margin.sum()) for margin in (counts.left, counts.right)
     )
@@ -198,19 +199,19 @@ def _pairs_to_fit_on(counts: PairCounts, seed: int) -> tuple[Ints, Ints]:
 
 def _code_above(codes: Ints, above: Ints, counts: PairCounts) -> Ints:
     """[n] for each code of a level, its code at a level above; a code lies under one code only."""
-    found = np.full(len(counts.left), -1, dtype=np.int64)
-    known = codes >= 0
-    found[codes[known]] = above[known]
-    return found
+    code_above = np.full(len(counts.left), -1, dtype=np.int64)
+    coded = codes >= 0
+    code_above[codes[coded]] = above[coded]
+    return code_above
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _look_up(
-    offsets: Ints, columns: Ints, values: npt.NDArray[np.float32], rows: Ints, wanted: Ints, found: Floats
+    offsets: Ints, columns: Ints, values: npt.NDArray[np.float32], rows: Ints, sought: Ints, counts: Floats
 ) -> None:
     """Binary search of each wanted column in its row."""
     for pair in range(len(rows)):
-        row, column = rows[pair], wanted[pair]
+        row, column = rows[pair], sought[pair]
         if row < 0 or column < 0:
             continue
         low, high = offsets[row], offsets[row + 1]
@@ -221,4 +222,4 @@ def _look_up(
             else:
                 high = middle
         if low < offsets[row + 1] and columns[low] == column:
-            found[pair] = values[low]
+            counts[pair] = values[low]

@@ -7,8 +7,6 @@ import scipy.sparse as sp
 
 from onward.ranking.directed_graph import DirectedGraph, Ints
 
-_MOST_DAYS = 30
-
 
 def count_followers(
     sequences: Sequence[Ints], items: int, window: int, decay: float, attributes: np.ndarray | None = None
@@ -27,7 +25,7 @@ def count_followers(
     [[0.0, 1.0, 0.5], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     """
     flat = np.concatenate([*sequences, np.zeros(0, dtype=np.int64)])
-    owner = np.repeat(np.arange(len(sequences)), [len(each) for each in sequences])
+    owner = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     adjacency = sp.csr_matrix((items, items), dtype=np.float32)
     for gap in range(1, min(window, max(map(len, sequences), default=1) - 1) + 1):
         same = (owner[gap:] == owner[:-gap]) & (flat[gap:] != flat[:-gap])
@@ -38,49 +36,13 @@ def count_followers(
     return DirectedGraph(sp.csr_matrix(adjacency), baskets, attributes)
 
 
-def count_visits(
-    visits: sp.csr_matrix,
-    wanted: sp.csr_matrix,
-    customer: Ints,
-    day: Ints,
-    window: int,
-    decay: float,
-    attributes: np.ndarray | None = None,
-) -> DirectedGraph:
-    """The graph whose edge u -> v weighs the sum of k^-decay over all v that come k <= window visits after u.
-
-    What is bought on one day has no order and counts as one visit.
-
-    Args:
-        visits: [W, N] items of each visit, ordered by customer and then day.
-        wanted: [W, N] those of them that count as v, such as what was new to the customer.
-        customer: [W].
-        day: [W].
-        window: how many visits after u still count, and no more than 30 days.
-        decay: 0 counts all places alike, 1 is the usual 1/k.
-        attributes: [N, F] vectors of the items.
-
-    >>> visits = sp.csr_matrix(np.eye(3, dtype=np.float32))
-    >>> count_visits(visits, visits, np.array([4, 4, 5]), np.array([1, 3, 9]), 2, 1.0).adjacency.toarray().tolist()
-    [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
-    """
-    adjacency = sp.csr_matrix((visits.shape[1],) * 2, dtype=np.float32)
-    for gap in range(1, min(window, len(customer) - 1) + 1):
-        near = (customer[gap:] == customer[:-gap]) & (day[gap:] - day[:-gap] <= _MOST_DAYS)
-        first = np.flatnonzero(near)
-        adjacency = adjacency + gap**-decay * (visits[first].T @ wanted[first + gap])
-    adjacency.setdiag(0.0)
-    adjacency.eliminate_zeros()
-    return DirectedGraph(sp.csr_matrix(adjacency, dtype=np.float32), visits, attributes)
-
-
 def histories(sequences: Sequence[Ints], items: int, decay: float) -> sp.csr_matrix:
     """[Q, N] each customer's items, the last weighing 1 and each earlier one `decay` times the next.
 
     >>> histories([np.array([2, 0])], 3, 0.5).toarray().tolist()
     [[1.0, 0.0, 0.5]]
     """
-    owner = np.repeat(np.arange(len(sequences)), [len(each) for each in sequences])
-    weight = np.concatenate([decay ** np.arange(len(each))[::-1] for each in sequences]).astype(np.float32)
+    owner = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
+    weight = np.concatenate([decay ** np.arange(len(sequence))[::-1] for sequence in sequences]).astype(np.float32)
     shape = (len(sequences), items)
     return sp.csr_matrix((weight, (owner, np.concatenate(sequences))), shape=shape)

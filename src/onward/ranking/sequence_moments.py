@@ -1,4 +1,4 @@
-"""What is known of customers' sequences when something is asked for, and the two ways of asking."""
+"""What is known of customers' sequences at the moment of a query, and the two kinds of query."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,24 +21,24 @@ DECAY = 0.7
 """Weight of an item of a history over that of the next."""
 
 
-class Asking(Protocol):
-    """A fitted score that asks in a way of its own, by more than the graph's nodes."""
+class QueryScore(Protocol):
+    """A fitted score that reads more of a query than the graph's nodes."""
 
-    def method(self, moment: "Moment") -> Method:
+    def method(self, moment: "QueryMoment") -> Method:
         """Scores of all items by query number."""
 
 
-Chains = Mapping[str, tuple[Chain | Asking, ...]]
+Chains = Mapping[str, tuple[Chain | QueryScore, ...]]
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What is known when something is asked for.
+class QueryMoment:
+    """What is known at the moment of a query.
 
     Attributes:
         graphs: counts of everything before, by the names of `COUNTED`.
-        history: [Q] what each customer bought before and cannot be asked for, in order; the last asks.
-        pairs: [r, 2] query number and an item that is wanted after it.
+        history: [Q] what each customer bought before and is no answer, in order; the last is the previous item.
+        pairs: [r, 2] query number and an item that answers it.
     """
 
     graphs: Mapping[str, DirectedGraph]
@@ -48,20 +48,20 @@ class Moment:
     @classmethod
     def of(
         cls, users: Sequence[Ints], items: int, customers: Ints, vectors: npt.NDArray[np.float32] | None, back: int
-    ) -> "Moment":
-        """Ask for the item `back` places from the end; statistics end one place before the query.
+    ) -> "QueryMoment":
+        """Predict the item `back` places from the end; statistics end one place before the query.
 
         Args:
             users: items in order, one array a customer; items are 0..items-1.
             items: how many there are.
-            customers: those who are asked; each has more than `back` items.
+            customers: those whose next item is predicted; each has more than `back` items.
             vectors: [items, F] attributes; None where nothing is known.
-            back: 1 asks for the last item.
+            back: 1 predicts the last item.
         """
         graphs = counts([user[: -back - 1] for user in users], items, vectors)
-        asked = [users[customer] for customer in customers]
-        pairs = np.array([(query, user[-back]) for query, user in enumerate(asked)], dtype=np.int64).reshape(-1, 2)
-        return cls(graphs, tuple(user[: len(user) - back] for user in asked), pairs)
+        sequences = [users[customer] for customer in customers]
+        pairs = np.array([(query, user[-back]) for query, user in enumerate(sequences)], dtype=np.int64).reshape(-1, 2)
+        return cls(graphs, tuple(user[: len(user) - back] for user in sequences), pairs)
 
     @property
     def queries(self) -> int:
@@ -80,20 +80,20 @@ class Moment:
 
     @property
     def answers(self) -> sp.csr_matrix:
-        """[Q, N] what is wanted after each query."""
+        """[Q, N] the answers of each query."""
         shape = (self.queries, self.items)
         return sp.csr_matrix((np.ones(len(self.pairs)), (self.pairs[:, 0], self.pairs[:, 1])), shape=shape)
 
-    def some(self, queries: Ints) -> Self:
+    def subset(self, queries: Ints) -> Self:
         """The same with some of the queries, given in ascending order."""
         pairs = self.pairs[np.isin(self.pairs[:, 0], queries)]
         renumbered = np.stack([np.searchsorted(queries, pairs[:, 0]), pairs[:, 1]], axis=1)
         return replace(self, history=tuple(self.history[query] for query in queries), pairs=renumbered)
 
-    def after_each_item(self) -> "Moment":
-        """The same counts, asked by every item alone, item n being query n."""
+    def after_each_item(self) -> "QueryMoment":
+        """The same counts, queried by every item alone, item n being query n."""
         nothing = np.zeros((0, 2), dtype=np.int64)
-        return Moment(self.graphs, tuple(np.array([item]) for item in range(self.items)), nothing)
+        return QueryMoment(self.graphs, tuple(np.array([item]) for item in range(self.items)), nothing)
 
 
 def counts(past: Sequence[Ints], items: int, vectors: npt.NDArray[np.float32] | None) -> Mapping[str, DirectedGraph]:
@@ -101,7 +101,7 @@ def counts(past: Sequence[Ints], items: int, vectors: npt.NDArray[np.float32] | 
     return {name: count_followers(past, items, window, decay, vectors) for name, (window, decay) in COUNTED.items()}
 
 
-def asked_by_item(chain: Chain | Asking, moment: Moment) -> Method:
+def rank_after_item(chain: Chain | QueryScore, moment: QueryMoment) -> Method:
     """Rank after the previous item."""
     if not isinstance(chain, Chain):
         return chain.method(moment)
@@ -109,12 +109,12 @@ def asked_by_item(chain: Chain | Asking, moment: Moment) -> Method:
     return lambda queries: chain(last[queries])
 
 
-def asked_by_history(chain: Chain | Asking, moment: Moment) -> Method:
+def rank_after_history(chain: Chain | QueryScore, moment: QueryMoment) -> Method:
     """Rank after the whole history, recent items weighing more."""
     if not isinstance(chain, Chain):
         return chain.method(moment)
     mixed = histories(moment.history, moment.items, DECAY)
-    return lambda queries: chain.ask(mixed[queries])
+    return lambda queries: chain.score_mixtures(mixed[queries])
 
 
-ASKED = {PREVIOUS_ITEM: asked_by_item, HISTORY: asked_by_history}
+METHOD_BY_QUERY = {PREVIOUS_ITEM: rank_after_item, HISTORY: rank_after_history}

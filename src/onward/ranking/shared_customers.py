@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from onward.random_streams import Stream
 from onward.ranking.directed_graph import Ints
 from onward.ranking.shopping import Shopping
 
@@ -49,13 +50,14 @@ class SharedCustomers:
     @classmethod
     def of(cls, shopping: Shopping, seed: int) -> "SharedCustomers":
         """Of all customers, or of a sample where they are many."""
-        known = np.unique(shopping.log.customer)
-        if len(known) > _MOST_CUSTOMERS:
-            known = np.sort(np.random.default_rng([seed, 0xB1]).choice(known, _MOST_CUSTOMERS, replace=False))
-        place = np.searchsorted(known, shopping.log.customer)
-        place[place == len(known)] = 0
-        kept = known[place] == shopping.log.customer if len(known) else np.zeros(0, dtype=np.bool_)
-        return cls.from_pairs(place[kept], shopping.log.product[kept], len(known), shopping.products)
+        customers = np.unique(shopping.log.customer)
+        if len(customers) > _MOST_CUSTOMERS:
+            generator = np.random.default_rng([seed, Stream.SHARED_CUSTOMERS])
+            customers = np.sort(generator.choice(customers, _MOST_CUSTOMERS, replace=False))
+        place = np.searchsorted(customers, shopping.log.customer)
+        place[place == len(customers)] = 0
+        kept = customers[place] == shopping.log.customer if len(customers) else np.zeros(0, dtype=np.bool_)
+        return cls.from_pairs(place[kept], shopping.log.product[kept], len(customers), shopping.products)
 
     def log_lift(self, u: Ints, v: Ints) -> Floats:
         """[n] log of how many times chance customers of u are customers of v, shrunk towards 0."""

@@ -58,27 +58,31 @@ def read_shopping(purchases: pd.DataFrame, products: int, before: datetime, fres
         before: only earlier purchases count.
         fresh_days: a product is new to a customer who has not bought it for so many days.
     """
-    known = purchases[(purchases["purchased_at"] < before).to_numpy(bool)]
-    customer, order, product = (known[name].to_numpy(np.int64) for name in ("customer", "order", "product"))
-    day = known["purchased_at"].to_numpy(DAY).astype(np.int64)
+    past_purchases = purchases[(purchases["purchased_at"] < before).to_numpy(bool)]
+    customer, order, product = (past_purchases[name].to_numpy(np.int64) for name in ("customer", "order", "product"))
+    day = past_purchases["purchased_at"].to_numpy(DAY).astype(np.int64)
     orders, first, row = np.unique(order, return_index=True, return_inverse=True)
     log = PurchaseLog.of(customer, product, day, products, fresh_days)
     starts = np.r_[True, (np.diff(log.customer) != 0) | (np.diff(log.day) != 0)][: len(log.customer)]
     visit = np.cumsum(starts) - 1
     return Shopping(
-        incidence(row, product, (len(orders), products)), customer[first], day[first],
-        log, incidence(visit, log.product, (int(starts.sum()), products)),
-        incidence(visit[log.fresh], log.product[log.fresh], (int(starts.sum()), products)),
-        log.customer[starts], log.day[starts],
-    )  # fmt: skip
+        baskets=incidence(row, product, (len(orders), products)),
+        basket_customer=customer[first],
+        basket_day=day[first],
+        log=log,
+        visits=incidence(visit, log.product, (int(starts.sum()), products)),
+        fresh=incidence(visit[log.fresh], log.product[log.fresh], (int(starts.sum()), products)),
+        visit_customer=log.customer[starts],
+        visit_day=log.day[starts],
+    )
 
 
 def incidence(rows: Ints, columns: Ints, shape: tuple[int, int]) -> sp.csr_matrix:
-    """[n, m] 1 where a row holds a column, however often it is said."""
-    found = sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
-    found.sum_duplicates()
-    found.data[:] = 1.0
-    return found
+    """[n, m] 1 where a row holds a column, however often the pair is repeated."""
+    matrix = sp.csr_matrix((np.ones(len(rows), dtype=np.float32), (rows, columns)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
 
 
 def day_of(moment: datetime) -> int:

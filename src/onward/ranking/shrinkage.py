@@ -12,7 +12,7 @@ from scipy.special import gammaln
 
 Floats = npt.NDArray[np.float64]
 
-STRENGTHS = tuple(float(each) for each in np.geomspace(0.25, 256.0, 21))
+STRENGTHS = tuple(float(strength) for strength in np.geomspace(0.25, 256.0, 21))
 """Strengths that may be fitted."""
 
 

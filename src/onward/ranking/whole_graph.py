@@ -23,12 +23,13 @@ from torch.nn import functional
 
 from onward.errors import DataError
 from onward.model.reproducible import reproducible
+from onward.random_streams import Stream
 from onward.ranking.chains import Chain
 from onward.ranking.directed_graph import DirectedGraph, Ints, propagation
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _GraphView:
     """What one graph shows of its nodes: hops of attributes by role, walks of coordinates, and log degrees [N, 2]."""
 
     attributes: tuple[list[Tensor], list[Tensor]]
@@ -85,10 +86,10 @@ class WholeGraphEncoder:
             tower = _Tower(graph.attributes.shape[1], self.dimension, self.hops, self.heads)
             optimizer = torch.optim.AdamW(tower.parameters(), lr=self.learning_rate, weight_decay=1e-4)
             schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.steps, eta_min=1e-4)
-            generator = np.random.default_rng([self.seed, 0xE0C])
-            for seen, hidden in self._masks(graph, base, generator):
+            generator = np.random.default_rng([self.seed, Stream.WHOLE_GRAPH_STEPS])
+            for view, hidden in self._masks(graph, base, generator):
                 rows = generator.permutation(graph.nodes)[: self.rows]
-                loss = self._loss(tower, seen, graph, hidden, rows, generator)
+                loss = self._loss(tower, view, graph, hidden, rows, generator)
                 if loss is None:
                     continue
                 optimizer.zero_grad()
@@ -98,44 +99,51 @@ class WholeGraphEncoder:
             tower.eval()
             with torch.no_grad():
                 everyone = torch.arange(graph.nodes)
-                whole = _see(graph, base, self.hops)
-                source, target = tower.source(whole, everyone), tower.target(whole, everyone)
+                whole = _view_of(graph, base, self.hops)
+                source = tower.source(whole, everyone)
+                target = tower.target(whole, everyone)
         return Chain((source.numpy(), np.ascontiguousarray(target.numpy().T)))
 
     def _masks(
         self, graph: DirectedGraph, base: Tensor, generator: np.random.Generator
-    ) -> Iterator[tuple[_Seen, sp.csr_matrix]]:
+    ) -> Iterator[tuple[_GraphView, sp.csr_matrix]]:
         """Yield, for every step, what the graph shows without its hidden edges, and the hidden edges [N, N]."""
         for step in range(self.steps):
             if step % self.steps_per_mask == 0:
                 out = generator.random(len(graph.edges)) < self.hidden
                 hidden = graph.with_edges(graph.edges[out]).adjacency
-                seen = _see(graph.with_edges(graph.edges[~out]), base, self.hops)
-            yield seen, hidden
+                view = _view_of(graph.with_edges(graph.edges[~out]), base, self.hops)
+            yield view, hidden
 
     def _loss(
-        self, tower: "_Tower", seen: _Seen, graph: DirectedGraph, hidden: sp.csr_matrix, rows: Ints,
+        self,
+        tower: "_Tower",
+        view: _GraphView,
+        graph: DirectedGraph,
+        hidden: sp.csr_matrix,
+        rows: Ints,
         generator: np.random.Generator,
-    ) -> Tensor | None:  # fmt: skip
+    ) -> Tensor | None:
         """Softmax of each hidden edge against its row, its column and all pairs, from uniform samples of each."""
-        wanted = hidden[rows].tocoo()
-        if not wanted.nnz:
+        hidden_edges = hidden[rows].tocoo()
+        if not hidden_edges.nnz:
             return None
-        answers, answer = np.unique(wanted.col, return_inverse=True)
-        drawn = generator.integers(0, graph.nodes, self.candidates)
-        columns = np.concatenate([answers, drawn])
+        targets, target_of = np.unique(hidden_edges.col, return_inverse=True)
+        negatives = generator.integers(0, graph.nodes, self.candidates)
+        columns = np.concatenate([targets, negatives])
         # Self terms see the attributes with some dimensions missing, the same for all nodes of a step.
         keep = torch.rand(tower.attribute_dimension) >= self.dropout
         logits = (
-            tower.source(seen, torch.from_numpy(rows), keep) @ tower.target(seen, torch.from_numpy(columns), keep).T
+            tower.source(view, torch.from_numpy(rows), keep) @ tower.target(view, torch.from_numpy(columns), keep).T
         )
-        positive = logits[torch.from_numpy(wanted.row.astype(np.int64)), torch.from_numpy(answer)]
+        positive = logits[torch.from_numpy(hidden_edges.row.astype(np.int64)), torch.from_numpy(target_of)]
         edge = torch.from_numpy(graph.adjacency[rows][:, columns].toarray() > 0)
         absent = logits.masked_fill(edge, -torch.inf)
         scale = np.log(graph.nodes / len(rows))
-        by_row = torch.logsumexp(absent[:, len(answers) :], 1) + np.log(graph.nodes / self.candidates)
-        by_column = torch.logsumexp(absent[:, : len(answers)], 0) + scale
-        row, column = by_row[torch.from_numpy(wanted.row.astype(np.int64))], by_column[torch.from_numpy(answer)]
+        by_row = torch.logsumexp(absent[:, len(targets) :], 1) + np.log(graph.nodes / self.candidates)
+        by_column = torch.logsumexp(absent[:, : len(targets)], 0) + scale
+        row = by_row[torch.from_numpy(hidden_edges.row.astype(np.int64))]
+        column = by_column[torch.from_numpy(target_of)]
         # All pairs together weigh as much as `_GLOBAL_RIVALS` of them: an edge must beat the best few, not the mean.
         everywhere = torch.logsumexp(by_row, 0) + scale - 2 * np.log(graph.nodes) + np.log(_GLOBAL_RIVALS)
         against = [(row, 1.0), (column, 1.0), (everywhere, self.global_weight)]
@@ -172,53 +180,59 @@ class _Tower(nn.Module):
         self.biases = nn.ModuleList(nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 1)) for _ in range(2))
         self.log_size = nn.Parameter(torch.tensor([2.0] + [1.5] * heads))
 
-    def source(self, seen: _Seen, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
+    def source(self, view: _GraphView, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
         """[m, d + heads r + 2] of the given nodes; `keep` [F] says which attribute dimensions are shown."""
-        known, own, bias = self._read(0, seen, nodes, keep)
-        parts = [part * size for part, size in zip([known, *own], self.log_size.exp(), strict=True)]
+        from_attributes, from_walks, bias = self._read(0, view, nodes, keep)
+        parts = [part * size for part, size in zip([from_attributes, *from_walks], self.log_size.exp(), strict=True)]
         return torch.cat([*parts, bias, torch.ones_like(bias)], 1)
 
-    def target(self, seen: _Seen, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
+    def target(self, view: _GraphView, nodes: Tensor, keep: Tensor | None = None) -> Tensor:
         """[m, d + heads r + 2] of the given nodes."""
-        known, own, bias = self._read(1, seen, nodes, keep)
-        return torch.cat([known, *own, torch.ones_like(bias), bias], 1)
+        from_attributes, from_walks, bias = self._read(1, view, nodes, keep)
+        return torch.cat([from_attributes, *from_walks, torch.ones_like(bias), bias], 1)
 
-    def _read(self, role: int, seen: _Seen, nodes: Tensor, keep: Tensor | None) -> tuple[Tensor, list[Tensor], Tensor]:
-        known = torch.zeros(())
-        for hop, weight in zip(seen.attributes[role], self.maps[role], strict=True):
+    def _read(
+        self, role: int, view: _GraphView, nodes: Tensor, keep: Tensor | None
+    ) -> tuple[Tensor, list[Tensor], Tensor]:
+        from_attributes = torch.zeros(())
+        for hop, weight in zip(view.attributes[role], self.maps[role], strict=True):
             shown = hop[nodes] if keep is None else hop[nodes] * keep
-            known = known + functional.normalize(shown, dim=1) @ weight.T
-        walks = torch.stack([walk[nodes] for walk in seen.coordinates[role]])
-        own = list(torch.einsum("hw,wnr->hnr", self.mixtures[role], walks))
-        bias = self.biases[role](seen.degrees[nodes])
-        return functional.normalize(known, dim=1), [functional.normalize(part, dim=1) for part in own], bias
+            from_attributes = from_attributes + functional.normalize(shown, dim=1) @ weight.T
+        walks = torch.stack([walk[nodes] for walk in view.coordinates[role]])
+        from_walks = list(torch.einsum("hw,wnr->hnr", self.mixtures[role], walks))
+        bias = self.biases[role](view.degrees[nodes])
+        return (
+            functional.normalize(from_attributes, dim=1),
+            [functional.normalize(part, dim=1) for part in from_walks],
+            bias,
+        )
 
 
-def _see(graph: DirectedGraph, base: Tensor, hops: int) -> _Seen:
+def _view_of(graph: DirectedGraph, base: Tensor, hops: int) -> _GraphView:
     step = propagation(graph.adjacency)
     degrees = np.log1p(np.stack([graph.out_degrees, graph.in_degrees], axis=1)).astype(np.float32)
     attributes = graph.attributes if graph.attributes is not None else np.zeros((graph.nodes, 1), dtype=np.float32)
-    return _Seen(_hops(step, attributes, hops), _walks(step, base.numpy()), torch.from_numpy(degrees))
+    return _GraphView(_hops(step, attributes, hops), _walks(step, base.numpy()), torch.from_numpy(degrees))
 
 
 def _hops(step: sp.csr_matrix, start: np.ndarray, hops: int) -> tuple[list[Tensor], list[Tensor]]:
     back = step.T.tocsr()
-    found = [(start, start)]
+    hop_pairs = [(start, start)]
     for _ in range(hops):
-        source, target = found[-1]
-        found.append((step @ target, back @ source))
-    by_role = ([torch.from_numpy(pair[role]) for pair in found] for role in (0, 1))
+        source, target = hop_pairs[-1]
+        hop_pairs.append((step @ target, back @ source))
+    by_role = ([torch.from_numpy(pair[role]) for pair in hop_pairs] for role in (0, 1))
     source_hops, target_hops = ([functional.normalize(hop, dim=1) for hop in role] for role in by_role)
     return source_hops, target_hops
 
 
 def _walks(step: sp.csr_matrix, start: np.ndarray) -> tuple[list[Tensor], list[Tensor]]:
     """Coordinates after each of `_WALKS`, by role; "oi" goes along the edges, then against them."""
-    one = {"o": step, "i": step.T.tocsr()}
-    found: dict[str, np.ndarray] = {"": start}
+    steps = {"o": step, "i": step.T.tocsr()}
+    after_walk: dict[str, np.ndarray] = {"": start}
     for walk in sorted({walk for role in _WALKS for walk in role} - {""}, key=len):
         # From u over "oi" to w is P Pᵀ [u, w]: the last step is taken of the start first.
-        found[walk] = one[walk[0]] @ found[walk[1:]]
-    unit = {walk: functional.normalize(torch.from_numpy(rows), dim=1) for walk, rows in found.items()}
+        after_walk[walk] = steps[walk[0]] @ after_walk[walk[1:]]
+    unit = {walk: functional.normalize(torch.from_numpy(rows), dim=1) for walk, rows in after_walk.items()}
     by_source, by_target = ([unit[walk] for walk in role] for role in _WALKS)
     return by_source, by_target

@@ -19,9 +19,11 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from onward.artifacts import read_json, read_text, write_json
+from onward.artifacts import read_json, write_json
+from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RunError
-from onward.runs.pipeline import parse_pipeline
+from onward.pipeline_file import PIPELINE_FILE, parse_pipeline
+from onward.settings import as_environment
 
 Say = Callable[[str], None]
 
@@ -65,14 +67,15 @@ class Replay:
 
     def environment(self) -> dict[str, str]:
         """Return the settings that keep the replay apart, for its commands and for who wants to see it."""
-        return {
-            "ONWARD_REGISTRY": f"sqlite:///{self.folder / 'mlruns' / 'mlflow.db'}",
-            "ONWARD_REGISTRY_ARTIFACTS": str(self.folder / "mlruns" / "artifacts"),
-            "ONWARD_DECISIONS": str(self.folder / "decisions"),
-            "ONWARD_LOOKS": str(self.folder / "looks"),
-            "ONWARD_ACTIONS": str(self.folder / "actions"),
-            "ONWARD_DASHBOARDS": str(self.folder / "workspace"),
-        }
+        registry = RegistrySettings.in_folder(self.folder / "mlruns")
+        return as_environment(
+            registry=registry.database_address,
+            registry_artifacts=registry.artifacts,
+            decisions=self.folder / "decisions",
+            looks=self.folder / "looks",
+            actions=self.folder / "actions",
+            dashboards=self.folder / "workspace",
+        )
 
     def note(self, week: date) -> Path:
         """Return the file that says that a week is through, and how it ended."""
@@ -84,99 +87,117 @@ class Replay:
         Raises:
             RunError: the folder holds another replay.
         """
-        path, days = self.folder / "replay.json", {"first": self.first, "last_training": self.last_training}
-        asked = {"every": self.every, "threads": self.threads, **{name: day.isoformat() for name, day in days.items()}}
-        if path.is_file() and read_json(path) != asked:
-            raise RunError(f"{self.folder}: holds a replay of {read_json(path)}, not of {asked}; name another --folder")
-        write_json(path, asked)
+        path = self.folder / "replay.json"
+        days = {"first": self.first, "last_training": self.last_training}
+        question = {
+            "every": self.every,
+            "threads": self.threads,
+            **{name: day.isoformat() for name, day in days.items()},
+        }
+        if path.is_file() and read_json(path) != question:
+            raise RunError(
+                f"{self.folder}: holds a replay of {read_json(path)}, not of {question}; name another --folder"
+            )
+        write_json(path, question)
 
 
-def replay(asked: Replay, say: Say) -> Iterator[tuple[date, dict[str, Any]]]:
+def replay(plan: Replay, say: Say) -> Iterator[tuple[date, dict[str, Any]]]:
     """Yield each week and how it ended, the weeks that were through before at once.
 
     Args:
-        asked: see `Replay`.
+        plan: see `Replay`.
         say: told each step as it begins.
 
     Raises:
         RunError: a step failed; the replay goes on there when it is asked for again.
     """
-    weeks = asked.weeks()
-    asked.require_same_question()
-    stages = parse_pipeline(read_text(asked.project / "dvc.yaml").encode()).order()
+    weeks = plan.weeks()
+    plan.require_same_question()
+    stages = parse_pipeline((plan.project / PIPELINE_FILE).read_bytes()).order()
     gate = stages.index(_GATE) if _GATE in stages else len(stages)
-    pool = ThreadPoolExecutor(asked.at_once)
+    pool = ThreadPoolExecutor(plan.at_once)
     try:
-        left = [week for week in weeks if not asked.note(week).is_file()]
-        trained = {week: pool.submit(_train, asked, week, stages[:gate], say) for week in left}
+        left = [week for week in weeks if not plan.note(week).is_file()]
+        trained = {week: pool.submit(_train, plan, week, stages[:gate], say) for week in left}
         for week in weeks:
             if week in trained:
-                _deploy(asked, week, trained[week].result(), stages[gate:], say)
-                write_json(asked.note(week), _watch(asked, week, trained[week].result(), say))
-            yield week, read_json(asked.note(week))
+                _deploy(plan, week, trained[week].result(), stages[gate:], say)
+                write_json(plan.note(week), _watch(plan, week, trained[week].result(), say))
+            yield week, read_json(plan.note(week))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _train(asked: Replay, week: date, stages: list[str], say: Say) -> str | None:
+def _train(plan: Replay, week: date, stages: list[str], say: Say) -> str | None:
     """Take a week's run up to the gate and return its name; None where the week has none."""
-    if week > asked.last_training:
+    if week > plan.last_training:
         return None
     question = {
-        "as_of": week.isoformat(), "run_id": f"replay in {asked.folder.name} {week}", "trigger": "replay",
-        "threads": asked.threads,
-    }  # fmt: skip
-    run = str(_last_line(_command(asked, "run", "start", stdin=json.dumps(question)))["run"])
+        "as_of": week.isoformat(),
+        "run_id": f"replay in {plan.folder.name} {week}",
+        "trigger": "replay",
+        "threads": plan.threads,
+    }
+    run = str(_last_line(_command(plan, "run", "start", stdin=json.dumps(question)))["run"])
     say(f"{week} {stages[0]} to {stages[-1]}")
-    _command(asked, "run", "stage", run, *stages)
+    _command(plan, "run", "stage", run, *stages)
     return run
 
 
-def _deploy(asked: Replay, week: date, run: str | None, stages: list[str], say: Say) -> None:
+def _deploy(plan: Replay, week: date, run: str | None, stages: list[str], say: Say) -> None:
     """Take a trained week's run through the gate to its end."""
     if run is None:
         return
     say(f"{week} {stages[0]} to {stages[-1]}")
     for stage in stages:
-        _command(asked, "run", "stage", run, stage)
+        _command(plan, "run", "stage", run, stage)
     say(f"{week} finish")
-    _command(asked, "run", "finish", "--no-pages", run)
+    _command(plan, "run", "finish", "--no-pages", run)
 
 
-def _watch(asked: Replay, week: date, run: str | None, say: Say) -> dict[str, Any]:
+def _watch(plan: Replay, week: date, run: str | None, say: Say) -> dict[str, Any]:
     """Decide for a week with the version in use, look at it at the end and do on paper what that asks for."""
-    end = week + timedelta(days=asked.every)
+    end = week + timedelta(days=plan.every)
     say(f"{week} score")
-    scored = _last_line(_command(asked, "score", f"--day={week}", f"--to={end - timedelta(days=1)}"))
+    scored = _last_line(_command(plan, "score", f"--day={week}", f"--to={end - timedelta(days=1)}"))
     say(f"{week} look")
     # A look that cannot be computed is a result of the replay too: it is written, with its reason, and told.
-    looked = _run(asked, "monitor", f"--as-of={end}")
+    looked = _run(plan, "monitor", f"--as-of={end}")
     if looked.returncode != 0:
         failed = looked.stderr.strip().splitlines() or ["no reason given"]
         return {"run": run, "version": scored["version"], "verdict": "failed", "reason": failed[-1], "action": None}
     verdict = _last_line(looked)
-    decided = _last_line(_command(asked, "act", stdin=json.dumps(verdict)))
+    decided = _last_line(_command(plan, "act", stdin=json.dumps(verdict)))
     return {
-        "run": run, "version": scored["version"], "verdict": verdict["verdict"], "reason": verdict["reason"],
+        "run": run,
+        "version": scored["version"],
+        "verdict": verdict["verdict"],
+        "reason": verdict["reason"],
         "action": decided["action"],
-    }  # fmt: skip
+    }
 
 
-def _command(asked: Replay, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    done = _run(asked, *words, stdin=stdin)
+def _command(plan: Replay, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    done = _run(plan, *words, stdin=stdin)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         raise RunError(f"replay: `onward {' '.join(words)}` ended with {done.returncode}: {lines[-1]}")
     return done
 
 
-def _run(asked: Replay, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+def _run(plan: Replay, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    own = as_environment(project=plan.project) | plan.environment()
     # A process each: a stage's memory is given back, and a kill of one leaves nothing half-done. Threads of weeks that
     # share the cores must sleep, not spin, while they wait for each other.
     return subprocess.run(
-        [sys.executable, "-m", "onward.cli", *words], cwd=asked.project, input=stdin, text=True, check=False,
-        capture_output=True, env={**os.environ, "OMP_WAIT_POLICY": "passive", **asked.environment()},
-    )  # fmt: skip
+        [sys.executable, "-m", "onward.cli", *words],
+        cwd=plan.project,
+        input=stdin,
+        text=True,
+        check=False,
+        capture_output=True,
+        env={**os.environ, **own, "OMP_WAIT_POLICY": "passive"},
+    )
 
 
 def _last_line(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from onward.artifacts import Layout, read_json, read_table, write_json, write_text
-from onward.diagnosis.doubt import ask_doubt, taken_search
-from onward.params import GRAPH_SOURCES, Params
+from onward.artifacts import Layout, read_json, read_table, write_csv, write_json
+from onward.choices import GRAPH_SOURCES
+from onward.diagnosis.uncertainty import chosen_search, diagnose_uncertainty
+from onward.params import Params
 from onward.stages import pass_through
-from onward.stages.door import main
+from onward.stages.runner import main
 from onward.thresholds.comparison import boundary_table
 from onward.thresholds.fitting import fit_policy
 from onward.thresholds.held_out_gain import measure_gain
@@ -19,36 +20,41 @@ def run(layout: Layout, params: Params) -> str:
     """Ask whether doubt pays, run every search on the threshold split and keep the boundary of the taken one."""
     if params.run.source in GRAPH_SOURCES:
         return pass_through.run(layout, "fit_thresholds", params.run.source)
-    scores = read_table(layout.uncertainty / "scores.parquet").query("split == 'threshold'")
-    outcomes = read_table(layout.delay / "outcomes.parquet", ["impression", "expected_label"])
-    score, level = scores["score"].to_numpy(np.float64), scores["level"].to_numpy(np.int64)
+    scores = read_table(layout.scores).query("split == 'threshold'")
+    outcomes = read_table(layout.outcomes, ["impression", "expected_label"])
+    score = scores["score"].to_numpy(np.float64)
+    level = scores["level"].to_numpy(np.int64)
     examples = score, level, look_up_expected(scores["impression"], outcomes), scores["customer"].to_numpy(np.int64)
-    settings, seed = params.thresholds, params.run.seed
-    target, bins = Target(*settings.asked), settings.bins_per_level
-    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count
+    settings = params.thresholds
+    seed = params.run.seed
+    target = Target(*settings.asked)
+    bins = settings.bins_per_level
+    levels = UncertaintyLevels.from_dict(read_json(layout.levels)).count
     gain = measure_gain(*examples, target, levels=levels, bins_per_level=bins, seed=seed)
-    doubt = ask_doubt(*examples, gain)
+    doubt = diagnose_uncertainty(*examples, gain)
     fitted = fit_policy(
         *examples,
         target,
-        search=taken_search(settings.search, doubt_pays=doubt.yes),
+        search=chosen_search(settings.search, doubt_pays=doubt.yes),
         levels=levels,
         bins_per_level=bins,
         abstain_precision=settings.abstain_precision,
         certificate_alpha=settings.certificate_alpha,
         seed=seed,
     )
-    chosen, comparison, question = fitted.result, fitted.comparison, doubt.to_dict()
-    write_json(layout.thresholds / "policy.json", {**fitted.to_dict(), "search_asked": settings.search})
-    write_json(layout.thresholds / "question.json", question)
-    write_json(layout.thresholds / "searches.json", comparison.to_dict())
+    chosen = fitted.result
+    comparison = fitted.comparison
+    question = doubt.to_dict()
+    write_json(layout.policy, {**fitted.to_dict(), "search_asked": settings.search})
+    write_json(layout.doubt_answer, question)
+    write_json(layout.searches, comparison.to_dict())
     for name, table in (
         ("boundary", boundary_table(comparison.results)),
         ("operating_points", comparison.operating_points),
     ):
-        write_text(layout.plots / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+        write_csv(layout.plot(name), table)
     metrics = {**fitted.figures(), "search_asked": settings.search, "question": question, "impressions": len(scores)}
-    write_json(layout.metrics / "thresholds.json", metrics)
+    write_json(layout.metric("thresholds"), metrics)
     return (
         f"{chosen.search} shows {chosen.shown} of {len(scores)}: precision {chosen.precision:.4f}, "
         f"recall {chosen.recall:.4f}; doubt {'pays' if doubt.yes else 'does not pay'}"

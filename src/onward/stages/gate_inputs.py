@@ -13,10 +13,7 @@ def read_compared(layout: Layout) -> Compared:
     Raises:
         ArtifactError: a file is missing or unreadable.
     """
-    rows, answers, chance = (
-        read_table(layout.evaluation / f"gate_{name}.parquet") for name in ("rows", "answers", "chance")
-    )
-    return Compared(rows, answers, chance)
+    return Compared(*(read_table(path) for path in (layout.gate_rows, layout.gate_answers, layout.gate_chance)))
 
 
 def limits_of(gate: Gate) -> tuple[Limits, ListLimits]:

@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from onward.artifacts import Layout, write_json, write_text
+from onward.artifacts import Layout, write_csv, write_json
 from onward.evaluation import graph_backtest as judged
 from onward.params import Params
 from onward.ranking.link_blend import LinkBlend
 from onward.ranking.sequence_blend import NextBlend, draw_customers, fit_all
-from onward.ranking.sequence_moments import ASKED, Moment
+from onward.ranking.sequence_moments import METHOD_BY_QUERY, QueryMoment
 from onward.stages.graph_files import read_fitted, read_held_out, read_known, read_sequences, read_users
 from onward.stages.pass_through import write_empty_plots
 
-PAIRS, LISTS = "pairs", "lists"
+PAIRS = "pairs"
+LISTS = "lists"
 _LISTED = ("hr@10", "mrr@10", f"hr@10{judged.COMPETING}", f"mrr@10{judged.COMPETING}")
 _NEXT = ("hr@10", "hr@50", "mrr@10")
 
@@ -19,42 +20,50 @@ _NEXT = ("hr@10", "hr@50", "mrr@10")
 def run(layout: Layout, params: Params) -> str:
     """Judge what was fitted; write results.json, metrics/evaluation.json and the plot of the lists."""
     if params.run.source == "edge_list":
-        found = _links(layout, params)
-        hits = next(iter(found[PAIRS][judged.BLEND]))
+        figures = _links(layout, params)
+        hits = next(iter(figures[PAIRS][judged.BLEND]))
         quoted = {PAIRS: (hits, "auc"), LISTS: _LISTED}
     else:
-        found = _next_items(layout, params)
-        quoted = dict.fromkeys(ASKED, _NEXT)
-    told = judged.headline(found, quoted)
-    write_json(layout.evaluation / "results.json", judged.to_results(found))
-    write_json(layout.evaluation / "headline.json", told)
-    write_json(layout.metrics / "evaluation.json", told)
-    write_text(layout.plots / "related.csv", judged.to_table(found).to_csv(index=False, lineterminator="\n"))
+        figures = _next_items(layout, params)
+        quoted = dict.fromkeys(METHOD_BY_QUERY, _NEXT)
+    told = judged.headline(figures, quoted)
+    write_json(layout.results, judged.to_results(figures))
+    write_json(layout.graph_headline, told)
+    write_json(layout.metric("evaluation"), told)
+    write_csv(layout.plot("related"), judged.to_table(figures))
     write_empty_plots(layout, "evaluate")
     return judged.describe(told)
 
 
 def _links(layout: Layout, params: Params) -> dict[str, judged.Figures]:
-    known, _ = read_known(layout.serving)
-    split = read_held_out(layout.backtest, known)
-    fitted = LinkBlend.restore(known, *read_fitted(layout.model), params.run.threads)
-    samples, seed = params.evaluation.bootstrap_samples, params.run.seed
+    known_split, _ = read_known(layout.serving)
+    split = read_held_out(layout.backtest, known_split)
+    fitted = LinkBlend.restore(known_split, *read_fitted(layout.model), params.run.threads)
+    samples = params.evaluation.bootstrap_samples
+    seed = params.run.seed
     return {
-        PAIRS: judged.judge_pairs(fitted, split, samples, seed), LISTS: judged.judge_lists(fitted, split, samples, seed)
-    }  # fmt: skip
+        PAIRS: judged.judge_pairs(fitted, split, samples, seed),
+        LISTS: judged.judge_lists(fitted, split, samples, seed),
+    }
 
 
 def _next_items(layout: Layout, params: Params) -> dict[str, judged.Figures]:
-    known, wanted = read_sequences(layout.serving), read_users(layout.backtest)
-    whole = [np.concatenate(each) for each in zip(known.users, wanted, strict=True)]
-    asked = draw_customers(whole, 2, params.evaluation.queries, params.run.seed)
-    moment = Moment.of(whole, known.items, asked, known.vectors, back=1)
-    chains, (manifest, texts, _) = fit_all(moment), read_fitted(layout.model)
-    samples, seed = params.evaluation.bootstrap_samples, params.run.seed
+    sequences = read_sequences(layout.serving)
+    held_out = read_users(layout.backtest)
+    whole = [np.concatenate(parts) for parts in zip(sequences.users, held_out, strict=True)]
+    customers = draw_customers(whole, 2, params.evaluation.queries, params.run.seed)
+    moment = QueryMoment.of(whole, sequences.items, customers, sequences.vectors, back=1)
+    chains = fit_all(moment)
+    (manifest, texts, _) = read_fitted(layout.model)
+    samples = params.evaluation.bootstrap_samples
+    seed = params.run.seed
     return {
         query: judged.judge_next(
-            NextBlend.restore(query, manifest[query], texts[f"{query}.txt"], params.run.threads), moment, chains,
-            samples, seed,
+            NextBlend.restore(query, manifest[query], texts[f"{query}.txt"], params.run.threads),
+            moment,
+            chains,
+            samples,
+            seed,
         )
-        for query in ASKED
-    }  # fmt: skip
+        for query in METHOD_BY_QUERY
+    }

@@ -20,7 +20,7 @@ from onward.artifacts import (
     write_text,
 )
 from onward.ranking.directed_graph import DirectedGraph, Ints
-from onward.ranking.link_split import Known, LinkSplit
+from onward.ranking.link_split import FittingSplit, LinkSplit
 
 _ENDS = ["source", "target"]
 Vectors = npt.NDArray[np.float32]
@@ -44,7 +44,7 @@ def write_nodes(folder: Path, ids: npt.NDArray[np.str_], vectors: Vectors | None
 
 def read_node_ids(folder: Path) -> list[str]:
     """Outside ids by inside number."""
-    return [str(each) for each in read_table(folder / "nodes.parquet", ["node_id"])["node_id"].tolist()]
+    return [str(node) for node in read_table(folder / "nodes.parquet", ["node_id"])["node_id"].tolist()]
 
 
 def write_known(folder: Path, split: LinkSplit) -> None:
@@ -59,18 +59,19 @@ def write_held_out(folder: Path, split: LinkSplit) -> None:
     write_table(folder / "test.parquet", _labelled(split.test, split.test_absent))
 
 
-def read_known(folder: Path) -> tuple[Known, int]:
+def read_known(folder: Path) -> tuple[FittingSplit, int]:
     """What `write_known` wrote, and how many non-edges there are to test on."""
     nodes = len(read_node_ids(folder))
     edges = read_table(folder / "edges.parquet")[_ENDS].to_numpy(np.int64)
     graph = DirectedGraph.from_edges(edges, nodes, _vectors(folder))
-    return Known(graph, *_parted(folder / "validation.parquet")), int(read_json(folder / "split.json")["test_absent"])
+    split = FittingSplit(graph, *_parted(folder / "validation.parquet"))
+    return split, int(read_json(folder / "split.json")["test_absent"])
 
 
-def read_held_out(folder: Path, known: Known) -> LinkSplit:
+def read_held_out(folder: Path, known_split: FittingSplit) -> LinkSplit:
     """The whole split."""
     edges, absent = _parted(folder / "test.parquet")
-    return LinkSplit(known.graph, known.validation, known.validation_absent, "test", edges, absent)
+    return LinkSplit(known_split.graph, known_split.validation, known_split.validation_absent, "test", edges, absent)
 
 
 def write_sequences(folder: Path, users: tuple[Ints, ...]) -> None:
@@ -120,5 +121,6 @@ def _labelled(edges: Ints, absent: Ints) -> pd.DataFrame:
 
 def _parted(path: Path) -> tuple[Ints, Ints]:
     table = read_table(path)
-    pairs, edge = table[_ENDS].to_numpy(np.int64), table["edge"].to_numpy(bool)
+    pairs = table[_ENDS].to_numpy(np.int64)
+    edge = table["edge"].to_numpy(bool)
     return pairs[edge], pairs[~edge]

@@ -23,24 +23,27 @@ def run(layout: Layout, params: Params) -> str:
     """Write serving/, backtest/, quarantine/ and metrics/ingest.json."""
     facts = _edge_list(layout, params) if params.run.source == "edge_list" else _sequences(layout, params)
     with replacing_directory(layout.quarantine) as folder:
-        write_json(folder / "passed_through.json", {"reason": "a malformed line stops the run; none is set aside"})
-    write_json(layout.metrics / "ingest.json", {"source": params.run.source, **facts})
+        write_json(
+            folder / layout.passed_through("quarantine").name,
+            {"reason": "a malformed line stops the run; none is set aside"},
+        )
+    write_json(layout.metric("ingest"), {"source": params.run.source, **facts})
     told = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in facts.items())
     return f"{params.run.source}: {told}"
 
 
 def _edge_list(layout: Layout, params: Params) -> dict[str, int]:
-    asked = params.sources.edge_list
-    found = read_edge_list(layout.root / asked.edges)
-    named = _attributes(layout.root, asked.attributes)
-    ids = in_order([*found.ids.tolist(), *named])
-    edges = numbers_of(ids, found.ids)[found.edges]
+    settings = params.sources.edge_list
+    parsed = read_edge_list(layout.root / settings.edges)
+    named = _attributes(layout.root, settings.attributes)
+    ids = in_order([*parsed.ids.tolist(), *named])
+    edges = numbers_of(ids, parsed.ids)[parsed.edges]
     vectors = _vectors(named, ids)
     graph = (edges[np.lexsort((edges[:, 1], edges[:, 0]))], len(ids), vectors)
-    if asked.split is None:
-        split = random_split(graph, asked.edges.stem, params.run.seed, asked.validation, asked.test)
+    if settings.split is None:
+        split = random_split(graph, settings.edges.stem, params.run.seed, settings.validation, settings.test)
     else:
-        split = _official(graph, ids, layout.root / asked.split, params.run.seed)
+        split = _official(graph, ids, layout.root / settings.split, params.run.seed)
     if not (len(split.validation) and len(split.test)):
         raise DataError(
             f"edge list: {len(edges)} edges leave {len(split.validation)} to pick by and {len(split.test)} to test on; "
@@ -52,35 +55,45 @@ def _edge_list(layout: Layout, params: Params) -> dict[str, int]:
     with replacing_directory(layout.backtest) as folder:
         write_held_out(folder, split)
     return {
-        "nodes": len(ids), "edges_known": len(split.graph.edges), "edges_to_pick_by": len(split.validation),
-        "edges_held_out": len(split.test), "loops_left_out": found.loops,
-        "edges_whose_weight_is_not_used": int((found.weight != 1.0).sum()), "nodes_with_attributes": len(named),
-    }  # fmt: skip
+        "nodes": len(ids),
+        "edges_known": len(split.graph.edges),
+        "edges_to_pick_by": len(split.validation),
+        "edges_held_out": len(split.test),
+        "loops_left_out": parsed.loops,
+        "edges_whose_weight_is_not_used": int((parsed.weight != 1.0).sum()),
+        "nodes_with_attributes": len(named),
+    }
 
 
 def _sequences(layout: Layout, params: Params) -> dict[str, int]:
-    asked = params.sources.sequences
-    found = read_sequences(layout.root / asked.file)
-    named = _attributes(layout.root, asked.attributes)
-    ids, known = found.items, tuple(sequence[:-1] for sequence in found.sequences)
+    settings = params.sources.sequences
+    parsed = read_sequences(layout.root / settings.file)
+    named = _attributes(layout.root, settings.attributes)
+    ids = parsed.items
+    beginnings = tuple(sequence[:-1] for sequence in parsed.sequences)
     with replacing_directory(layout.serving) as folder:
         write_nodes(folder, ids, _vectors(named, ids))
-        write_sequences(folder, known)
+        write_sequences(folder, beginnings)
     with replacing_directory(layout.backtest) as folder:
-        write_sequences(folder, tuple(sequence[-1:] for sequence in found.sequences))
+        write_sequences(folder, tuple(sequence[-1:] for sequence in parsed.sequences))
     return {
-        "customers": len(known), "items": len(ids), "events_known": sum(map(len, known)),
-        "events_held_out": sum(len(sequence) > 0 for sequence in found.sequences),
+        "customers": len(beginnings),
+        "items": len(ids),
+        "events_known": sum(map(len, beginnings)),
+        "events_held_out": sum(len(sequence) > 0 for sequence in parsed.sequences),
         "items_with_attributes": int(np.isin(ids, list(named)).sum()),
-    }  # fmt: skip
+    }
 
 
 def _official(graph: Edges, ids: Names, folder: Path, seed: int) -> LinkSplit:
     absent = {part: folder / f"{part}_absent.txt" for part in PARTS[1:]}
     return official_split(
-        graph, folder.name, {part: read_pairs(folder / f"{part}.txt", ids) for part in PARTS},
-        {part: read_pairs(path, ids) if path.is_file() else None for part, path in absent.items()}, seed,
-    )  # fmt: skip
+        graph,
+        folder.name,
+        {part: read_pairs(folder / f"{part}.txt", ids) for part in PARTS},
+        {part: read_pairs(path, ids) if path.is_file() else None for part, path in absent.items()},
+        seed,
+    )
 
 
 def _attributes(root: Path, path: Path | None) -> Mapping[str, Sequence[str]]:

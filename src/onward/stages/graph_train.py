@@ -6,8 +6,8 @@ from onward.artifacts import Layout, write_json
 from onward.params import Params
 from onward.ranking.link_blend import LinkBlend
 from onward.ranking.link_settings import LinkSettings
-from onward.ranking.sequence_blend import RANKERS, Lesson, draw_customers, fit_all, fit_next, pick
-from onward.ranking.sequence_moments import ASKED, Moment
+from onward.ranking.sequence_blend import RANKERS, TrainingMoment, draw_customers, fit_all, fit_next, pick
+from onward.ranking.sequence_moments import METHOD_BY_QUERY, QueryMoment
 from onward.stages.graph_files import read_known, read_sequences, write_fitted
 from onward.stages.pass_through import write_empty_plots
 
@@ -22,7 +22,7 @@ def _links(layout: Layout, params: Params) -> str:
     fitted = LinkBlend.fit(split, LinkSettings().with_threads(params.run.threads), of)
     manifest = fitted.to_manifest()
     write_fitted(layout.model, manifest, fitted.texts(), fitted.arrays())
-    write_json(layout.metrics / "train.json", manifest)
+    write_json(layout.metric("train"), manifest)
     write_empty_plots(layout, "train_gnn")
     encoder = f", encoder alone {max(fitted.encoders):.2f}" if fitted.encoders else ", no encoder without attributes"
     return (
@@ -32,18 +32,24 @@ def _links(layout: Layout, params: Params) -> str:
 
 
 def _next_items(layout: Layout, params: Params) -> str:
-    asked, known = params.sources.sequences, read_sequences(layout.serving)
+    settings = params.sources.sequences
+    sequences = read_sequences(layout.serving)
     # One item before the one that is held out; the same draw as the test's with a seed of its own.
-    learners = draw_customers(known.users, 2, asked.learners, params.run.seed + 1)
-    moment = Moment.of(known.users, known.items, learners, known.vectors, back=1)
-    lesson = Lesson.of(moment, fit_all(moment))
-    rankers = [replace(each, threads=params.run.threads) for each in RANKERS]
-    fitted = {query: fit_next(query, lesson, pick(query, lesson), asked.per_proposer, rankers) for query in ASKED}
-    manifest = {query: each.to_manifest() for query, each in fitted.items()}
-    write_fitted(layout.model, manifest, {f"{query}.txt": each.ranker.text for query, each in fitted.items()}, {})
-    write_json(layout.metrics / "train.json", manifest)
+    learners = draw_customers(sequences.users, 2, settings.learners, params.run.seed + 1)
+    moment = QueryMoment.of(sequences.users, sequences.items, learners, sequences.vectors, back=1)
+    training = TrainingMoment.of(moment, fit_all(moment))
+    rankers = [replace(ranker, threads=params.run.threads) for ranker in RANKERS]
+    fitted = {
+        query: fit_next(query, training, pick(query, training), settings.per_proposer, rankers)
+        for query in METHOD_BY_QUERY
+    }
+    manifest = {query: blend.to_manifest() for query, blend in fitted.items()}
+    write_fitted(
+        layout.model, manifest, {f"{query}.txt": blend.ranker.trees.to_text() for query, blend in fitted.items()}, {}
+    )
+    write_json(layout.metric("train"), manifest)
     write_empty_plots(layout, "train_gnn")
     told = "; ".join(
-        f"by {query}: {max(each.validation):.4f} of the judges' items among ten" for query, each in fitted.items()
+        f"by {query}: {max(blend.validation):.4f} of the judges' items among ten" for query, blend in fitted.items()
     )
     return f"blend for next items, {moment.queries:,} customers, {told}"

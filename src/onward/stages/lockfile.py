@@ -6,27 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import yaml
-
 from onward.artifacts import read_text, write_text
 from onward.errors import ArtifactError
-
-
-def is_whole(text: str) -> bool:
-    r"""Tell whether the text of a dvc.lock is one that DVC will read.
-
-    >>> is_whole("schema: '2.0'\nstages:\n  ingest:\n    cmd: python -m x\n")
-    True
-    >>> is_whole(""), is_whole("schema: '2.0'\nsta"), is_whole("schema: '2.0'\nstages:\n  ingest:\n    cmd")
-    (False, False, False)
-    """
-    try:
-        lock = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False
-    if not (isinstance(lock, dict) and lock.get("schema") and isinstance(lock.get("stages"), dict)):
-        return False
-    return all(isinstance(stage, dict) and "cmd" in stage for stage in lock["stages"].values())
+from onward.pipeline_file import LOCK_FILE, is_whole
 
 
 def mend(root: Path) -> str | None:
@@ -41,7 +23,8 @@ def mend(root: Path) -> str | None:
     Raises:
         ArtifactError: the lock is broken and there is no copy.
     """
-    lock, copy = root / "dvc.lock", root / ".dvc" / "tmp" / "dvc.lock.before"
+    lock = root / LOCK_FILE
+    copy = root / ".dvc" / "tmp" / f"{LOCK_FILE}.before"
     if not lock.exists():
         return None
     text = read_text(lock)

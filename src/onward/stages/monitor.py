@@ -1,56 +1,89 @@
-"""Stage monitor: does each uncertainty level keep its promise, as far as labels known at as_of can tell?"""
+"""Stage monitor: the first assessment of a new version, on test customers, as far as labels known at as_of can tell.
+
+The decisions are those that the version would have taken on impressions of customers that no model learnt from. From
+there on they go the way of the daily monitor: joined with what became of them, reduced to counts per day and level, and
+assessed. The outputs are the files of an assessment, which stands in for the daily ones until there are any.
+"""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from onward.artifacts import Layout, read_json, read_table, write_json, write_table
-from onward.monitoring.positivity import level_verdicts, overall, positivity_table
-from onward.monitoring.verdict import summarise_verdict
-from onward.params import GRAPH_SOURCES, Params
+from onward.choices import GRAPH_SOURCES
+from onward.data.contract import CATEGORY_SEPARATOR
+from onward.monitoring.assessment import (
+    AssessmentSettings,
+    assess,
+    current_precision,
+    daily_table,
+    verdict_document,
+)
+from onward.monitoring.decision_log import SCHEMA
+from onward.monitoring.event_join import join_events
+from onward.params import Params
 from onward.stages import pass_through
-from onward.stages.door import main
+from onward.stages.runner import main
 from onward.thresholds.policy import Policy
-from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Join the scores of test customers with what became of them, and judge every level."""
+    """Join what the version would have decided for test customers with what became of it, and assess every level."""
     if params.run.source in GRAPH_SOURCES:
         return pass_through.run(layout, "monitor", params.run.source)
-    asked = params.monitoring
-    policy = Policy.from_dict(read_json(layout.thresholds / "policy.json"))
-    levels = UncertaintyLevels.from_dict(read_json(layout.uncertainty / "levels.json")).count
-    deployment = read_json(layout.deployment / "deployment.json")
-    scores = read_table(layout.uncertainty / "scores.parquet")
-    outcomes = read_table(layout.delay / "outcomes.parquet")
-    rows = scores[scores["split"] == "test"].merge(outcomes, on="impression", how="left", validate="one_to_one")
-    rows = rows.assign(
-        shown=policy.decide(rows["score"], rows["level"]),
-        expected=rows["expected_label"],
-        settled=rows["state"] != "pending",
-        matured=rows["elapsed_days"] >= params.run.attribution_days,
-        current=rows["elapsed_days"] <= asked.current_days,
-    )
-    table = positivity_table(rows, levels, asked.confidence)
-    verdicts = level_verdicts(rows, table, levels, asked.confidence, asked.tolerance)
-    facts = {
-        "source": params.run.source,
-        "as_of": params.run.as_of.isoformat(),
-        "version": deployment["version"],
-        "bundle_sha256": deployment["bundle_sha256"],
-        "confidence": asked.confidence,
-        "current_days": asked.current_days,
+    settings = AssessmentSettings(**params.monitoring.model_dump())
+    version = read_json(layout.deployment_record)["version"]
+    decisions = _decisions(layout, version)
+    log = layout.serving_log
+    events = {
+        "conversions": _of_impressions(read_table(log.conversions)),
+        "engagements": _of_impressions(read_table(log.engagements)),
     }
-    verdict = summarise_verdict(verdicts, rows, facts, policy.precision_target)
-    write_table(layout.monitoring / "positivity.parquet", table)
-    write_json(layout.monitoring / "verdict.json", verdict)
-    write_json(layout.metrics / "monitoring.json", {
-        "verdict": verdict["verdict"],
-        "precision_now": verdict["precision_now"],
-        "levels": {
-            str(each["level"]): {"verdict": each["verdict"], "change": each["change"], "margin": each["margin"]}
-            for each in verdict["levels"]
+    statistics = join_events(decisions, events, params.run.as_of, params.run.attribution_days, params.run.threads)
+    assessment = assess(statistics, settings)
+    verdict = verdict_document(assessment, {"source": params.run.source, "version": version})
+    write_table(layout.daily_positivity, daily_table(assessment, settings))
+    write_json(layout.verdict, verdict)
+    write_json(
+        layout.metric("monitoring"),
+        {
+            "verdict": verdict["verdict"],
+            "precision_now": current_precision(assessment, settings),
+            "levels": {
+                str(level["level"]): {name: level[name] for name in ("verdict", "change", "margin")}
+                for level in verdict["levels"]
+            },
         },
-    })  # fmt: skip
-    words = ", ".join(f"level {each.level} {each.word}" for each in verdicts)
-    return f"{overall(verdicts)}: {words} ({len(rows)} impressions of test customers)"
+    )
+    levels = ", ".join(f"level {level.level} {level.verdict}" for level in assessment.levels)
+    return f"{assessment.verdict}: {levels} ({decisions.num_rows} impressions of test customers)"
+
+
+def _decisions(layout: Layout, version: int) -> pa.Table:
+    """Rows of a decision log, one an impression of a test customer."""
+    scores = read_table(layout.scores)
+    impressions = read_table(layout.serving_log.impressions, ["impression", "target", "shown_at"])
+    products = read_table(layout.serving_log.products, ["product", "category"])
+    policy = Policy.from_dict(read_json(layout.policy))
+    categories = products.set_index("product")["category"].fillna("").str.split(CATEGORY_SEPARATOR).str[0]
+    rows = scores[scores["split"] == "test"].merge(impressions, on="impression", how="left", validate="one_to_one")
+    decided = pd.DataFrame(
+        {
+            "impression": rows["impression"].astype(str),
+            "customer": rows["customer"].astype(str),
+            "time": rows["shown_at"],
+            **rows[["score", "probability", "uncertainty", "level"]],
+            "decision": policy.answer(rows["score"], rows["level"]),
+            "category": categories.reindex(rows["target"]).to_numpy(),
+            "version": np.int32(version),
+        }
+    )
+    return pa.Table.from_pandas(decided, SCHEMA, preserve_index=False)
+
+
+def _of_impressions(events: pd.DataFrame) -> pa.Table:
+    """Events by the name under which the join looks for their impression."""
+    return pa.Table.from_pandas(events.rename(columns={"impression": "impression_id"}), preserve_index=False)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from onward.artifacts import Layout, replacing_directory, write_json, write_text
 
 _PLOTS = {
     "correct_label_delay": {
-        "delay_curve": "days", "z_reliability": "bin", "positives_per_day": "date", "label_weights": "low",
+        "delay_curve": "days",
+        "z_reliability": "bin",
+        "positives_per_day": "date",
+        "label_weights": "low",
     },
     "train_gnn": {"encoder_training": "epoch"},
     "calibrate_uncertainty": {"reliability": "level"},
     "fit_thresholds": {"boundary": "search", "operating_points": "search"},
     "evaluate": {"reliability_backtest": "bin", "heatmap": "score_bin", "slices": "slice"},
-}  # fmt: skip
+}
 """By stage, plots that dvc.yaml expects and the first column of each."""
 
 _WHY = {
@@ -31,10 +34,11 @@ def run(layout: Layout, stage: str, source: str) -> str:
         source: as params.yaml names it.
     """
     room, metrics, why = _WHY[stage]
-    said = {"passed_through": f"{source}: {why}"}
-    with replacing_directory(layout.root / "artifacts" / room) as folder:
-        write_json(folder / "passed_through.json", said)
-    write_json(layout.metrics / f"{metrics}.json", said)
+    facts = {"passed_through": f"{source}: {why}"}
+    note = layout.passed_through(room)
+    with replacing_directory(note.parent) as folder:
+        write_json(folder / note.name, facts)
+    write_json(layout.metric(metrics), facts)
     write_empty_plots(layout, stage)
     return f"{source} has {why}: passed through"
 
@@ -42,4 +46,4 @@ def run(layout: Layout, stage: str, source: str) -> str:
 def write_empty_plots(layout: Layout, stage: str) -> None:
     """Write a header alone for every plot of the stage that this source has no rows for."""
     for name, column in _PLOTS.get(stage, {}).items():
-        write_text(layout.plots / f"{name}.csv", f"{column}\n")
+        write_text(layout.plot(name), f"{column}\n")

@@ -7,7 +7,7 @@ from onward.artifacts import Layout
 from onward.deployment.served_lists import ServedLists, categories_seen
 from onward.model.embeddings import Embeddings
 from onward.params import Params
-from onward.ranking.related_lists import related_lists, whose_lists
+from onward.ranking.related_lists import list_owners, related_lists
 from onward.stages.ranking import list_settings, trained_ranking
 
 
@@ -29,13 +29,14 @@ def served_lists(
         shown: known impressions, source and target.
         purchases: known purchases, customer and product.
     """
-    model, settings = trained_ranking(layout, params, embeddings), list_settings(layout, params)
+    model = trained_ranking(layout, params, embeddings)
+    settings = list_settings(layout, params)
     bought = purchases[["customer", "product"]].drop_duplicates()
     customers = np.bincount(bought["product"].to_numpy("int64"), minlength=len(products)).astype(np.int64)
     source, target = (shown[end].to_numpy("int64") for end in ("source", "target"))
     return ServedLists(
         related_lists(model, model.evidence.candidates, settings),
-        whose_lists(model.evidence, customers),
+        list_owners(model.evidence, customers),
         categories_seen(products["category"], source, target),
         settings.directed,
         params.graph.follow_days,

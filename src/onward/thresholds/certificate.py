@@ -75,11 +75,13 @@ def precision_lower_bound(label: npt.ArrayLike, shown: npt.ArrayLike, customer: 
     """
     rows = np.asarray(shown, np.bool_)
     labels = np.asarray(label, np.float64)[rows]
-    count, positives = len(labels), float(labels.sum())
+    count = len(labels)
+    positives = float(labels.sum())
     if positives <= 0.0:
         return 0.0
     _, code = np.unique(np.asarray(customer)[rows], return_inverse=True)
-    rate, customers = positives / count, int(code.max()) + 1
+    rate = positives / count
+    customers = int(code.max()) + 1
     scatter = np.bincount(code, weights=labels - rate)
     variance = float(scatter @ scatter) / count**2 * customers / max(customers - 1, 1)
     effect = max(1.0, variance * count / (rate * (1.0 - rate))) if rate < 1.0 and customers > 1 else 1.0
@@ -101,7 +103,7 @@ def certify(
     The order is fixed before the certifying examples are seen, and the walk ends at the first policy that fails, so
     every look may use the whole of alpha (fixed-sequence testing: Maurer, Hothorn and Lehmacher 1995): for a policy
     below the promise to be kept, the first such policy on the way must pass, which happens with chance alpha at
-    most. Dividing alpha by the looks would hold too, and costs more recall (`python -m benchmarks.certificate`).
+    most. Dividing alpha by the looks would hold too, and costs more recall (`python -m benchmarks.doubt.certificate`).
 
     Args:
         policies: searched on other customers; their `precision_target`, what they were searched for, orders them.
@@ -123,14 +125,17 @@ def certify(
     labels = np.asarray(label, np.float64)
     decided = [policy.decide(score, level) for policy in policies]
     order = sorted(range(len(policies)), key=lambda i: -policies[i].precision_target)
-    kept, looks, bound = None, 0, 0.0
+    kept = None
+    looks = 0
+    bound = 0.0
     for i in order:
         looks += 1
         lower = precision_lower_bound(labels, decided[i], customer, alpha)
         if lower < promised:
             bound = bound if kept is not None else lower
             break
-        kept, bound = i, lower
+        kept = i
+        bound = lower
     described = order[0] if kept is None else kept
     certificate = Certificate(
         promised=promised,

@@ -1,25 +1,23 @@
 """All searches side by side on the fitting split, with the control that tells skill from overfitting."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.thresholds.dpmt import dpmt_frontier
+from onward.random_streams import Stream
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.gmt import gmt_frontier
-from onward.thresholds.grid import Grid, build_common_grid, build_grid
-from onward.thresholds.mist import mist_frontier
-from onward.thresholds.single import single_frontier, single_grid
+from onward.thresholds.grid import Grid
+from onward.thresholds.searches import SEARCHES, Examples
 from onward.thresholds.target import Target
-from onward.thresholds.vw_dpmt import vw_dpmt_frontier
 
 # Levels shuffled among the examples: any gain this search shows is what many cuts gain by chance.
 CONTROL = "ew_dpmt_random_levels"
+# What is compared in every run, whichever search is chosen.
+_ALWAYS = ("single", "mist", "ew_dpmt")
 # What is said of every search in metrics/thresholds.json.
 _FIGURES = ("feasible", "shown", "precision", "recall", "matched_volume_gain")
-_PURPOSE = 1  # keeps this use of the run's seed apart from others
 
 
 @dataclass(frozen=True)
@@ -61,24 +59,19 @@ def compare_searches(
 ) -> Comparison:
     """Run single, mist, ew_dpmt and the control; see `build_grid` for the arguments.
 
-    `extra` names further searches to run: of `vw_dpmt` and `gmt`; what is run anyway may be named too.
+    `extra` names further searches of `SEARCHES` to run; what is run anyway may be named too.
     """
-    shuffled = np.random.default_rng([seed, _PURPOSE]).permutation(np.asarray(level))
-    by_score = single_grid(score, expected)
-    by_level = build_grid(score, level, expected, levels, bins_per_level)
-    by_chance = build_grid(score, shuffled, expected, levels, bins_per_level)
-    best_scores = single_frontier(by_score)
-    searches: dict[str, tuple[Grid, Frontier]] = {
-        "single": (by_score, best_scores),
-        "mist": (by_level, mist_frontier(by_level)),
-        "ew_dpmt": (by_level, dpmt_frontier(by_level)),
-        CONTROL: (by_chance, dpmt_frontier(by_chance)),
-    }
-    if "vw_dpmt" in extra:
-        common = build_common_grid(score, level, expected, levels, bins_per_level)
-        searches["vw_dpmt"] = (common, vw_dpmt_frontier(common))
-    if "gmt" in extra:
-        searches["gmt"] = (by_level, gmt_frontier(by_level))
+    examples = Examples(score, level, expected, levels, bins_per_level)
+    shuffled = np.random.default_rng([seed, Stream.LEVEL_CONTROL_FIT]).permutation(np.asarray(level))
+    chance = replace(examples, level=shuffled)
+    fitted = {name: (examples, SEARCHES[name]) for name in _ALWAYS}
+    fitted[CONTROL] = (chance, SEARCHES["ew_dpmt"])
+    fitted |= {name: (examples, search) for name, search in SEARCHES.items() if name in extra}
+    searches: dict[str, tuple[Grid, Frontier]] = {}
+    for name, (data, search) in fitted.items():
+        grid = search.grid(data)
+        searches[name] = (grid, search.frontier(grid))
+    best_scores = searches["single"][1]
     results = {
         name: conclude(name, grid, frontier, target, levels // len(grid.levels))
         for name, (grid, frontier) in searches.items()

@@ -4,9 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.errors import DataError
-from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.grid import Floats, Grid, Prefixes, build_grid
-from onward.thresholds.target import Target
+from onward.thresholds.frontier import Frontier
+from onward.thresholds.grid import Floats, Grid, Prefixes
 
 # Additions that a search may cost, about half a second. Beyond it examples are counted in units of several.
 _WORK = 1_000_000_000
@@ -35,7 +34,9 @@ def dpmt_frontier(grid: Grid, work: int = _WORK) -> Frontier:
     def choice(point: int) -> tuple[int, ...]:
         chosen: list[int] = []
         for i in range(len(grid.levels) - 1, -1, -1):
-            level, before, after = grid.levels[i], reached[i], reached[i + 1]
+            level = grid.levels[i]
+            before = reached[i]
+            after = reached[i + 1]
             rest = point - _units(level, unit)
             there = (rest >= 0) & (rest < len(before))
             # The very sums of the forward pass come out again, so one of them is equal to the last digit.
@@ -45,20 +46,6 @@ def dpmt_frontier(grid: Grid, work: int = _WORK) -> Frontier:
         return tuple(reversed(chosen))
 
     return Frontier(shown=np.arange(len(reached[-1]), dtype=np.int64) * unit, positives=reached[-1], choice=choice)
-
-
-def search_ew_dpmt(
-    score: npt.ArrayLike,
-    level: npt.ArrayLike,
-    expected: npt.ArrayLike,
-    target: float | Target,
-    *,
-    levels: int,
-    bins_per_level: int,
-) -> SearchResult:
-    """Find the cuts with most positives at the target; see `build_grid` for the arguments."""
-    grid = build_grid(score, level, expected, levels, bins_per_level)
-    return conclude("ew_dpmt", grid, dpmt_frontier(grid), target)
 
 
 def _unit(grid: Grid, work: int) -> int:

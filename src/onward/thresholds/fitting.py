@@ -8,18 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.errors import DataError
+from onward.random_streams import Stream
 from onward.thresholds.certificate import MARGINS, Certificate, certify
 from onward.thresholds.comparison import Comparison, compare_searches
-from onward.thresholds.dpmt import search_ew_dpmt
 from onward.thresholds.frontier import SearchResult
-from onward.thresholds.gmt import search_gmt
-from onward.thresholds.mist import search_mist
 from onward.thresholds.policy import Policy
-from onward.thresholds.single import search_single
+from onward.thresholds.searches import Examples, search_boundary
 from onward.thresholds.target import Target
-from onward.thresholds.vw_dpmt import search_vw_dpmt
-
-Search = Callable[[Target], SearchResult]
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,7 @@ def fit_policy(
         expected: [n] expected label in [0, 1].
         customer: [n]; a customer is never on both sides of a certificate.
         target: what is asked.
-        search: `single`, `mist`, `ew_dpmt`, `vw_dpmt` or `gmt`.
+        search: a name of `onward.choices.SEARCHES`.
         levels: number of levels.
         bins_per_level: how finely a level may be cut.
         abstain_precision: a lower precision; what only its boundary would show is abstained from. None: no band.
@@ -93,17 +88,28 @@ def fit_policy(
         raise DataError(f"certificate: it promises a precision, not {target}; set thresholds.target: precision")
     certifying = _second_half(customer, seed) if certificate_alpha is not None else np.zeros(len(score), np.bool_)
     searched = ~certifying
-    one = _searcher(search, score[searched], level[searched], expected[searched], levels, bins_per_level)
-    asked, certificate = target, None
+    examples = Examples(score[searched], level[searched], expected[searched], levels, bins_per_level)
+
+    def boundary(demand: Target) -> SearchResult:
+        return search_boundary(search, examples, demand)
+
+    goal = target
+    certificate = None
     if certificate_alpha is not None:
-        one(target).require_feasible()
+        boundary(target).require_feasible()
         held_out = (score[certifying], level[certifying], expected[certifying], customer[certifying])
-        certificate = _certificate(one, target.value, *held_out, certificate_alpha)
-        asked = Target("precision", certificate.fitted_precision or target.value)
+        certificate = _certificate(boundary, target.value, *held_out, certificate_alpha)
+        goal = Target("precision", certificate.fitted_precision or target.value)
     comparison = compare_searches(
-        score[searched], level[searched], expected[searched], asked,
-        levels=levels, bins_per_level=bins_per_level, seed=seed, extra=(search,),
-    )  # fmt: skip
+        score[searched],
+        level[searched],
+        expected[searched],
+        goal,
+        levels=levels,
+        bins_per_level=bins_per_level,
+        seed=seed,
+        extra=(search,),
+    )
     result = comparison.results[search]
     result.require_feasible()
     promised = result.precision_target if certificate is None else certificate.promised
@@ -114,12 +120,12 @@ def fit_policy(
                 f"thresholds.abstain_precision = {abstain_precision:g}: the band lies below the boundary, whose "
                 f"precision is {promised:g}; ask for less"
             )
-        policy = Policy.with_band(policy, _policy(one(Target("precision", abstain_precision))))
+        policy = Policy.with_band(policy, _policy(boundary(Target("precision", abstain_precision))))
     return Fitted(comparison, result, policy, certificate)
 
 
 def _certificate(
-    one: Search,
+    boundary: Callable[[Target], SearchResult],
     promised: float,
     score: npt.NDArray[np.float64],
     level: npt.NDArray[np.int64],
@@ -127,7 +133,7 @@ def _certificate(
     customer: npt.NDArray[np.int64],
     alpha: float,
 ) -> Certificate:
-    tried = [one(Target("precision", asked)) for asked in stricter(promised)]
+    tried = [boundary(Target("precision", precision)) for precision in stricter(promised)]
     policies = [_policy(result) for result in tried if result.feasible]
     _, certificate = certify(policies, score, level, expected, customer, promised, alpha)
     certificate.require_certified()
@@ -149,21 +155,6 @@ def _policy(result: SearchResult) -> Policy:
 
 
 def _second_half(customer: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
-    known, code = np.unique(customer, return_inverse=True)
-    order = np.random.default_rng([seed, 4]).permutation(len(known))
-    return np.asarray(order[code] >= (len(known) + 1) // 2, dtype=np.bool_)
-
-
-def _searcher(
-    search: str,
-    score: npt.NDArray[np.float64],
-    level: npt.NDArray[np.int64],
-    expected: npt.NDArray[np.float64],
-    levels: int,
-    bins: int,
-) -> Search:
-    by_level = {"mist": search_mist, "ew_dpmt": search_ew_dpmt, "vw_dpmt": search_vw_dpmt, "gmt": search_gmt}
-    if search == "single":
-        return lambda target: search_single(score, expected, target, levels=levels)
-    chosen = by_level[search]
-    return lambda target: chosen(score, level, expected, target, levels=levels, bins_per_level=bins)
+    customers, code = np.unique(customer, return_inverse=True)
+    order = np.random.default_rng([seed, Stream.CERTIFICATE_HALVES]).permutation(len(customers))
+    return np.asarray(order[code] >= (len(customers) + 1) // 2, dtype=np.bool_)

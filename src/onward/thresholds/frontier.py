@@ -93,19 +93,19 @@ def conclude(search: str, grid: Grid, frontier: Frontier, target: float | Target
         target: what is asked; a bare number is a precision.
         copies: how often the cuts are repeated; a grid that ignores levels gives one cut for all of them.
     """
-    asked = target if isinstance(target, Target) else Target("precision", target)
-    point = asked.choose(frontier.shown, frontier.positives, grid.positives)
+    goal = target if isinstance(target, Target) else Target("precision", target)
+    point = goal.choose(frontier.shown, frontier.positives, grid.positives)
     choice = (0,) * len(grid.levels) if point is None else frontier.choice(point)
     chosen = list(zip(grid.levels, choice, strict=True))
     shown = sum(level.shown[j].item() for level, j in chosen)
     positives = sum(float(level.positives[j]) for level, j in chosen)
     precision = positives / shown if shown else None
-    demanded = asked.break_even
+    demanded = goal.break_even
     return SearchResult(
         search=search,
-        asked=asked,
+        asked=goal,
         precision_target=(precision or 0.0) if demanded is None else demanded,
-        feasible=bool(asked.keeps(np.array([shown]), np.array([positives]), grid.positives)[0]),
+        feasible=bool(goal.keeps(np.array([shown]), np.array([positives]), grid.positives)[0]),
         cuts=tuple(float(level.cuts[j]) for level, j in chosen) * copies,
         examples=grid.examples,
         shown=shown,

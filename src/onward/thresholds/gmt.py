@@ -1,11 +1,9 @@
 """GMT: lower the cut of whichever level promises most next, one bin at a time."""
 
 import numpy as np
-import numpy.typing as npt
 
-from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.grid import Grid, build_grid
-from onward.thresholds.target import Target
+from onward.thresholds.frontier import Frontier
+from onward.thresholds.grid import Grid
 
 
 def gmt_frontier(grid: Grid) -> Frontier:
@@ -32,18 +30,3 @@ def gmt_frontier(grid: Grid) -> Frontier:
         positives=np.sum([level.positives[column] for level, column in columns], axis=0),
         choice=lambda point: tuple(int(j) for j in taken[point]),
     )
-
-
-def search_gmt(
-    score: npt.ArrayLike,
-    level: npt.ArrayLike,
-    expected: npt.ArrayLike,
-    target: float | Target,
-    *,
-    levels: int,
-    bins_per_level: int,
-    weight: npt.ArrayLike | None = None,
-) -> SearchResult:
-    """Find one cut per level greedily; see `build_grid` for the arguments."""
-    grid = build_grid(score, level, expected, levels, bins_per_level, weight)
-    return conclude("gmt", grid, gmt_frontier(grid), target)

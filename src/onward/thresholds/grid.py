@@ -122,7 +122,9 @@ class _Examples:
         levels: int,
         weight: npt.ArrayLike | None,
     ) -> "_Examples":
-        scores, labels, members = np.asarray(score, np.float64), np.asarray(expected, np.float64), np.asarray(level)
+        scores = np.asarray(score, np.float64)
+        labels = np.asarray(expected, np.float64)
+        members = np.asarray(level)
         _check(scores, members, labels, levels)
         if weight is None:
             return cls(scores, members, np.floor(labels / _STEP) * _STEP, np.ones(len(scores), np.int64))
@@ -153,9 +155,9 @@ def _equal_bins(part: _Examples, width: int) -> Prefixes:
     descending = part.score
     n = len(descending)
     group_ends = np.flatnonzero(np.r_[descending[1:] != descending[:-1], np.ones(min(n, 1), bool)]) + 1
-    wanted = np.r_[np.arange(width, n, width), np.full(min(n, 1), n)]
-    after = group_ends[np.searchsorted(group_ends, wanted, side="left")]
-    before = np.r_[0, group_ends][np.searchsorted(group_ends, wanted, side="right")]
+    bounds = np.r_[np.arange(width, n, width), np.full(min(n, 1), n)]
+    after = group_ends[np.searchsorted(group_ends, bounds, side="left")]
+    before = np.r_[0, group_ends][np.searchsorted(group_ends, bounds, side="right")]
     return part.prefixes(np.unique(np.r_[0, before, after]).astype(np.int64))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
+from onward.random_streams import Stream
 from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import conclude
 from onward.thresholds.grid import Floats, Ints, build_grid
@@ -18,7 +19,6 @@ from onward.thresholds.single import single_frontier, single_grid
 from onward.thresholds.target import Target
 
 FOLDS = 5
-_PURPOSE = 9  # keeps this use of the run's seed apart from others
 _NEAR = 0.1  # examples whose rank is this share of the volume away from the cut tell what one more is worth
 
 
@@ -67,8 +67,8 @@ def measure_gain(
     """
     fold = _folds(customer, seed)
     whole = single_grid(score, expected)
-    asked = conclude("single", whole, single_frontier(whole), target)
-    volume = asked.shown / asked.examples if asked.feasible else 0.1
+    result = conclude("single", whole, single_frontier(whole), target)
+    volume = result.shown / result.examples if result.feasible else 0.1
     worth = np.zeros(len(score))
     for number in range(FOLDS):
         held = fold == number
@@ -112,5 +112,7 @@ def _worth(score: Floats, expected: Floats, shown: npt.NDArray[np.bool_]) -> Flo
 
 
 def _folds(customer: npt.NDArray[np.int64], seed: int) -> Ints:
-    known, code = np.unique(customer, return_inverse=True)
-    return np.asarray(np.random.default_rng([seed, _PURPOSE]).permutation(len(known))[code] % FOLDS, np.int64)
+    customers, code = np.unique(customer, return_inverse=True)
+    return np.asarray(
+        np.random.default_rng([seed, Stream.HELD_OUT_GAIN_FOLDS]).permutation(len(customers))[code] % FOLDS, np.int64
+    )

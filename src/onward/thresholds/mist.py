@@ -1,12 +1,10 @@
 """MIST: order the bins of all levels by their isotonic rate and show the longest prefix that keeps precision."""
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.isotonic import IsotonicRegression
 
-from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, build_grid
-from onward.thresholds.target import Target
+from onward.thresholds.frontier import Frontier
+from onward.thresholds.grid import Floats, Grid, Ints, Prefixes
 
 
 def mist_frontier(grid: Grid) -> Frontier:
@@ -44,21 +42,6 @@ def _enter_blocks(choices: Ints) -> Ints:
     left = np.repeat(np.cumsum(size), size) - 1 - np.arange(len(row))
     entered: Ints = choices[row] - np.where(step[row] > 0, left[:, None], 0)
     return entered
-
-
-def search_mist(
-    score: npt.ArrayLike,
-    level: npt.ArrayLike,
-    expected: npt.ArrayLike,
-    target: float | Target,
-    *,
-    levels: int,
-    bins_per_level: int,
-    weight: npt.ArrayLike | None = None,
-) -> SearchResult:
-    """Find one cut per level by isotonic rates; see `build_grid` for the arguments."""
-    grid = build_grid(score, level, expected, levels, bins_per_level, weight)
-    return conclude("mist", grid, mist_frontier(grid), target)
 
 
 def _blocks(level: Prefixes) -> tuple[Floats, Ints]:

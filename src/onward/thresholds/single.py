@@ -3,9 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from onward.thresholds.frontier import Frontier, SearchResult, conclude
+from onward.thresholds.frontier import Frontier
 from onward.thresholds.grid import Grid, build_grid
-from onward.thresholds.target import Target
 
 
 def single_grid(score: npt.ArrayLike, expected: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> Grid:
@@ -17,19 +16,3 @@ def single_frontier(grid: Grid) -> Frontier:
     """Return every prefix of a grid that has one level."""
     (only,) = grid.levels
     return Frontier(shown=only.shown, positives=only.positives, choice=lambda point: (point,))
-
-
-def search_single(
-    score: npt.ArrayLike,
-    expected: npt.ArrayLike,
-    target: float | Target,
-    *,
-    levels: int,
-    weight: npt.ArrayLike | None = None,
-) -> SearchResult:
-    """Find the one score threshold that keeps the target best, and give it to every level.
-
-    See `build_grid` for the arguments; which level an example belongs to plays no part.
-    """
-    grid = single_grid(score, expected, weight)
-    return conclude("single", grid, single_frontier(grid), target, copies=levels)

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from onward.thresholds.frontier import Frontier, SearchResult, conclude
-from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, Volumes, build_common_grid
-from onward.thresholds.target import Target
+from onward.thresholds.frontier import Frontier
+from onward.thresholds.grid import Floats, Grid, Ints, Prefixes, Volumes
 
 # Sums that one level may cost, a fraction of a second; beyond it the states are thinned.
 _WORK = 1_000_000
@@ -39,21 +37,6 @@ def vw_dpmt_frontier(grid: Grid, work: int = _WORK) -> Frontier:
         shown, positives, step = _add_level(shown[kept], positives[kept], level)
         steps.append(_Step(kept[step.state], step.prefix))
     return Frontier(shown=shown, positives=positives, choice=lambda point: _trace(steps, point))
-
-
-def search_vw_dpmt(
-    score: npt.ArrayLike,
-    level: npt.ArrayLike,
-    expected: npt.ArrayLike,
-    target: float | Target,
-    *,
-    levels: int,
-    bins_per_level: int,
-    weight: npt.ArrayLike | None = None,
-) -> SearchResult:
-    """Find the best cuts among score edges that all levels share; see `build_common_grid` for the arguments."""
-    grid = build_common_grid(score, level, expected, levels, bins_per_level, weight)
-    return conclude("vw_dpmt", grid, vw_dpmt_frontier(grid), target)
 
 
 def _add_level(shown: Volumes, positives: Floats, level: Prefixes) -> tuple[Volumes, Floats, _Step]:

@@ -15,7 +15,7 @@ _EDGE = 1e-9
 
 
 @dataclass(frozen=True)
-class IsotonicCalibrator:
+class MonotoneCalibrator:
     """A non-decreasing, piecewise linear map from score to probability, stored as its knots.
 
     Isotonic regression (Zadrozny and Elkan, KDD 2002) asks only that a higher score means no lower a rate.

@@ -1,6 +1,6 @@
 """Every way from a score to a probability that Onward knows, all kept as the knots of one rising map.
 
-Whatever was fitted is deployed as an `IsotonicCalibrator`: the rest of the pipeline need not know which method drew
+Whatever was fitted is deployed as an `MonotoneCalibrator`: the rest of the pipeline need not know which method drew
 the curve.
 """
 
@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from onward.errors import DataError
-from onward.uncertainty.calibration import IsotonicCalibrator
+from onward.uncertainty.calibration import MonotoneCalibrator
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,7 @@ HISTOGRAM_BINS = 50
 
 def fit_platt(
     score: npt.ArrayLike, expected_label: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> IsotonicCalibrator:
+) -> MonotoneCalibrator:
     """Fit logit p = a · logit(score) + c with a ≥ 0 (Platt 1999, on the logit scale of a score that is a probability).
 
     Args:
@@ -42,7 +42,7 @@ def fit_platt(
 
 def fit_beta(
     score: npt.ArrayLike, expected_label: npt.ArrayLike, weight: npt.ArrayLike | None = None
-) -> IsotonicCalibrator:
+) -> MonotoneCalibrator:
     """Fit logit p = a · ln score − b · ln(1 − score) + c with a, b ≥ 0 (Kull, Silva Filho and Flach, AISTATS 2017).
 
     See `fit_platt` for arguments and errors.
@@ -55,7 +55,7 @@ def fit_histogram(
     expected_label: npt.ArrayLike,
     weight: npt.ArrayLike | None = None,
     bins: int = HISTOGRAM_BINS,
-) -> IsotonicCalibrator:
+) -> MonotoneCalibrator:
     """Give each of `bins` classes of equal mass its mean label (Zadrozny and Elkan, ICML 2001).
 
     Neighbouring bins whose means fall are pooled, so that the map rises. Fewer different scores than bins are a bin
@@ -74,12 +74,12 @@ def fit_histogram(
     inner = before > starts[:-1]
     x = np.r_[starts, before[inner]]
     order = np.argsort(x)
-    return IsotonicCalibrator(tuple(x[order].tolist()), tuple(np.r_[rate, rate[:-1][inner]][order].tolist()))
+    return MonotoneCalibrator(tuple(x[order].tolist()), tuple(np.r_[rate, rate[:-1][inner]][order].tolist()))
 
 
-FITS: Mapping[str, Callable[[npt.ArrayLike, npt.ArrayLike], IsotonicCalibrator]] = MappingProxyType(
+FITS: Mapping[str, Callable[[npt.ArrayLike, npt.ArrayLike], MonotoneCalibrator]] = MappingProxyType(
     {
-        "isotonic": IsotonicCalibrator.fit,
+        "isotonic": MonotoneCalibrator.fit,
         "platt": fit_platt,
         "beta": fit_beta,
         "histogram": fit_histogram,
@@ -92,15 +92,15 @@ def _smooth(
     expected_label: npt.ArrayLike,
     weight: npt.ArrayLike | None,
     describe: Callable[[Floats], Floats],
-) -> IsotonicCalibrator:
+) -> MonotoneCalibrator:
     scores, labels, weights = _checked(score, expected_label, weight)
     inside = np.clip(scores, _EDGE, 1.0 - _EDGE)
-    found = _logistic(describe(inside), labels, weights)
+    coefficients = _logistic(describe(inside), labels, weights)
     low, high = logit(inside.min()), logit(inside.max())
     x = np.unique(np.r_[inside.min(), expit(np.linspace(low, high, _KNOTS))[1:-1], inside.max()])
     # A smooth curve pools all examples, so unlike a step it may come nearer to 0 than 1 / (2n + 2).
-    rate = np.clip(expit(describe(x) @ found[:-1] + found[-1]), _EDGE, 1.0 - _EDGE)
-    return IsotonicCalibrator(tuple(x.tolist()), tuple(np.maximum.accumulate(rate).tolist()))
+    rate = np.clip(expit(describe(x) @ coefficients[:-1] + coefficients[-1]), _EDGE, 1.0 - _EDGE)
+    return MonotoneCalibrator(tuple(x.tolist()), tuple(np.maximum.accumulate(rate).tolist()))
 
 
 def _logistic(described: Floats, labels: Floats, weights: Floats) -> Floats:

@@ -17,6 +17,7 @@ from scipy.special import betaln, logsumexp
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
+from onward.random_streams import Stream
 from onward.uncertainty.sources import Floats, Scored
 
 _EDGE = 1e-6
@@ -46,12 +47,14 @@ class Density:
     def fit(cls, place: npt.NDArray[np.float32], dimensions: int, components: int, seed: int) -> "Density":
         """Fit on the places [n, d] of seen pairs; a sample of them where they are many."""
         if len(place) > _SAMPLE:
-            place = place[np.random.default_rng([seed, 8]).choice(len(place), _SAMPLE, replace=False)]
+            place = place[
+                np.random.default_rng([seed, Stream.DENSITY_SAMPLE]).choice(len(place), _SAMPLE, replace=False)
+            ]
         directions = PCA(min(dimensions, place.shape[1], len(place)), random_state=seed).fit(place)
         mixture = GaussianMixture(min(components, len(place)), reg_covar=1e-4, random_state=seed, max_iter=50)
         mixture.fit(directions.transform(place))
-        found = (directions.mean_, directions.components_, mixture.weights_, mixture.means_)
-        return cls(*(np.asarray(each, np.float64) for each in (*found, mixture.precisions_cholesky_)))
+        parameters = (directions.mean_, directions.components_, mixture.weights_, mixture.means_)
+        return cls(*(np.asarray(values, np.float64) for values in (*parameters, mixture.precisions_cholesky_)))
 
     def log_density(self, place: npt.NDArray[np.float32]) -> Floats:
         """Log density [n] of places [n, d]."""
@@ -95,8 +98,8 @@ class EvidentialBeta:
         rate = np.clip(rate * hits.sum() / (rate * shown).sum(), _EDGE, 1.0 - _EDGE)
         standard = np.bincount(pair, weights=(x - centre) / scale) / shown
         several = shown > 1
-        found = _fit_precision(rate[several], shown[several], hits[several], standard[several])
-        return FittedBeta(density, centre, scale, *found)
+        precision = _fit_precision(rate[several], shown[several], hits[several], standard[several])
+        return FittedBeta(density, centre, scale, *precision)
 
 
 @dataclass(frozen=True)
@@ -140,12 +143,12 @@ def _fit_precision(rate: Floats, shown: Floats, hits: Floats, evidence: Floats) 
     if not len(rate):
         return 0.0, 0.0
 
-    def loss(found: Floats) -> float:
-        precision = np.exp(np.clip(found[0] + found[1] * evidence, -_LARGEST, _LARGEST))
+    def loss(coefficients: Floats) -> float:
+        precision = np.exp(np.clip(coefficients[0] + coefficients[1] * evidence, -_LARGEST, _LARGEST))
         alpha, beta = rate * precision, (1.0 - rate) * precision
         fit = betaln(alpha + hits, beta + shown - hits) - betaln(alpha, beta)
         # A weak pull towards 50 observations and no slope keeps a handful of pairs from deciding alone.
-        return float(-fit.sum() + 0.05 * ((found[0] - np.log(50.0)) ** 2 + found[1] ** 2))
+        return float(-fit.sum() + 0.05 * ((coefficients[0] - np.log(50.0)) ** 2 + coefficients[1] ** 2))
 
     best = minimize(loss, np.array([np.log(50.0), 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-6})
     return float(best.x[0]), float(best.x[1])

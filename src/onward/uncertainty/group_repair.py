@@ -56,17 +56,17 @@ class GroupRepair:
         design = np.column_stack([odds, np.ones(len(odds)), member])
 
         def loss(beta: Floats) -> tuple[float, Floats]:
-            said = design @ beta
+            predicted = design @ beta
             held = np.r_[0.0, 0.0, _CAUTION * beta[2:]]
-            value = (np.logaddexp(0.0, said) - label * said).sum() + 0.5 * float(held @ beta)
-            return float(value) / len(odds), (design.T @ (expit(said) - label) + held) / len(odds)
+            value = (np.logaddexp(0.0, predicted) - label * predicted).sum() + 0.5 * float(held @ beta)
+            return float(value) / len(odds), (design.T @ (expit(predicted) - label) + held) / len(odds)
 
         start = np.r_[1.0, np.zeros(1 + len(accepted))]
         bounds = [(_FLATTEST, None), (None, None), *[(-_FURTHEST, _FURTHEST)] * len(accepted)]
         options = {"ftol": 1e-14, "gtol": 1e-9, "maxiter": 1000}
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
+        fitted = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
         # The slope belongs to the calibrator, which comes after: here a shift is in units of the score's own odds.
-        return cls({name: float(shift / found[0]) for name, shift in zip(accepted, found[2:], strict=True)})
+        return cls({name: float(shift / fitted[0]) for name, shift in zip(accepted, fitted[2:], strict=True)})
 
     def apply(self, probability: Floats, slices: Mapping[str, npt.NDArray[Any]]) -> Floats:
         """Return the probabilities [n] with every group's shift; others are left as they are, to the last bit.

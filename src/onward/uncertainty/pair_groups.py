@@ -37,6 +37,6 @@ def pair_groups(frame: pd.DataFrame, category: pd.Series, target: npt.NDArray[np
     groups = {"department": path.str.partition(CATEGORY_SEPARATOR)[0].to_numpy(str)}
     for column, (feature, bounds, names) in _BUCKETS.items():
         if feature in frame:
-            known = np.nan_to_num(frame[feature].to_numpy(np.float64))
-            groups[column] = np.array(names)[np.searchsorted(bounds, known, side="right")]
+            values = np.nan_to_num(frame[feature].to_numpy(np.float64))
+            groups[column] = np.array(names)[np.searchsorted(bounds, values, side="right")]
     return groups

@@ -1,15 +1,12 @@
 """One contract for everything that says how far to trust a score."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from onward.uncertainty.spread import summarise_heads
-
-if TYPE_CHECKING:  # it needs torch, which serving has no other use for
-    from onward.model.dropout_head import DropoutHead
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -65,26 +62,3 @@ class HeadEnsemble:
     def uncertainty(self, rows: Scored) -> Floats:
         """Standard deviation of the heads' logits, [n]."""
         return summarise_heads(rows.heads)[1]
-
-
-@dataclass(frozen=True)
-class DropoutPasses:
-    """How much the passes of a network with dropout disagree; the network was trained with the other heads.
-
-    Attributes:
-        head: the network.
-        passes: how often it is asked.
-        seed: of the passes.
-    """
-
-    head: "DropoutHead"
-    passes: int = 20
-    seed: int = 0
-
-    def fit(self, seen: Scored, expected_label: Floats) -> "DropoutPasses":  # noqa: ARG002 - the contract's
-        """Return itself."""
-        return self
-
-    def uncertainty(self, rows: Scored) -> Floats:
-        """Standard deviation of the passes' logits, [n]."""
-        return summarise_heads(self.head.predict(rows.values, self.passes, self.seed))[1]

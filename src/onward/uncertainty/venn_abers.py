@@ -64,7 +64,7 @@ class FittedWidth:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Rebuild what `to_dict` gave; further keys are left alone."""
-        curves = tuple((np.array(each["score"]), np.array(each["width"])) for each in values["curves"])
+        curves = tuple((np.array(curve["score"]), np.array(curve["width"])) for curve in values["curves"])
         return cls(UncertaintyLevels.from_dict({"edges": values["edges"]}), curves)
 
 

@@ -35,9 +35,11 @@ def read_source(
     match name:
         case "complete_journey":
             from onward.data.sources import complete_journey
+            from onward.data.sources.built_impressions import FrozenRecommender
 
+            recommender = FrozenRecommender(**settings[name])
             return complete_journey.read_log(
-                **settings[name], window=window, start=start, end=end, threads=threads, measured=measured
+                recommender=recommender, window=window, start=start, end=end, threads=threads, measured=measured
             )
         case "simulator":
             from onward.data.sources import simulator
@@ -46,7 +48,8 @@ def read_source(
         case "online_retail":
             from onward.data.sources import online_retail
 
-            return online_retail.read_log(**settings[name], window=window, start=start, end=end, threads=threads)
+            shop = online_retail.OnlineRetail(**settings[name])
+            return online_retail.read_log(shop=shop, window=window, start=start, end=end, threads=threads)
         case "parquet":
             from onward.data.sources import parquet_folder
 

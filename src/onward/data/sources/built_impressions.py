@@ -7,7 +7,7 @@ Braces are filled by `filling`, and by the source with what is its own.
 
 # ruff: noqa: S608 - SQL is put together from this module's own names and numbers.
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -96,27 +96,49 @@ def day_number(day: date) -> int:
     return (day - date(1970, 1, 1)).days
 
 
-def filling(
-    *, candidates_before: date, window: timedelta, start: datetime, end: datetime, numbers: Mapping[str, int]
-) -> dict[str, object]:
+@dataclass(frozen=True, kw_only=True)
+class FrozenRecommender:
+    """The recommender whose impressions are built; it never learns anew.
+
+    Attributes:
+        candidates_before: it knows purchases before this day.
+        min_customers: customers that must have bought a product before it may be recommended.
+        min_support: customers behind a directed pair.
+        candidates_per_product: neighbours kept of each product.
+        fresh_days: V is new to a customer who has not bought it for this long.
+        follow_days: V counts as bought after U within this many days.
+    """
+
+    candidates_before: date
+    min_customers: int
+    min_support: int
+    candidates_per_product: int
+    fresh_days: int
+    follow_days: int
+
+
+def filling(recommender: FrozenRecommender, window: timedelta, start: datetime, end: datetime) -> dict[str, object]:
     """What every source puts into the braces.
 
     Args:
-        candidates_before: the recommender that made the impressions knew purchases before this day.
+        recommender: made the impressions.
         window: the attribution window.
         start: first moment of the impressions to yield.
         end: first moment that is not read; impressions are shown in [start, end - window).
-        numbers: settings of the source that are numbers, under their own names.
     """
     return {
         "separator": literal(CATEGORY_SEPARATOR),
-        "before": day_number(candidates_before),
+        "before": day_number(recommender.candidates_before),
         "last": day_number((end - window).date()),
         "start": moment(start),
         "end": moment(end),
         "window": f"interval {window.days} days",
         "window_days": window.days,
-        **numbers,
+        "min_customers": recommender.min_customers,
+        "min_support": recommender.min_support,
+        "candidates_per_product": recommender.candidates_per_product,
+        "fresh_days": recommender.fresh_days,
+        "follow_days": recommender.follow_days,
     }
 
 

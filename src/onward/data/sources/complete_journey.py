@@ -11,7 +11,7 @@ The package's own page calls the data simulated; its twin for R builds it from d
 
 import importlib.resources
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from onward.data.sources.built_impressions import (
     IMPRESSIONS,
     PRODUCT_DAYS,
     PURCHASES,
+    FrozenRecommender,
     built_notes,
     day_number,
     filling,
@@ -110,13 +111,8 @@ _TABLES = {
 
 
 def read_log(
+    recommender: FrozenRecommender,
     *,
-    candidates_before: date,
-    min_customers: int,
-    min_support: int,
-    candidates_per_product: int,
-    fresh_days: int,
-    follow_days: int,
     window: timedelta,
     start: datetime,
     end: datetime,
@@ -130,33 +126,25 @@ def read_log(
     has matured at `end`. An impression's id does not depend on what else is read.
 
     Args:
-        candidates_before: the recommender that made the impressions knew purchases before this day.
-        min_customers: households that must have bought a product before it may be recommended.
-        min_support: households behind a directed pair.
-        candidates_per_product: neighbours kept of each product.
-        fresh_days: V is new to a household that has not bought it for this long.
-        follow_days: V counts as bought after U within this many days.
+        recommender: made the impressions; its customers are households.
         window: the attribution window.
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
-        measured: build the impressions from `candidates_before` on all the same, and put their number into the notes,
-            beside the figures of the design.
+        measured: build the impressions from `candidates_before` on all the same, and put their number into the notes.
         folder: where the package's Parquet files lie; by default inside the installed package.
 
     Raises:
         DataError: the package is not installed, lacks a file, or `end` lies after its last day.
     """
     paths = installed_files(folder)
-    numbers = {
-        "min_customers": min_customers, "min_support": min_support, "candidates_per_product": candidates_per_product,
-        "fresh_days": fresh_days, "follow_days": follow_days,
-    }  # fmt: skip
-    values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
+    values = filling(recommender, window, start, end)
     values |= {name: literal(str(path)) for name, path in paths.items()}
     values |= {
         "dropped": _DROPPED,
-        "first": day_number(candidates_before if measured else max(candidates_before, start.date())),
+        "first": day_number(
+            recommender.candidates_before if measured else max(recommender.candidates_before, start.date())
+        ),
     }
     with session(threads) as connection:
         for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):

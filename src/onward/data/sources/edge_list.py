@@ -111,8 +111,8 @@ def _text(path: Path) -> pd.DataFrame:
     except (UnicodeDecodeError, OSError) as error:
         raise DataError(f"edge list: {path} is not UTF-8 text ({type(error).__name__}); export it again") from error
     kept = [line for line in lines if line.strip() and not line.lstrip().startswith(_COMMENTS)]
-    mark = next((each for each in (",", "\t") if kept and each in kept[0]), None)
-    rows = [line.split(mark) for line in kept]
+    separator = next((separator for separator in (",", "\t") if kept and separator in kept[0]), None)
+    rows = [line.split(separator) for line in kept]
     if rows and len(widths := {len(row) for row in rows}) > 1:
         raise DataError(f"edge list: {path}: lines have {min(widths)} to {max(widths)} columns; give all the same")
     return pd.DataFrame(rows)

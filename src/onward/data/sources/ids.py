@@ -22,4 +22,4 @@ def in_order(ids: npt.ArrayLike) -> Names:
 def numbers_of(names: Names, ids: npt.ArrayLike) -> npt.NDArray[np.int64]:
     """Place of each id among the names, -1 for what is not there."""
     places = {name: place for place, name in enumerate(names.tolist())}
-    return np.array([places.get(each, -1) for each in np.asarray(ids, dtype=np.str_).tolist()], dtype=np.int64)
+    return np.array([places.get(name, -1) for name in np.asarray(ids, dtype=np.str_).tolist()], dtype=np.int64)

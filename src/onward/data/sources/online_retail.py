@@ -12,7 +12,8 @@ of thing: HOLDER, BAG, CLOCK.
 
 # ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
 
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,7 @@ from onward.data.sources.built_impressions import (
     IMPRESSIONS,
     PRODUCT_DAYS,
     PURCHASES,
+    FrozenRecommender,
     built_notes,
     filling,
     line_notes,
@@ -85,32 +87,24 @@ from names join lines using (p, category) group by all order by p""",
 }
 
 
-def read_log(
-    *,
-    file: Path,
-    candidates_before: date,
-    min_customers: int,
-    min_support: int,
-    candidates_per_product: int,
-    shown_per_visit: int,
-    fresh_days: int,
-    follow_days: int,
-    window: timedelta,
-    start: datetime,
-    end: datetime,
-    threads: int,
-) -> RawLog:
+@dataclass(frozen=True, kw_only=True)
+class OnlineRetail(FrozenRecommender):
+    """The shop's file, and the recommender whose impressions are built from it.
+
+    Attributes:
+        file: the data set's one sheet as Parquet, with its own column names.
+        shown_per_visit: impressions a shopping day.
+    """
+
+    file: Path
+    shown_per_visit: int
+
+
+def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: datetime, threads: int) -> RawLog:
     """Build the log of the shop.
 
     Args:
-        file: the data set's one sheet as Parquet, with its own column names.
-        candidates_before: the recommender that made the impressions knew purchases before this day.
-        min_customers: customers that must have bought a product before it may be recommended.
-        min_support: customers behind a directed pair.
-        candidates_per_product: neighbours kept of each product.
-        shown_per_visit: impressions a shopping day.
-        fresh_days: V is new to a customer who has not bought it for this long.
-        follow_days: V counts as bought after U within this many days.
+        shop: the file and the recommender.
         window: the attribution window.
         start: first moment of the impressions to yield.
         end: first moment that is not read.
@@ -119,19 +113,15 @@ def read_log(
     Raises:
         DataError: the file is missing or another one, or `end` lies after its last day.
     """
-    if not file.is_file():
+    if not shop.file.is_file():
         raise DataError(
-            f"source online_retail: no file {file}; save the sheet of UCI data set 352 there as Parquet, "
+            f"source online_retail: no file {shop.file}; save the sheet of UCI data set 352 there as Parquet, "
             "or set sources.online_retail.file"
         )
-    numbers = {
-        "min_customers": min_customers, "min_support": min_support, "candidates_per_product": candidates_per_product,
-        "shown_per_visit": shown_per_visit, "fresh_days": fresh_days, "follow_days": follow_days,
-    }  # fmt: skip
-    values = filling(candidates_before=candidates_before, window=window, start=start, end=end, numbers=numbers)
-    values["file"] = literal(str(file))
+    values = filling(shop, window, start, end)
+    values |= {"shown_per_visit": shop.shown_per_visit, "file": literal(str(shop.file))}
     with session(threads) as connection:
-        _refuse_other_file(connection, file)
+        _refuse_other_file(connection, shop.file)
         connection.execute(_LINES.format(**values))
         refuse_late_end(connection, "online_retail", end)
         for step in (PRODUCT_DAYS, EDGES, _IMPRESSIONS):
@@ -149,12 +139,12 @@ def read_log(
 
 def _refuse_other_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     try:
-        found = connection.execute(f"describe select * from read_parquet({literal(str(file))})").fetchall()
+        columns = connection.execute(f"describe select * from read_parquet({literal(str(file))})").fetchall()
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"source online_retail: {file} is not readable as Parquet ({reason}); export it again"
         ) from error
-    missing = [name for name in COLUMNS if name not in {row[0] for row in found}]
+    missing = [name for name in COLUMNS if name not in {row[0] for row in columns}]
     if missing:
         raise DataError(f"source online_retail: {file} lacks {', '.join(missing)}; take the sheet as UCI 352 has it")

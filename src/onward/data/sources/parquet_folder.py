@@ -27,7 +27,8 @@ def read_log(*, folder: Path, end: datetime) -> RawLog:
     """
     if not folder.is_dir():
         raise DataError(f"source parquet: no folder {folder}; set sources.parquet.folder to where the log lies")
-    tables, later = {}, {}
+    tables = {}
+    later = {}
     for contract in CONTRACT:
         table = _read(folder / f"{contract.name}.parquet", contract)
         tables[contract.name] = kept = _before(table, contract.clock, end)

@@ -41,8 +41,8 @@ def read_sequences(path: Path) -> SequenceList:
     rows = [line for line in lines if line]
     customers = tuple(row[0] for row in rows)
     if len(set(customers)) < len(customers):
-        twice = next(each for place, each in enumerate(customers) if each in customers[:place])
-        raise DataError(f"sequences: {path}: customer {twice} has two lines; give each customer one")
+        repeated = next(customer for place, customer in enumerate(customers) if customer in customers[:place])
+        raise DataError(f"sequences: {path}: customer {repeated} has two lines; give each customer one")
     if not any(len(row) > 2 for row in rows):
         raise DataError(f"sequences: {path}: none of {len(rows)} lines holds a customer and two items; add some")
     flat = [item for row in rows for item in row[1:]]

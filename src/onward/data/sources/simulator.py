@@ -30,6 +30,7 @@ from onward.data.sources.simulator_events import (
     draw_outcomes,
 )
 from onward.data.sources.simulator_world import World, build_world
+from onward.random_streams import SimulatorStream
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _product_ids(numbers: np.ndarray) -> pa.Array:
 
 
 def _products_table(world: World, seed: int) -> pa.Table:
-    rng = np.random.default_rng([seed, 5])
+    rng = np.random.default_rng([seed, SimulatorStream.PRODUCTS])
     products = len(world.category)
     order = np.argsort(world.category, kind="stable")
     item = np.empty(products, np.int64)
@@ -141,7 +142,7 @@ def _products_table(world: World, seed: int) -> pa.Table:
 
 
 def _purchases_table(world: World, lines: Lines, clock: _Clock, seed: int) -> pa.Table:
-    rng = np.random.default_rng([seed, 6])
+    rng = np.random.default_rng([seed, SimulatorStream.PURCHASES])
     order = np.lexsort((lines.product, lines.order, lines.customer, lines.second))
     product = lines.product[order]
     # Numbers by time: an id must not tell a caused purchase from another.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onward.data.sources.simulator_world import FAVOURITE_WEIGHTS, FAVOURITES, World, random_walk
+from onward.random_streams import SimulatorStream
 
 DAY = 86_400
 SLOTS = ("after_checkout", "home", "mail")
@@ -58,7 +59,7 @@ class Outcomes:
 
 def draw_orders(world: World, days: int, seed: int) -> Lines:
     """Orders at the customers' own pace: by taste, by fashion, and complements that follow earlier purchases."""
-    rng = np.random.default_rng([seed, 2])
+    rng = np.random.default_rng([seed, SimulatorStream.ORDERS])
     owner = np.repeat(np.arange(len(world.rate)), rng.poisson(world.rate * days))
     hour = np.clip(rng.normal(15.5, 4.0, len(owner)), 0.0, 23.99)
     moment = rng.integers(0, days, len(owner)) * DAY + (hour * 3600).astype(np.int64)
@@ -76,7 +77,7 @@ def draw_orders(world: World, days: int, seed: int) -> Lines:
 
 def draw_impressions(world: World, lines: Lines, days: int, per_day: int, seed: int) -> Shown:
     """Recommendations after purchases: true complements, their sources (the wrong way round) and popular noise."""
-    rng = np.random.default_rng([seed, 3])
+    rng = np.random.default_rng([seed, SimulatorStream.IMPRESSIONS])
     by_day = np.argsort(lines.second // DAY, kind="stable")
     sold = np.bincount(lines.second // DAY, minlength=days)
     # Draw more than asked for: the same target on the same slate is dropped. A day without orders shows nothing.
@@ -117,8 +118,9 @@ def draw_outcomes(world: World, shown: Shown, sales: np.ndarray, days: int, wind
     and rare targets have a wider spread of hidden appeal. So a score that trusts counts is too high, and less sure,
     where counts are small.
     """
-    rng = np.random.default_rng([seed, 4])
-    n, day = len(shown.second), np.minimum(shown.second // DAY, days - 1)
+    rng = np.random.default_rng([seed, SimulatorStream.CONVERSIONS])
+    n = len(shown.second)
+    day = np.minimum(shown.second // DAY, days - 1)
     rarity = 1.0 / (1.0 + sales / (_RARE_SHARE * sales.mean() + 1e-9))
     appeal = rng.normal(0.0, 0.15 + 0.6 * rarity)
     mood = rng.normal(0.0, 0.4, len(world.rate))

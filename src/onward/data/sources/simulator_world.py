@@ -9,6 +9,8 @@ from typing import Self
 
 import numpy as np
 
+from onward.random_streams import SimulatorStream
+
 FAVOURITES = 3
 FAVOURITE_WEIGHTS = np.array([0.5, 0.3, 0.2])
 
@@ -61,10 +63,10 @@ class Edges:
 
     def look_up(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Strength of each pair, 0 where there is no edge; edges are sorted by source, then target."""
-        keys = self.source * self.products + self.target
-        asked = source * self.products + target
-        place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-        return np.where(keys[place] == asked, self.strength[place], 0.0)
+        edge_keys = self.source * self.products + self.target
+        pair_keys = source * self.products + target
+        place = np.minimum(np.searchsorted(edge_keys, pair_keys), len(edge_keys) - 1)
+        return np.where(edge_keys[place] == pair_keys, self.strength[place], 0.0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def random_walk(steps: int, width: int, rng: np.random.Generator, scale: float =
 
 def build_world(products: int, customers: int, days: int, seed: int) -> World:
     """Draw a shop; the same arguments give the same shop."""
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, SimulatorStream.WORLD])
     categories = int(np.clip(np.sqrt(products), 4, 1000))
     category = _categories_of(products, categories, rng)
     popularity = rng.permutation(np.arange(1, products + 1) ** -_POPULARITY_EXPONENT)

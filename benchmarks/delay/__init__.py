@@ -1,0 +1,1 @@
+"""Delay: every estimator on simulated worlds and on Complete Journey."""

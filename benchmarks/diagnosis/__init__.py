@@ -1,0 +1,1 @@
+"""The three questions: how often they are answered rightly."""

@@ -1,0 +1,1 @@
+"""Doubt: calibration, uncertainty levels, thresholds and what a promise about precision costs."""

@@ -1,0 +1,1 @@
+"""Drift: what the daily monitor finds, how soon, and how often it cries wolf."""

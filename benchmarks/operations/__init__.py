@@ -1,0 +1,1 @@
+"""Operations: the default run, history replayed, runs on many machines."""

@@ -1,0 +1,101 @@
+"""`onward score` and `onward monitor`: what runs every day beside the pipeline."""
+
+import json
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from onward.commands.project import project_layout, project_registry, project_settings
+from onward.errors import MonitoringError, RegistryError
+
+_DAY = ["%Y-%m-%d"]
+VERDICT_COLOURS = {"ok": "green", "inconclusive": "yellow", "drifted": "bold red", "failed": "bold red"}
+_out = Console()
+
+
+def score(
+    day: Annotated[datetime | None, typer.Option(help="Whose impressions are decided on.", formats=_DAY)] = None,
+    to: Annotated[datetime | None, typer.Option(help="Last of several days, included.", formats=_DAY)] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="Instead: every day before it that is not logged yet.", formats=_DAY)
+    ] = None,
+) -> None:
+    """Log what the version in use decides on a day's impressions; a day that is logged stays as it is."""
+    from onward.daily.score import Scored, score_days
+    from onward.deployment.bundle_files import read_bundle
+    from onward.params import read_params
+
+    if (day is None) == (as_of is None) or (to is not None and day is None):
+        raise MonitoringError("score: say either --day (with --to for several), or --as-of")
+    settings = project_settings()
+    registry = project_registry()
+    params = read_params(project_layout().params)
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError("nothing is deployed, so nothing can decide; run the pipeline, see `onward status`")
+    bundle = read_bundle(registry.folder(champion))
+    learnt = date.fromisoformat(str(bundle.facts["as_of"]))
+    first = day.date() if day else learnt
+    last = as_of.date() - timedelta(days=1) if as_of else (to.date() if to else first)
+    done = Scored({}, ())
+    if day or last >= first:
+        done = score_days(params, bundle, champion.number, settings.decisions, first, last)
+    for scored_day, rows in done.rows.items():
+        _out.print(f"{scored_day}: {rows:,} decisions of version {champion.number}")
+    if done.kept:
+        _out.print(f"[dim]{len(done.kept)} days had been logged before and stay as they are[/]")
+    typer.echo(
+        json.dumps(
+            {
+                "version": champion.number,
+                "from": first.isoformat(),
+                "to": last.isoformat(),
+                "rows": sum(done.rows.values()),
+                "days": len(done.rows),
+                "kept": len(done.kept),
+            }
+        )
+    )
+
+
+def monitor(
+    as_of: Annotated[datetime, typer.Option(help="The first day that is not known.", formats=_DAY)],
+    version: Annotated[
+        int | None, typer.Option(min=1, help="Another than the one in use; its log may have ended.", show_default=False)
+    ] = None,
+) -> None:
+    """Assess the version in use as of a day, the last line as JSON; exit 1 when that cannot be done.
+
+    Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
+    """
+    from onward.daily.monitor import assess_version, assessment_folder, first_logged, still_maturing, version_in_use
+    from onward.daily.places import read_once
+    from onward.params import read_params
+
+    settings = project_settings()
+    day = as_of.date()
+    root = settings.project
+    decisions = settings.decisions
+    assessments = settings.looks
+    params = read_params(project_layout().params)
+    number = version or version_in_use(project_registry())
+    others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
+    read = read_once(first_logged(decisions, {number, *others}, day))
+    verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
+    for other in others:
+        # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
+        assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)
+    if verdict["verdict"] == "failed":
+        raise MonitoringError(f"version {number} as of {day} cannot be assessed: {verdict['reason']}")
+    cause = f" ({verdict['cause']})" if verdict["cause"] else ""
+    coloured = f"[{VERDICT_COLOURS[verdict['verdict']]}]{verdict['verdict']}[/]"
+    _out.print(f"{coloured}{cause} for version {number} as of {day}: {escape(verdict['reason'])}")
+    for level in verdict["levels"]:
+        _out.print(f"  level {level['level']}: {level['verdict']}, {escape(level['reason'])}", soft_wrap=True)
+    for signal in verdict["signals"]:
+        _out.print(f"  {signal['name']}: {signal['verdict']}, {escape(signal['reason'])}", soft_wrap=True)
+    _out.print(f"[dim]{assessment_folder(assessments, number, day)}[/]", soft_wrap=True)
+    typer.echo(json.dumps(verdict))

@@ -1,0 +1,46 @@
+"""The project that a command works on: the one that ONWARD_PROJECT names, else the folder that it is run in."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onward.daily.assessment_history import AssessmentHistory
+    from onward.deployment.registry import Registry
+    from onward.layout import Layout
+    from onward.runs.protocol.locations import RunLocations
+    from onward.settings import ProjectSettings
+
+
+def project_settings() -> "ProjectSettings":
+    """What the environment says of the project and of the places that its commands share."""
+    from onward.settings import ProjectSettings
+
+    return ProjectSettings()
+
+
+def project_layout() -> "Layout":
+    """Where the project's files are."""
+    from onward.layout import Layout
+
+    return Layout(project_settings().project)
+
+
+def project_registry() -> "Registry":
+    """The registry that the environment names, else the project's own."""
+    from onward.deployment.registry import Registry
+
+    return Registry.of(project_settings())
+
+
+def assessment_history() -> "AssessmentHistory":
+    """What the monitor said of the project's versions, and what was done about it."""
+    from onward.daily.assessment_history import AssessmentHistory
+
+    settings = project_settings()
+    return AssessmentHistory(settings.looks, settings.actions, project_layout().monitoring)
+
+
+def run_locations() -> "RunLocations":
+    """Where the project's runs keep what they share and what is this machine's own."""
+    from onward.runs.protocol.locations import RunLocations
+
+    return RunLocations.of(project_settings())

@@ -1,0 +1,153 @@
+"""`onward recommend`: the four lists of a product for people, or of many products as JSON for programs."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from onward.commands.project import project_registry
+from onward.errors import DataError, RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onward.deployment.bundle import Bundle
+    from onward.deployment.graph_lists import GraphLists
+    from onward.serving.recommend import Answer, Recommendation
+
+COLOURS = {"show": "green", "abstain": "yellow", "don't show": "dim"}
+_TITLES = {"goes_with": "Goes with", "after": "Bought after", "before": "Bought before", "instead": "Instead of"}
+_out = Console()
+
+
+def recommend(
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Words of a product's name, or its id.", metavar="NAME")
+    ] = None,
+    *,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, max=100, help="Products in each list.")] = 5,
+    ids: Annotated[
+        Path | None, typer.Option("--ids", help="A file of product ids, one a line, in place of a name.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and product.")] = False,
+) -> None:
+    """Say what goes with a product, what is bought after and before it, and what could stand in for it, and why."""
+    from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
+    from onward.deployment.product_search import find_products
+    from onward.serving.recommend import recommend_all
+
+    if (name is None) == (ids is None):
+        raise DataError("recommend: give a product's name, or --ids FILE with one product id a line")
+    registry = project_registry()
+    champion = registry.champion()
+    if champion is None:
+        raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
+    folder = registry.folder(champion)
+    if holds_graph_lists(folder):
+        _tell_of_graph(read_graph_lists(folder), [" ".join(name)] if name else _lines(ids), count, as_json=as_json)
+        return
+    bundle = read_bundle(folder)
+    names = bundle.products["name"].tolist()
+    product_ids = bundle.products["product_id"].tolist()
+    if ids is not None:
+        places = _known(bundle, ids)
+    else:
+        places = find_products(" ".join(name or []), names, product_ids, bundle.model.graph.customers)
+    answers = recommend_all(bundle, places if ids is not None else places[:1], count)
+    if as_json:
+        for answer in answers:
+            typer.echo(json.dumps(asdict(answer), allow_nan=False))
+        return
+    for answer in answers:
+        _show(answer, bundle)
+    if ids is None and len(places) > 1:
+        others = ", ".join(f"{names[place]} ({product_ids[place]})" for place in places[1:6])
+        more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+        _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
+
+
+def _tell_of_graph(lists: "GraphLists", nodes: list[str], count: int, *, as_json: bool) -> None:
+    for node in nodes:
+        if as_json:
+            identity, ways = lists.answer(node, count)
+            typer.echo(json.dumps({"product_id": identity, **{way: dict(others) for way, others in ways.items()}}))
+        else:
+            _out.print(escape(lists.told(node, count)), soft_wrap=True)
+
+
+def _lines(path: Path | None) -> list[str]:
+    """The lines of a file that hold anything.
+
+    Raises:
+        DataError: the file cannot be read, or holds nothing.
+    """
+    try:
+        text = path.read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"recommend: cannot read {path} ({error}); give a text file, one product id a line") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"recommend: {path} holds no id; give one product id a line")
+    return lines
+
+
+def _known(bundle: "Bundle", path: Path) -> list[int]:
+    """Inside numbers of the ids of a file.
+
+    Raises:
+        DataError: the file cannot be read, or holds an id that the model does not know.
+    """
+    identities = _lines(path)
+    inside = bundle.inside(identities)
+    unknown = [identity for identity, number in zip(identities, inside, strict=True) if number < 0]
+    if unknown:
+        raise DataError(
+            f"recommend: {path}: {len(unknown)} of {len(identities)} ids are not in the catalogue, "
+            f"first {unknown[0]!r}; give ids as in the log's product_id"
+        )
+    return [int(number) for number in inside]
+
+
+def _show(answer: "Answer", bundle: "Bundle") -> None:
+    from onward.ranking.list_names import LISTS
+
+    _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
+    if answer.of_its_type:
+        _out.print("[dim]Too few customers have bought it: what follows is of its type.[/]")
+    for name in LISTS:
+        print_list(_out, f"{_TITLES[name]} {answer.name}", getattr(answer, name))
+    if not answer.directed:
+        _out.print("[dim]This log shows no order beyond frequency and season: after and before lean on goes with.[/]")
+    facts = bundle.facts
+    _out.print(
+        f"[dim]Chance that a typical customer who is shown it buys it new within {facts['attribution_days']} days; "
+        f"the range is the model's own doubt. Learnt from {escape(str(facts['source']))} as of {facts['as_of']}.[/]"
+    )
+
+
+def print_list(console: Console, title: str, recommendations: "Sequence[Recommendation]") -> None:
+    """A list as a table."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column("product", ratio=1)
+    table.add_column("chance", justify="right", no_wrap=True)
+    table.add_column("range", justify="right", no_wrap=True)
+    table.add_column("doubt", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    for recommendation in recommendations:
+        table.add_row(
+            f"{escape(recommendation.name)} [dim]{escape(recommendation.product_id)}\n"
+            f"  {escape(recommendation.why)}[/]",
+            f"{recommendation.probability:.1%}",
+            f"{recommendation.low:.1%} to {recommendation.high:.1%}",
+            recommendation.doubt,
+            f"[{COLOURS[recommendation.decision]}]{recommendation.decision}[/]",
+        )
+    console.print(table if recommendations else f"[bold]{escape(title)}[/]: nothing known")

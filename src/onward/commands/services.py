@@ -1,0 +1,111 @@
+"""`onward dashboards`, `onward serve` and `onward airflow`: what runs on this machine until Ctrl-C."""
+
+import os
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from onward.commands import oncall
+from onward.commands.project import project_layout, project_registry, project_settings
+from onward.errors import OnwardError, RegistryError, ServiceError
+
+_out = Console()
+
+
+def dashboards(
+    *,
+    any_ports: Annotated[
+        bool, typer.Option("--any-ports", help="Take free ports, instead of 5000, 8000 and 8070 where those are free.")
+    ] = False,
+    airflow: Annotated[
+        str | None, typer.Option(help="Address of Airflow's pages, for links.", envvar="AIRFLOW__API__BASE_URL")
+    ] = None,
+) -> None:
+    """Start the MLflow and Evidently UIs and the page for on-call on loopback; Ctrl-C ends all three.
+
+    The page is written anew from the last assessment, with links to these very UIs.
+    """
+    from onward.services.local import DASHBOARD_PORTS, dashboard_services
+
+    layout = project_layout()
+    registry = project_registry()
+    if not registry.exists:
+        raise RegistryError("nothing is registered yet, so MLflow has nothing to show; run `dvc repro` first")
+    logs = layout.root / ".airflow" / "logs"
+    preferred = (0, 0, 0) if any_ports else DASHBOARD_PORTS
+    workspace = project_settings().dashboards
+    services = dashboard_services(registry.address, workspace, layout.reports, logs, preferred)
+    mlflow, evidently, page = services
+    problem = _oncall_problem(airflow, str(mlflow.address), str(evidently.address))
+    lines = [f"{service.name}  [link]{service.address}[/link]" for service in (mlflow, evidently)]
+    if layout.oncall_page.is_file():
+        lines.append(f"{page.name}  [link]{page.address}[/link]")
+    if problem is not None:
+        lines.append(f"[yellow]The page for on-call is not up to date[/]: {escape(problem)}")
+    _serve(services, layout.root, lines)
+
+
+def _oncall_problem(airflow: str | None, mlflow: str, evidently: str) -> str | None:
+    """Write the page for on-call, or return why there is nothing to write."""
+    try:
+        oncall.write_oncall_page(airflow, mlflow, evidently)
+    except OnwardError as error:
+        return str(error)
+    return None
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback reach everybody.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8090,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds until a promotion is noticed at the latest.")] = 2.0,
+) -> None:
+    """Answer over HTTP from the model in use: /recommend?product=milk&count=8 and /health; Ctrl-C ends it."""
+    import uvicorn
+
+    from onward.serving.service import Champion, make_app
+
+    champion = Champion(project_registry(), every)
+    _out.print(f"http://{host}:{port}/recommend?product=milk&count=8", soft_wrap=True)
+    uvicorn.run(make_app(champion), host=host, port=port, log_level="warning", access_log=False)
+
+
+def airflow(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the web pages; another one if this is taken, 0 for any.")
+    ] = 8080,
+) -> None:
+    """Start Airflow (web UI, scheduler, DAG processor) on loopback with a login; Ctrl-C ends all of it."""
+    from onward.params import read_params
+    from onward.services.local import airflow_password, airflow_services, prepare_airflow
+
+    if find_spec("airflow") is None:
+        raise ServiceError("Airflow is not installed; run `pip install -c constraints.txt -e '.[airflow]'`")
+    layout = project_layout()
+    stages_at_once = max(1, (os.cpu_count() or 1) // read_params(layout.params).run.threads)
+    home = layout.root / ".airflow"
+    password = airflow_password(home)
+    services = airflow_services(home, layout.root / "dags", home / "logs", port)
+    prepare_airflow(services[0], layout.root, stages_at_once)
+    _serve(services, layout.root, [f"Airflow  [link]{services[0].address}[/link]", f"user admin, password {password}"])
+
+
+def _serve(services: list[Any], folder: Path, lines: list[str]) -> None:
+    from onward.services.processes import require_alive, running
+
+    _out.print("[dim]starting …[/]")
+    try:
+        with running(services, folder, patience=120.0) as started:
+            for line in [*lines, "[dim]Ctrl-C ends it[/]"]:
+                _out.print(line)
+            while True:
+                require_alive(services, started)
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        _out.print("[dim]ended[/]")

@@ -1,0 +1,103 @@
+"""`onward status`: what is deployed, how old it is, what the monitor sees of it, and what to do next."""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from onward.commands.daily import VERDICT_COLOURS
+from onward.commands.project import assessment_history, project_layout, project_registry
+from onward.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
+    from onward.deployment.registry import Version
+
+_out = Console()
+
+
+def status() -> None:
+    """Say what is deployed, from what, how old it is, what the monitor sees, and what to do next."""
+    from onward.params import read_params
+
+    layout = project_layout()
+    clock = read_params(layout.params).run.as_of
+    champion = project_registry().champion()
+    deployment = _read_if_there(layout.deployment_record)
+    assessed = _assessments(assessment_history(), champion)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    for name, text in _status_lines(champion, deployment, assessed, clock):
+        grid.add_row(name, text)
+    _out.print(grid)
+
+
+def _read_if_there(path: Path) -> dict[str, Any] | None:
+    from onward.artifacts import read_json
+
+    try:
+        return read_json(path)
+    except ArtifactError:
+        return None
+
+
+def _assessments(history: "AssessmentHistory", champion: "Version | None") -> "list[StoredAssessment]":
+    """The last assessment of the version in use, then that of another version that the last run made."""
+    of_champion = [] if champion is None else history.of_version(champion.number)[-1:]
+    first = history.before_use()
+    others = [] if first is None or (champion and first.version == champion.number) else [first]
+    return of_champion + others
+
+
+def _status_lines(
+    champion: "Version | None",
+    deployment: dict[str, Any] | None,
+    assessed: "list[StoredAssessment]",
+    clock: date,
+) -> list[tuple[str, str]]:
+    lines = []
+    if champion is None:
+        lines.append(("Deployed", "[bold red]nothing[/]"))
+        next_step = "run `make run`"
+    else:
+        tags = champion.tags
+        as_of = date.fromisoformat(tags["as_of"])
+        lines.append(("Deployed", f"version {champion.number} (bundle {champion.bundle_sha256[:12]})"))
+        lines.append(("Made from", f"{tags['source']}, commit {tags['git_commit'][:12]}"))
+        behind = (clock - as_of).days
+        place = f"{behind} days behind" if behind > 0 else "at" if behind == 0 else f"{-behind} days ahead of"
+        age = f"{(date.today() - as_of).days} days before today"
+        lines.append(("Knows until", f"{as_of} ({place} the pipeline's clock {clock}; {age})"))
+        next_step = "nothing" if behind <= 0 else f"`dvc repro` trains a challenger as of {clock}"
+    if deployment is not None:
+        if champion is None or deployment["bundle_sha256"] != champion.bundle_sha256:
+            lines.append(("Challenger", f"version {deployment['version']}, as of {deployment['as_of']}"))
+            next_step = f"read the gate's reasons; `onward promote {deployment['version']}` overrules it"
+        lines.extend(("Gate" if number == 0 else "", escape(text)) for number, text in enumerate(deployment["reasons"]))
+    if not assessed:
+        lines.append(("Monitor", "[yellow]has not run[/]"))
+    for assessment in assessed:
+        lines.extend(_assessment_lines(assessment))
+        in_use = champion is not None and assessment.version == champion.number
+        if in_use and assessment.verdict["verdict"] in {"drifted", "failed"}:
+            next_step = "`onward act` says what to do about it; `onward oncall` writes reports/oncall.html"
+    return [*lines, ("Next", escape(next_step))]
+
+
+def _assessment_lines(assessment: "StoredAssessment") -> "Iterator[tuple[str, str]]":
+    verdict = assessment.verdict
+    basis = "test customers" if assessment.before_use else "what it decided"
+    about = f"version {assessment.version} as of {assessment.as_of}, on {basis}: {escape(verdict['reason'])}"
+    yield "Monitor", f"{_coloured(verdict['verdict'])} for {about}"
+    for level in verdict["levels"]:
+        yield "", f"level {level['level']}: {_coloured(level['verdict'])}, {escape(level['reason'])}"
+
+
+def _coloured(verdict: str) -> str:
+    return f"[{VERDICT_COLOURS[verdict]}]{verdict}[/]"

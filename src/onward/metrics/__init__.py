@@ -1,0 +1,1 @@
+"""How good probabilities, orders and lists are, and how sure that is."""

@@ -1,0 +1,1 @@
+"""Every page, figure and template that a person looks at."""

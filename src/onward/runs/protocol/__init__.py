@@ -1,0 +1,1 @@
+"""A run as a git branch: started, taken stage by stage, finished."""

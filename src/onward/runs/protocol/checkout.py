@@ -1,0 +1,112 @@
+"""A working copy of a run's branch, set up so that DVC finds the shared remote and this machine's cache."""
+
+import io
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from onward.runs.protocol.git import Git, GitError
+from onward.runs.protocol.locations import RunLocations
+from onward.runs.protocol.names import branch_of
+
+
+def clone(git_remote: str, run: str, folder: Path, hold: int | None = None) -> None:
+    """Clone a run's branch, without its files yet; a killed clone leaves nothing that looks like one."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    Git(folder.parent, hold)(
+        "clone",
+        "-q",
+        "--template=",
+        "--no-tags",
+        "--single-branch",
+        "--branch",
+        branch_of(run),
+        "--no-checkout",
+        "--",
+        git_remote,
+        str(partial),
+    )
+    partial.replace(folder)
+
+
+def refresh(git: Git, run: str) -> str:
+    """Take the branch's last commit into the folder, whatever lies there, and return it."""
+    commit = fetch(git, run)
+    git("reset", "-q", "--hard", commit)
+    git("clean", "-fdq")
+    return commit
+
+
+def fetch(git: Git, run: str) -> str:
+    """Look at the remote and return the branch's last commit."""
+    branch = f"refs/heads/{branch_of(run)}"
+    seen = f"refs/remotes/origin/{branch_of(run)}"
+    git("fetch", "-q", "--no-tags", "origin", f"+{branch}:{seen}")
+    return git("rev-parse", seen)
+
+
+def configure(folder: Path, locations: RunLocations, dvc_remote: str) -> None:
+    """Tell DVC, in this folder only, where outputs and this machine's cache are."""
+    # Without git, DVC gives no advice on committing, and a killed one leaves no lock of git's.
+    address = locations.settings.dvc_remote_endpoint
+    endpoint = f"    endpointurl = {address}\n" if address else ""
+    replace_text(
+        folder / ".dvc" / "config.local",
+        "[core]\n    remote = outputs\n    analytics = false\n    no_scm = true\n"
+        f"    site_cache_dir = {locations.cache / 'site'}\n"
+        f"[cache]\n    dir = {locations.cache / 'outputs'}\n"
+        f"['remote \"outputs\"']\n    url = {dvc_remote}\n{endpoint}",
+    )
+
+
+def shared_code(git: Git, locations: RunLocations) -> Path:
+    """Return this machine's one copy of the code that a run's working copy has checked out, made when needed.
+
+    Its path follows from git's hash of what is in it. Runs of the same code so find what Python and numba compiled for
+    the run before, which in a folder of their own would cost each of them more than some stages do.
+    """
+    try:
+        tree = git("rev-parse", "--verify", "-q", "HEAD:src")
+    except GitError:
+        return git.folder / "src"
+    shared = locations.cache / "code" / tree
+    if not shared.is_dir():
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=shared.parent, suffix=".partial"))
+        with tarfile.open(fileobj=io.BytesIO(git.read("archive", "--format=tar", tree))) as archive:
+            archive.extractall(partial, filter="data")
+        try:
+            partial.rename(shared)
+        except OSError:  # another task was first
+            shutil.rmtree(partial)
+    os.utime(shared)
+    return shared
+
+
+def environment(folder: Path, code: Path, locations: RunLocations) -> dict[str, str]:
+    """Everything that a command of a run finds in its environment.
+
+    Args:
+        folder: the run's working copy, which is the command's project.
+        code: what Python imports.
+        locations: of this machine.
+    """
+    paths = {
+        # The stage commands say `python`: this interpreter, with the code of the run's own branch.
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(code),
+    }
+    return {**os.environ, **locations.for_commands(folder), **paths, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a small file at once or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

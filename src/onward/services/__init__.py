@@ -1,0 +1,1 @@
+"""Services that are started on this machine: Airflow, MLflow, Evidently, the pages."""

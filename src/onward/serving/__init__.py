@@ -1,0 +1,1 @@
+"""Answers about products, and their HTTP service."""

@@ -1,0 +1,97 @@
+"""What a machine's environment says, read here and nowhere else; inside, functions take these values.
+
+A variable that is empty counts as not set. Folders count from the project. The DAG files read their own few variables
+(`dags/onward_tasks/settings.py`), since Airflow parses them again and again; `ONWARD_PROJECT` means the same there.
+
+| variable                     | value                                                                               |
+|------------------------------|-------------------------------------------------------------------------------------|
+| `ONWARD_PROJECT`             | a checkout of the code; the folder that a command is run in, where nothing is named |
+| `ONWARD_GIT_REMOTE`          | where the branches of runs live: a folder or an address for git                     |
+| `ONWARD_CODE_REF`            | what a new run starts from, in the project's repository                             |
+| `ONWARD_DVC_REMOTE`          | where outputs live: a folder or an address for DVC                                  |
+| `ONWARD_DVC_REMOTE_ENDPOINT` | address of the object store's service where it is not the provider's own            |
+| `ONWARD_WORKSPACES`          | folder of this machine: one working copy a run, and DVC's cache                     |
+| `ONWARD_REGISTRY`            | `sqlite:////folder/mlflow.db` or `postgresql://user:password@host/database`         |
+| `ONWARD_REGISTRY_ARTIFACTS`  | a folder or `s3://bucket/prefix`; every host that deploys or serves has to reach it |
+| `ONWARD_REGISTRY_CACHE`      | folder of this machine for bundles fetched out of a bucket                          |
+| `ONWARD_DECISIONS`           | folder of the decision log                                                          |
+| `ONWARD_LOOKS`               | folder of what the daily monitor found                                              |
+| `ONWARD_ACTIONS`             | folder of what the rules decided                                                    |
+| `ONWARD_DASHBOARDS`          | Evidently's workspace, one for all runs of a machine                                |
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "ONWARD_"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+class ProjectSettings(BaseSettings):
+    """The project and the places that its commands share, each field a variable of the table above.
+
+    `ProjectSettings()` reads the environment; a value that is given goes before it. A stage gives `project`, since it
+    works in the folder that DVC starts it in, whatever the environment names.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
+
+    project: Path = Field(default_factory=Path.cwd)
+    git_remote: str = Field(default_factory=lambda earlier: str(earlier["project"]))
+    code_ref: str = "HEAD"
+    dvc_remote: str | None = None
+    dvc_remote_endpoint: str | None = None
+    workspaces: Path = Path(".onward/workspaces")
+    registry: str | None = None
+    registry_artifacts: str | None = None
+    registry_cache: Path | None = None
+    decisions: Path = Path("monitoring/decisions")
+    looks: Path = Path("monitoring/looks")
+    actions: Path = Path("monitoring/actions")
+    dashboards: Path = Path("monitoring/workspace")
+
+    @field_validator("project")
+    @classmethod
+    def _resolved(cls, folder: Path) -> Path:
+        return folder.resolve()
+
+    @field_validator("workspaces", "registry_cache", "decisions", "looks", "actions", "dashboards")
+    @classmethod
+    def _in_project(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
+        project: Path = info.data["project"]
+        return None if folder is None else project / folder
+
+    @field_validator("git_remote", "dvc_remote", "registry_artifacts")
+    @classmethod
+    def _from_project(cls, place: str | None, info: ValidationInfo) -> str | None:
+        return None if place is None else absolute_place(place, info.data["project"])
+
+
+def absolute_place(place: str, folder: Path) -> str:
+    """Return an address as it is, and a path as it counts from a folder.
+
+    >>> absolute_place("s3://bucket/dvc", Path("/srv/shop")), absolute_place("git@host:shop.git", Path("/srv/shop"))
+    ('s3://bucket/dvc', 'git@host:shop.git')
+    >>> absolute_place("../store", Path("/srv/shop"))
+    '/srv/store'
+    """
+    # Git's short form of ssh, host:path, has no "//".
+    if _URL.match(place) or (":" in place and not place.startswith((".", "/"))):
+        return place
+    return str((folder / place).resolve())
+
+
+def as_environment(**values: Any) -> dict[str, str]:
+    """Return the variables by which another process reads these fields of `ProjectSettings`.
+
+    >>> as_environment(registry="sqlite:////srv/mlflow.db")
+    {'ONWARD_REGISTRY': 'sqlite:////srv/mlflow.db'}
+    """
+    unknown = values.keys() - ProjectSettings.model_fields.keys()
+    if unknown:
+        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
+    return {f"{_PREFIX}{name.upper()}": str(value) for name, value in values.items()}

@@ -1,0 +1,184 @@
+"""From the heads' opinions on a pair to score, level and probability: the one way, in backtest and in service."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.model.embeddings import Embeddings
+from onward.uncertainty.calibration import MonotoneCalibrator
+from onward.uncertainty.calibrators import FITS
+from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
+from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.sources import Floats, HeadEnsemble, Ints, Scored, Spread
+from onward.uncertainty.spread import leave_out, summarise_heads
+from onward.uncertainty.spread_choice import SOURCES, spread_from_dict, spread_to_dict
+
+Groups = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class PairPredictions:
+    """What is said of n pairs.
+
+    Attributes:
+        score: what orders them and is held against the cuts, accepted groups repaired.
+        disagreement: of the heads, on the logit scale.
+        uncertainty: by the chosen source.
+        level: its class.
+        probability: the calibrated score.
+    """
+
+    score: Floats
+    disagreement: Floats
+    uncertainty: Floats
+    level: Ints
+    probability: Floats
+
+
+@dataclass(frozen=True)
+class UncertaintyModel:
+    """All that is fitted on customers that no head saw.
+
+    Attributes:
+        repair: of accepted groups; it shifts scores before everything else, so that levels, cuts and probabilities
+            all follow it. A shift of the log odds leaves the heads' disagreement as it is.
+        calibrator: from score to probability.
+        spread: the source of uncertainty.
+        levels: its classes.
+    """
+
+    repair: GroupRepair
+    calibrator: MonotoneCalibrator
+    spread: Spread
+    levels: UncertaintyLevels
+
+    @classmethod
+    def fit(
+        cls,
+        pairs: "CalibrationSet",
+        seen: Scored,
+        seen_label: Floats,
+        *,
+        calibrator: str,
+        spread: str,
+        levels: int,
+        accepted: Sequence[str],
+        seed: int,
+    ) -> Self:
+        """Fit the four, each on the ones before it.
+
+        Args:
+            pairs: what scores are calibrated and groups repaired on.
+            seen: pairs of customers that no head saw, for spread and levels.
+            seen_label: their expected labels.
+            calibrator: a name of `FITS`.
+            spread: a name of `SOURCES`.
+            levels: how many.
+            accepted: groups to repair, as `column=value`.
+            seed: of a source that draws.
+
+        Raises:
+            DataError: too little to calibrate on, or a group that does not exist.
+        """
+        repair = GroupRepair.fit(pairs.label, pairs.score, pairs.groups, accepted)
+        rising = FITS[calibrator](repair.apply(pairs.score, pairs.groups), pairs.label)
+        fitted = SOURCES[spread](seed).fit(seen, seen_label)
+        return cls(repair, rising, fitted, UncertaintyLevels.fit(fitted.uncertainty(seen), levels))
+
+    def to_files(self) -> dict[str, Any]:
+        """The four as plain values, by name of file."""
+        return {
+            "repair.json": self.repair.to_dict(),
+            "calibrator.json": self.calibrator.to_dict(),
+            "spread.json": spread_to_dict(self.spread),
+            "levels.json": self.levels.to_dict(),
+        }
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_files` gave; bundles from before repairs and spread sources were choices lack both."""
+        return cls(
+            GroupRepair.from_dict(files["repair.json"]) if "repair.json" in files else NO_REPAIR,
+            MonotoneCalibrator.from_dict(files["calibrator.json"]),
+            spread_from_dict(files["spread.json"]) if "spread.json" in files else HeadEnsemble(),
+            UncertaintyLevels.from_dict(files["levels.json"]),
+        )
+
+    def probability(self, pairs: "CalibrationSet") -> Floats:
+        """Calibrated probabilities [n] of what was, or could be, calibrated on."""
+        return self.calibrator.apply(self.repair.apply(pairs.score, pairs.groups))
+
+    def predict(self, scored: Scored, groups: Groups) -> PairPredictions:
+        """Say what is to be said of pairs, given the groups [n] they are in; see `pair_groups`.
+
+        Raises:
+            DataError: a repaired group names a column that these pairs lack.
+        """
+        score = self.repair.apply(scored.score, groups)
+        uncertainty = self.spread.uncertainty(scored)
+        return PairPredictions(
+            score,
+            summarise_heads(scored.heads)[1],
+            uncertainty,
+            self.levels.assign(uncertainty),
+            self.calibrator.apply(score),
+        )
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Scores to calibrate on, each from heads that did not see the customer.
+
+    Attributes:
+        score: [n].
+        label: [n] expected labels.
+        groups: columns [n].
+    """
+
+    score: Floats
+    label: Floats
+    groups: Groups
+
+    @classmethod
+    def out_of_bag(
+        cls, scored: Scored, seen: npt.NDArray[np.bool_], label: Floats, groups: Groups, chosen: npt.NDArray[np.bool_]
+    ) -> Self:
+        """Take the `chosen` of n pairs, scored by the heads that did not see their customer; others are left out.
+
+        Args:
+            scored: [n].
+            seen: [n, heads], see `heads_that_saw`.
+            label: expected labels [n].
+            groups: columns [n].
+            chosen: [n].
+        """
+        score = np.where(seen.any(axis=1), leave_out(scored.heads, seen), scored.score)
+        rows = np.flatnonzero(chosen & np.isfinite(score))
+        return cls(score[rows], label[rows], {name: values[rows] for name, values in groups.items()})
+
+
+def spread_inputs(heads: Floats, frame: pd.DataFrame, embeddings: Embeddings, source: Ints, target: Ints) -> Scored:
+    """Gather what spread sources may look at.
+
+    Args:
+        heads: [n, heads] probabilities.
+        frame: [n] the scorer's input.
+        embeddings: of all products.
+        source: [n] inside numbers.
+        target: [n] inside numbers.
+    """
+    counts = frame[["count_source_customers", "count_target_customers"]].min(axis=1).to_numpy(np.float64)
+    place = np.concatenate([embeddings.source[source], embeddings.target[target]], axis=1)
+    return Scored(
+        heads=heads,
+        score=summarise_heads(heads)[0],
+        pair=np.asarray(source * 2**32 + target, np.int64),
+        # Customers behind the pair: of the rarer product, and once more those who bought one after the other.
+        evidence=counts + frame["count_support"].to_numpy(np.float64),
+        place=np.asarray(place, np.float32),
+        values=np.zeros((len(frame), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
+    )

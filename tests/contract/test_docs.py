@@ -1,0 +1,57 @@
+"""The pages of docs/ agree with the code that they are about."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import architecture, concepts
+from tools.docs_site import PAGES, public_modules, repository_path, site_path, with_site_links
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+CHANGES = re.findall(r"^\| (.+?) \| `(.+?)` \|$", ARCHITECTURE, flags=re.MULTILINE)
+
+
+def test_the_picture_of_the_architecture_is_drawn_from_the_code_as_it_is():
+    # Mend with: python -m tools.architecture
+    assert architecture.PICTURE.read_text(encoding="utf-8") == architecture.current()
+
+
+def test_every_stage_is_in_the_picture_with_what_it_reads_and_writes():
+    drawn = architecture.PICTURE.read_text(encoding="utf-8")
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert [name for name in stages if f">{name}<" not in drawn] == []
+    assert [name for name, stage in stages.items() if not architecture.written(stage)] == []
+
+
+@pytest.mark.parametrize("name", concepts.PICTURES)
+def test_the_pictures_of_concepts_are_drawn_from_the_recorded_results(name):
+    # Mend with: python -m tools.concepts
+    assert (concepts.IMAGES / name).read_text(encoding="utf-8") == concepts.PICTURES[name]()
+
+
+def test_the_ten_commonest_changes_each_name_a_file_that_exists():
+    assert len(CHANGES) == 10
+    assert [file for _, file in CHANGES if not (ROOT / file).is_file()] == []
+
+
+def test_every_room_is_on_the_map_of_the_house_and_in_the_reference():
+    rooms = {path.parent.name for path in (ROOT / "src" / "onward").glob("*/__init__.py")}
+    first_column = " ".join(re.findall(r"^\| (`.+?) \|", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE))
+    assert rooms - set(re.findall(r"`(\w+)`", first_column)) == set()
+    assert rooms - set(public_modules()) == set()
+
+
+@pytest.mark.parametrize("source", [*PAGES, "docs/results.md", "docs/how-to/airflow.md"])
+def test_a_page_of_the_repository_and_its_page_on_the_site_find_each_other(source):
+    assert repository_path(site_path(source)) == source
+
+
+def test_links_between_pages_hold_on_the_site_too():
+    assert with_site_links("[a](docs/results.md#delay)", "README.md") == "[a](results.md#delay)"
+    assert (
+        with_site_links("[a](../../monitoring/runbook.md)", "docs/how-to/on-call.md") == "[a](../monitoring/runbook.md)"
+    )
+    assert with_site_links("[a](https://example.org/x.md)", "README.md") == "[a](https://example.org/x.md)"

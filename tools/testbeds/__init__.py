@@ -1,0 +1,1 @@
+"""Ground that tests and benchmarks stand on: small shops, servers of their own, Airflow on this machine."""
