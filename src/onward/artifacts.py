@@ -21,23 +21,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.errors import ArtifactError
-from onward.layout import Layout, LogFiles
-
-__all__ = [
-    "Layout",
-    "LogFiles",
-    "read_arrays",
-    "read_arrow",
-    "read_json",
-    "read_table",
-    "read_text",
-    "replacing_directory",
-    "write_arrays",
-    "write_csv",
-    "write_json",
-    "write_table",
-    "write_text",
-]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from onward.artifacts import Layout
+from onward.layout import Layout
 from onward.params import Params, parse_params
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from builders.small_log import AS_OF, CLOCKS, HORIZON, WINDOW, by_name, ingest, small_log
-from onward.artifacts import Layout, read_json
+from onward.artifacts import read_json
 from onward.data.contract import RawLog
 from onward.data.identifiers import encode
 from onward.data.validation import TableCount, refuse_excess, validate
 from onward.errors import DataError
+from onward.layout import Layout
 from onward.params import Params, parse_params
 from onward.stages.ingest import run
 

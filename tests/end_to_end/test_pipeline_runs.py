@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from onward.artifacts import Layout, read_json, read_table
+from onward.artifacts import read_json, read_table
+from onward.layout import Layout
 from onward.params import read_params
 from tools.testbeds.simulated_truth import write_truth
 

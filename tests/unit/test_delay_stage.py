@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, read_json, read_table, read_text, write_table
+from onward.artifacts import read_json, read_table, read_text, write_table
+from onward.layout import Layout
 from onward.params import Params, read_params
 from onward.stages.correct_label_delay import run
 

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, write_arrays, write_files, write_json, write_table, write_text
+from onward.artifacts import write_arrays, write_files, write_json, write_table, write_text
 from onward.errors import DataError
 from onward.evaluation.backtest import decide_all, describe, end_of_log, label_matured, refuse_empty
 from onward.evaluation.related_comparison import SERVED
+from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import PAIR_FEATURES
 from onward.params import parse_params

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, StoredFiles, write_table
+from onward.artifacts import StoredFiles, write_table
 from onward.errors import ArtifactError
+from onward.layout import Layout
 from onward.model.pair_features import PAIR_FEATURES
 from onward.model.pair_model import PairModel
 from onward.params import read_params

@@ -19,8 +19,9 @@ from builders.planted_shop import (
     make_products,
     make_purchases,
 )
-from onward.artifacts import Layout, StoredFiles, write_files, write_json
+from onward.artifacts import StoredFiles, write_files, write_json
 from onward.errors import ArtifactError
+from onward.layout import Layout
 from onward.params import read_params
 from onward.ranking import relations
 from onward.ranking.evidence import feature_names, pair_features

@@ -5,10 +5,11 @@ import pytest
 from typer.testing import CliRunner
 
 from onward import cli
-from onward.artifacts import Layout, write_json
+from onward.artifacts import write_json
 from onward.commands import diagnose as diagnose_command
 from onward.diagnosis.answer import Answer
 from onward.errors import ArtifactError
+from onward.layout import Layout
 
 DOUBT = Answer(
     "doubt", False, 0.5, 0.01, -0.01, 0.03, "recall gained", "Doubt does not [pay].", "One cut.", {"rows": 3}

@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from onward.artifacts import Layout, write_table
+from onward.artifacts import write_table
 from onward.deployment.gate import Limits
 from onward.deployment.list_gate import ListLimits
 from onward.errors import ArtifactError
+from onward.layout import Layout
 from onward.params import Gate, read_params
 from onward.stages.gate_inputs import limits_of, read_compared
 

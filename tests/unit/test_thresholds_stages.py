@@ -9,18 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import (
-    Layout,
-    StoredFiles,
-    read_json,
-    read_table,
-    write_arrays,
-    write_json,
-    write_table,
-    write_text,
-)
+from onward.artifacts import StoredFiles, read_json, read_table, write_arrays, write_json, write_table, write_text
 from onward.errors import ArtifactError, DataError, InfeasibleTargetError
 from onward.graph.product_graph import ProductGraph
+from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer, feature_matrix

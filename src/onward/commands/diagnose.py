@@ -11,8 +11,8 @@ from rich.table import Table
 from onward.commands.project import project_layout
 
 if TYPE_CHECKING:
-    from onward.artifacts import Layout
     from onward.diagnosis.answer import Answer
+    from onward.layout import Layout
 
 _ASKED = {
     "direction": "Does the log have direction?",

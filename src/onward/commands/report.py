@@ -10,7 +10,7 @@ from rich.table import Table
 from onward.commands.project import project_layout
 
 if TYPE_CHECKING:
-    from onward.artifacts import Layout
+    from onward.layout import Layout
     from onward.reporting.related_cards import Entry, RelatedCard
     from onward.serving.recommend import Recommendation
 

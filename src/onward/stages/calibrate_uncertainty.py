@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 import numpy as np
 
-from onward.artifacts import Layout, StoredFiles, read_table, write_csv, write_files, write_json, write_table
+from onward.artifacts import StoredFiles, read_table, write_csv, write_files, write_json, write_table
 from onward.choices import GRAPH_SOURCES
+from onward.layout import Layout
 from onward.metrics.calibration import calibration_by_level, summarise_calibration
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel

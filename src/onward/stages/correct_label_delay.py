@@ -1,6 +1,6 @@
 """Stage correct_label_delay: decide what every unfinished label of the training window is worth."""
 
-from onward.artifacts import Layout, read_table, write_csv, write_json, write_table, write_text
+from onward.artifacts import read_table, write_csv, write_json, write_table, write_text
 from onward.boosting import Boosting
 from onward.choices import GRAPH_SOURCES
 from onward.delay.correction import correct
@@ -10,6 +10,7 @@ from onward.delay.outcomes import observe_outcomes
 from onward.delay.plan import count_positives, plan_correction
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
 from onward.diagnosis.delay import Labels, diagnose_delay
+from onward.layout import Layout
 from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from onward.artifacts import Layout, StoredFiles, read_json, read_table, replacing_directory, write_json
+from onward.artifacts import StoredFiles, read_json, read_table, replacing_directory, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
@@ -11,6 +11,7 @@ from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry
 from onward.deployment.release import compare, require_agreement, require_same_lists, settle
 from onward.deployment.typical_features import describe_products, sample_contexts
+from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.params import Params
 from onward.settings import ProjectSettings

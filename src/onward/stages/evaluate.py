@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from onward.artifacts import Layout, StoredFiles, read_json, read_table, write_csv, write_json, write_table
+from onward.artifacts import StoredFiles, read_json, read_table, write_csv, write_json, write_table
 from onward.choices import GRAPH_SOURCES
 from onward.evaluation import backtest as judged
+from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.params import Params
 from onward.stages import graph_evaluate

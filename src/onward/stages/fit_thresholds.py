@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from onward.artifacts import Layout, read_json, read_table, write_csv, write_json
+from onward.artifacts import read_json, read_table, write_csv, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.diagnosis.uncertainty import chosen_search, diagnose_uncertainty
+from onward.layout import Layout
 from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main

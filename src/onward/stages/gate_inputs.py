@@ -1,9 +1,10 @@
 """What the gate needs, as deploy hands it over: rows and queries that evaluate wrote, and limits."""
 
-from onward.artifacts import Layout, read_table
+from onward.artifacts import read_table
 from onward.deployment.gate import Limits
 from onward.deployment.list_gate import ListLimits
 from onward.deployment.release import Compared
+from onward.layout import Layout
 from onward.params import Gate
 
 

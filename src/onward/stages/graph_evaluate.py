@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from onward.artifacts import Layout, write_csv, write_json
+from onward.artifacts import write_csv, write_json
 from onward.evaluation import graph_backtest as judged
+from onward.layout import Layout
 from onward.params import Params
 from onward.ranking.link_blend import LinkBlend
 from onward.ranking.sequence_blend import NextBlend, draw_customers, fit_all

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from onward.artifacts import Layout, replacing_directory, write_json
+from onward.artifacts import replacing_directory, write_json
 from onward.data.sources.attribute_list import presence, read_attributes
 from onward.data.sources.edge_list import read_edge_list, read_pairs
 from onward.data.sources.ids import Names, in_order, numbers_of
 from onward.data.sources.sequence_list import read_sequences
 from onward.errors import DataError
+from onward.layout import Layout
 from onward.params import Params
 from onward.ranking.directed_graph import attribute_vectors
 from onward.ranking.link_split import PARTS, Edges, LinkSplit, official_split, random_split

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from onward.artifacts import Layout, write_json
+from onward.artifacts import write_json
+from onward.layout import Layout
 from onward.params import Params
 from onward.ranking.link_blend import LinkBlend
 from onward.ranking.link_settings import LinkSettings

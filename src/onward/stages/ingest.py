@@ -1,12 +1,13 @@
 """Stage ingest: source → validated log → inside ids, split at as_of → features."""
 
-from onward.artifacts import Layout, LogFiles, replacing_directory, write_json, write_table
+from onward.artifacts import replacing_directory, write_json, write_table
 from onward.choices import GRAPH_SOURCES
 from onward.data.features import build_features
 from onward.data.identifiers import Clocks, encode
 from onward.data.sources import read_source
 from onward.data.splits import SPLITS, assign_splits
 from onward.data.validation import refuse_excess, validate
+from onward.layout import Layout, LogFiles
 from onward.params import Params
 from onward.stages import graph_ingest
 from onward.stages.runner import main

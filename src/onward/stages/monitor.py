@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from onward.artifacts import Layout, read_json, read_table, write_json, write_table
+from onward.artifacts import read_json, read_table, write_json, write_table
 from onward.choices import GRAPH_SOURCES
 from onward.data.contract import CATEGORY_SEPARATOR
+from onward.layout import Layout
 from onward.monitoring.assessment import (
     AssessmentSettings,
     assess,

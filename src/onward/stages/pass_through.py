@@ -1,6 +1,7 @@
 """Stages that have nothing to do for a source without impressions: they say so and write what dvc.yaml expects."""
 
-from onward.artifacts import Layout, replacing_directory, write_json, write_text
+from onward.artifacts import replacing_directory, write_json, write_text
+from onward.layout import Layout
 
 _PLOTS = {
     "correct_label_delay": {

@@ -1,6 +1,7 @@
 """The ranking, as stages ask for it: judged by evaluate, listed by deploy."""
 
-from onward.artifacts import Layout, StoredFiles, read_json
+from onward.artifacts import StoredFiles, read_json
+from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.params import Params
 from onward.ranking.ranking_files import ranking_from_files

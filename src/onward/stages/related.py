@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onward.artifacts import Layout, read_table
+from onward.artifacts import read_table
 from onward.evaluation.related_backtest import ProductBacktest, compare_as_served, gate_queries
 from onward.evaluation.related_comparison import Judging, Served
 from onward.evaluation.related_tuning import RelatedWindows
+from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.params import Params
 from onward.ranking.scored_lists import ScoredLists

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
-from onward.artifacts import Layout
 from onward.errors import OnwardError
+from onward.layout import Layout
 from onward.params import Params, read_params
 
 Stage = Callable[[Layout, Params], str]

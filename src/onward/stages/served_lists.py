@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from onward.artifacts import Layout
 from onward.deployment.served_lists import ServedLists, categories_seen
+from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.params import Params
 from onward.ranking.related_lists import list_owners, related_lists

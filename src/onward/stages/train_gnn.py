@@ -1,11 +1,12 @@
 """Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
-from onward.artifacts import Layout, read_arrow, read_table, replacing_directory, write_csv, write_files, write_json
+from onward.artifacts import read_arrow, read_table, replacing_directory, write_csv, write_files, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.diagnosis.direction import diagnose_direction
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
+from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.model.scorer_training import ScorerSettings, labelled_pairs, train_scorer
 from onward.model.training_report import encoder_history, training_metrics
