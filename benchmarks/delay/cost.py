@@ -14,7 +14,8 @@ import pandas as pd
 from rich.progress import track
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
-from onward.artifacts import Layout, read_table, write_table
+from onward.artifacts import read_table, write_table
+from onward.layout import Layout
 from onward.params import Params, read_params
 from onward.stages.correct_label_delay import run
 

@@ -17,12 +17,12 @@ import pandas as pd
 
 from benchmarks.direction.shops import UCI
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
-from onward.artifacts import Layout
 from onward.commands.diagnose import read_answers
 from onward.diagnosis.answer import Answer
 from onward.diagnosis.delay import diagnose_delay
 from onward.diagnosis.direction import diagnose_direction
 from onward.diagnosis.uncertainty import diagnose_uncertainty
+from onward.layout import Layout
 from onward.metrics.intervals import wilson
 from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target

@@ -28,8 +28,9 @@ from benchmarks.doubt.calibration_remedies import (
 )
 from benchmarks.doubt.held_out_pairs import HeldOut, read_held_out
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
-from onward.artifacts import Layout, StoredFiles
+from onward.artifacts import StoredFiles
 from onward.evaluation.groups import find_groups
+from onward.layout import Layout
 from onward.metrics.calibration import CalibrationSummary, summarise_calibration
 from onward.metrics.customer_bootstrap import CustomerBootstrap
 from onward.thresholds.grid import Floats, Ints

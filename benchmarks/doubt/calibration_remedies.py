@@ -13,7 +13,8 @@ import numpy as np
 from scipy.special import expit, logit
 
 from benchmarks.harness.form import ROOT
-from onward.artifacts import Layout, StoredFiles, read_table
+from onward.artifacts import StoredFiles, read_table
+from onward.layout import Layout
 from onward.metrics.calibration import CalibrationSummary, bin_sums, summarise_calibration
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel

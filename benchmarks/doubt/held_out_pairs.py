@@ -14,8 +14,9 @@ from rich.console import Console
 
 from benchmarks.doubt.dropout_head import DropoutHead
 from benchmarks.harness.form import ROOT
-from onward.artifacts import Layout, StoredFiles, read_table
+from onward.artifacts import StoredFiles, read_table
 from onward.errors import ArtifactError
+from onward.layout import Layout
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
 from onward.params import read_params

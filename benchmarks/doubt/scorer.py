@@ -27,9 +27,10 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.doubt.dropout_head import DropoutHead
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
-from onward.artifacts import Layout, StoredFiles, read_arrays, read_table, write_arrays
+from onward.artifacts import StoredFiles, read_arrays, read_table, write_arrays
 from onward.data.features import CATEGORICAL_PREFIX
 from onward.evaluation.backtest import label_matured
+from onward.layout import Layout
 from onward.metrics.classification import area_under_curve, auc_draws, cross_entropy, log_loss
 from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
 from onward.metrics.intervals import Interval, interval_of

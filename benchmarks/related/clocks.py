@@ -10,10 +10,11 @@ import pandas as pd
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT
-from onward.artifacts import Layout, read_table
+from onward.artifacts import read_table
 from onward.evaluation.related_log import RelatedLog, candidates_known, log_of_lines, type_numbers
 from onward.evaluation.related_quality import Judgement
 from onward.evaluation.related_tuning import RelatedWindows, judgement
+from onward.layout import Layout
 from onward.metrics.customer_bootstrap import Floats
 from onward.params import read_params
 from onward.ranking.purchase_log import Ints

@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.direction.datasets import BEAUTY, BEAUTY_ATTRIBUTES, cora_ml
 from benchmarks.tests.made_datasets import write_cora, write_split
-from onward.artifacts import Layout, read_arrays, read_json
+from onward.artifacts import read_arrays, read_json
 from onward.errors import DataError
+from onward.layout import Layout
 from onward.params import read_params
 from onward.stages import ingest
 from onward.stages.graph_files import read_known
