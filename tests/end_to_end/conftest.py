@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from builders import measured
 from tools.testbeds.small_shop import Changes, commit_all, copy_checkout, lock_hashes, set_params
 
 SMALL: Changes = {
@@ -31,8 +32,7 @@ class Project:
 
     Attributes:
         root: its folder.
-        measured: whether coverage is measured in what it starts. That doubles the time of a command, and what the
-            commands do is measured in one project already.
+        measured: whether coverage is measured in what it starts; what the commands do is measured in one project.
     """
 
     root: Path
@@ -40,9 +40,9 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        started = {key: value for key, value in os.environ.items() if self.measured or not key.startswith("COVERAGE_")}
         return {
-            **started,
+            **os.environ,
+            **(measured.VARIABLES if self.measured else {}),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "COLUMNS": "160",

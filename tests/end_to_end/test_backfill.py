@@ -1,7 +1,6 @@
 """Airflow's own backfill walks as_of week by week over the simulator, and nobody has to be there."""
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -58,10 +57,7 @@ def record(shop, run):
     return branch, told[branch], stages.split()
 
 
-def test_weeks_in_order_and_the_last_week_is_in_use(tmp_path, monkeypatch):
-    # Coverage would double the time of each of some hundred commands.
-    for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-        monkeypatch.delenv(name)
+def test_weeks_in_order_and_the_last_week_is_in_use(tmp_path):
     shop = make_shop(tmp_path / "shop")
     with local_airflow(shop, {"ONWARD_RETRY_SECONDS": "1"}) as airflow:
         airflow.unpause("retrain")
