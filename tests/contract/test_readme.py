@@ -22,7 +22,6 @@ NAMES_WITH_DOTS = re.compile(r"`[^`]*`|```.*?```|\]\([^)]*\)|Python 3\.11|arXiv 
 # A result that cannot be traced to a commit stays here, with the reason, until its command has run again.
 UNTRACEABLE = {
     "replay": "ran with changes that were not committed",
-    "delay_simulated": "ran at a commit that was rewritten before it was published",
 }
 
 
