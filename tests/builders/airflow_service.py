@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from builders.local_services import end
+
 # Far more than it takes on an idle machine: a limit on hanging, not a measurement.
 PATIENCE = 1500.0
 
@@ -31,12 +33,14 @@ class Airflow:
         address: of its pages.
         password: of user admin.
         heard: what the webhook was told, with the token it was told with.
+        process: `onward airflow`, which started all of it.
     """
 
     project: Any
     address: str
     password: str
     heard: list[tuple[str, dict[str, str]]]
+    process: subprocess.Popen[str]
     tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(self, path: str, body: Any = None, method: str | None = None) -> tuple[int, Any]:
@@ -121,7 +125,7 @@ def webhook() -> Iterator[tuple[str, list[tuple[str, dict[str, str]]]]]:
 
 @contextmanager
 def running_airflow(project: Any) -> Iterator[Airflow]:
-    """Start Airflow in a project, wait until it knows the DAGs, let them run, and end it with Ctrl-C."""
+    """Start Airflow in a project, wait until it knows the DAGs, let them run, and end it with Ctrl-C: nothing stays."""
     with webhook() as (hook, heard):
         connection = {"conn_type": "http", "host": hook, "password": "a token"}
         process = subprocess.Popen(
@@ -143,15 +147,13 @@ def running_airflow(project: Any) -> Iterator[Airflow]:
             password = re.search(r"password (\S+)", printed)
             assert address, printed
             assert password, printed
-            airflow = Airflow(project, address[0], password[1], heard)
+            airflow = Airflow(project, address[0], password[1], heard, process)
             for dag in ("retrain", "monitor", "promote", "rollback"):
                 until(f"DAG {dag}", lambda dag=dag: airflow.ask(f"dags/{dag}")[0] == 200)
                 assert airflow.ask(f"dags/{dag}", {"is_paused": False}, "PATCH")[0] == 200
             yield airflow
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.communicate(timeout=60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        end(process)

@@ -1,5 +1,6 @@
 """Services of the command line, started as a person starts them and ended by Ctrl-C."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -45,3 +46,25 @@ def end(process):
     assert "ended" in rest
     assert process.returncode == 0
     assert [session for session in sessions if session_members(session)] == []
+
+
+def listening_addresses(process):
+    """Hexadecimal addresses on which anything listens that a process has started, IPv4 and IPv6 (proc(5))."""
+    inodes = set()
+    for member in [member for session in children(process.pid) for member in session_members(session)]:
+        for entry in Path(f"/proc/{member}/fd").iterdir():
+            try:
+                inodes |= set(re.findall(r"socket:\[(\d+)\]", str(entry.readlink())))
+            except OSError:
+                continue
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and fields[9] in inodes:
+                addresses.add(fields[1].partition(":")[0])
+    return addresses
+
+
+LOOPBACK = {"0100007F"}
+"""What `listening_addresses` says of a service that nobody else can reach."""

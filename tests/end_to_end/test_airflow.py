@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders.airflow_service import Airflow, running_airflow, until
+from builders.airflow_service import Airflow, request, running_airflow, until
 from builders.hostile import promote_cases, retrain_cases
+from builders.local_services import LOOPBACK, listening_addresses
 from builders.planted_drift import write_log
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1800)]
@@ -55,6 +56,14 @@ def test_unpausing_starts_no_run(airflow):
     assert {dag: airflow.runs(dag) for dag in ("retrain", "monitor", "promote", "rollback")} == {
         "retrain": [], "monitor": [], "promote": [], "rollback": [],
     }  # fmt: skip
+
+
+def test_airflow_asks_for_a_login_and_nobody_else_reaches_it(airflow):
+    assert request(f"{airflow.address}/api/v2/dags")[0] == 401
+    for password in ("admin", "wrong"):
+        assert request(f"{airflow.address}/auth/token", {"username": "admin", "password": password})[0] == 401
+    assert airflow.ask("dags")[0] == 200
+    assert listening_addresses(airflow.process) == LOOPBACK
 
 
 def test_the_pool_of_the_stages_is_there_before_the_first_task_needs_it(airflow):
@@ -151,32 +160,23 @@ def by_event(airflow, dag, known=()):
 
 
 @pytest.fixture(scope="module")
-def side_by_side(airflow, trained, tmp_path_factory):
-    """Two trainings at once, one started by an event and one by `dag.test`: Airflow's id of one, the other's output."""
+def tested(airflow, trained, tmp_path_factory):
+    """What `dag.test` of every DAG said and did, another version among it."""
     # With the first run's lock on the main branch, there is nothing to compute but what dag.test's form changes.
     airflow.project.run("git", "merge", "-q", "--ff-only", f"runs/{trained[1]['tags']['run']}")
-    raise_event(airflow, "onward_drift", version=1, as_of="2017-11-20", level=3, since="2017-10-23", action="retrain")
-    tested = run_every_dag(airflow.project, tmp_path_factory.mktemp("dag-test"))
-    return by_event(airflow, "retrain"), tested
+    return run_every_dag(airflow.project, tmp_path_factory.mktemp("dag-test"))
 
 
-def test_an_event_of_drift_starts_a_training_beside_another_one(airflow, side_by_side):
-    run_id = side_by_side[0]
-    assert airflow.finished("retrain", run_id) == "success"
-    assert airflow.tasks("retrain", run_id) == dict.fromkeys(TASKS, "success")
-
-
-def test_every_dag_passes_dag_test_without_any_service(side_by_side):
-    done = side_by_side[1]
-    assert done.returncode == 0, (done.stdout[-4000:], done.stderr[-4000:])
-    states = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith("STATE ")]
+def test_every_dag_passes_dag_test_without_any_service(tested):
+    assert tested.returncode == 0, (tested.stdout[-4000:], tested.stderr[-4000:])
+    states = [line.split()[1:] for line in tested.stdout.splitlines() if line.startswith("STATE ")]
     # No event, no reason: a rollback that nobody asked for is refused.
     assert states == [["retrain", "success"], ["monitor", "success"], ["promote", "success"], ["rollback", "failed"]]
-    assert "onward_rollback needs a reason" in done.stdout + done.stderr
+    assert "onward_rollback needs a reason" in tested.stdout + tested.stderr
 
 
-def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_back(airflow, side_by_side):
-    assert airflow.finished("retrain", side_by_side[0]) == "success"
+def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_back(airflow, tested):
+    assert tested.returncode == 0
     before = champion(airflow)["version"]
     (other,) = {1, 2} - {before}
     run_id = airflow.trigger("promote", action="promote", version=other, reason="seen to be right")[1]["dag_run_id"]

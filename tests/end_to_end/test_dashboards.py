@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from builders.chromium import chromium
-from builders.local_services import end, start
+from builders.local_services import LOOPBACK, end, listening_addresses, start
 from builders.made_assessments import FIRST, write_assessment
 from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
@@ -48,6 +48,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def addresses(project):
     process, printed = start(project, "dashboards", "--any-ports")
+    assert listening_addresses(process) == LOOPBACK
     found = dict(re.findall(r"^(MLflow|Evidently|On call)\s+(http://127\.0\.0\.1:\S+)", printed, flags=re.MULTILINE))
     yield found
     end(process)

@@ -287,3 +287,14 @@ def test_names_with_brackets_are_printed_not_interpreted(capsys):
     assert "in 3 [red] baskets" in shown
     print_list(console, "Bought before Candles", ())
     assert "Bought before Candles: nothing known" in capsys.readouterr().out
+
+
+def test_dashboards_say_why_there_is_no_page_for_on_call_and_link_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    Registry(tmp_path / "mlruns")._make_database()
+    shown = []
+    monkeypatch.setattr(services, "_serve", lambda _services, _folder, lines: shown.extend(lines))
+    assert CliRunner().invoke(cli.app, ["dashboards", "--any-ports"], catch_exceptions=False).exit_code == 0
+    assert [line.split()[0] for line in shown[:2]] == ["MLflow", "Evidently"]
+    assert "The page for on-call is not up to date[/]: no version is in use" in shown[2]

@@ -15,7 +15,6 @@ from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.params import Params
 from onward.settings import ProjectSettings
-from onward.stages import graph_deploy
 from onward.stages.gate_inputs import limits_of, read_compared
 from onward.stages.runner import main
 from onward.stages.served_lists import served_lists
@@ -26,6 +25,9 @@ from onward.uncertainty.uncertainty_model import UncertaintyModel
 def run(layout: Layout, params: Params) -> str:
     """Build, judge, register, promote; see `settle`."""
     if params.run.source in GRAPH_SOURCES:
+        # Here, since it brings torch, whose import takes longer than most of this stage on a small shop.
+        from onward.stages import graph_deploy
+
         return graph_deploy.run(layout, params)
     clock = params.run
     log = layout.serving_log

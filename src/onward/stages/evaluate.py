@@ -8,7 +8,6 @@ from onward.evaluation import backtest as judged
 from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.params import Params
-from onward.stages import graph_evaluate
 from onward.stages.related import judge_related
 from onward.stages.runner import main
 from onward.uncertainty.uncertainty_model import UncertaintyModel
@@ -17,6 +16,9 @@ from onward.uncertainty.uncertainty_model import UncertaintyModel
 def run(layout: Layout, params: Params) -> str:
     """Score the matured test impressions, rank the test queries, write rows, results and the headline."""
     if params.run.source in GRAPH_SOURCES:
+        # Here, since it brings torch, whose import takes longer than most of this stage on a small shop.
+        from onward.stages import graph_evaluate
+
         return graph_evaluate.run(layout, params)
     clock = params.run
     settings = params.evaluation
