@@ -59,9 +59,12 @@ def make_graph() -> ProductGraph:
 def make_lists() -> ServedLists:
     table = pd.DataFrame(LISTS, columns=["product", "list", "other", "times", "count", "type_count"])
     table["rank"] = table.groupby(["product", "list"]).cumcount() + 1
-    table["score"] = np.log(table["times"])
+    table["score"] = table["log_lift"] = np.log(table["times"])
+    table["share"] = np.array([30, 40, 50, 20, 10, 5])[table["other"]] / 155
     integers = dict.fromkeys(("product", "other", "count", "type_count"), np.int32)
-    table = table.astype({**integers, "rank": np.int16, "score": np.float32, "times": np.float32})[list(COLUMNS)]
+    table = table.astype(
+        {**integers, "rank": np.int16, **dict.fromkeys(("score", "times", "log_lift", "share"), np.float32)}
+    )[list(COLUMNS)]
     shown = np.array(EDGES)
     seen = categories_seen(pd.Series(CATEGORY), shown[:, 0], shown[:, 1])
     return ServedLists(table, np.array(STANDS_FOR), seen, directed=True, follow_days=30, weight=0.25)

@@ -1,0 +1,149 @@
+"""What the model says of pairs: chance, interval, uncertainty, level, decision and the cut that it was held against.
+
+A chance needs a customer. Where the question names none, it is for a typical one: the mean over the bundle's reference
+contexts (see deployment/typical_features.py). Features of a context that are given take the place of those of every
+reference context; where all are given, there is one context left and nothing to average.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from onward.deployment.bundle import Bundle
+from onward.deployment.typical_features import pair_state
+from onward.errors import DataError
+from onward.serving.recommend import word_for
+
+Ints = npt.NDArray[np.int64]
+
+ABSTAIN = "abstain"
+_SPREAD = 1.96
+_ROWS_AT_ONCE = 131_072
+
+
+@dataclass(frozen=True, slots=True)
+class PairScore:
+    """What is said of one pair.
+
+    Attributes:
+        probability: that who is shown the target after the source buys it new within the attribution window.
+        low: of the interval by the heads' disagreement.
+        high: likewise.
+        score: uncalibrated; what the cut is held against.
+        uncertainty: by the bundle's source of it.
+        level: uncertainty level, 0 the surest.
+        doubt: the level as a word.
+        decision: show, don't show or abstain.
+        threshold: the level's cut; None where it never shows.
+        like_shown: whether any impression showed a product of the target's category after one of the source's.
+    """
+
+    probability: float
+    low: float
+    high: float
+    score: float
+    uncertainty: float
+    level: int
+    doubt: str
+    decision: str
+    threshold: float | None
+    like_shown: bool
+
+    @property
+    def reason(self) -> str:
+        """Why this decision, in a line."""
+        if not self.like_shown:
+            return "no impression showed a product of that category after one of this: abstains"
+        if self.threshold is None:
+            return f"level {self.level} is never shown"
+        way = "reaches" if self.score >= self.threshold else "is below"
+        return f"score {self.score:.3g} {way} the cut {self.threshold:.3g} of level {self.level}"
+
+
+def typical_scores(bundle: Bundle, source: Ints, target: Ints, threads: int = 1) -> list[PairScore]:
+    """Score n pairs of inside numbers for a typical customer."""
+    step = max(1, _ROWS_AT_ONCE // max(len(bundle.contexts), 1))
+    return [
+        score
+        for start in range(0, len(source), step)
+        for score in _scores(bundle, source[start : start + step], target[start : start + step], threads)
+    ]
+
+
+def score_in_context(
+    bundle: Bundle, source: int, target: int, context: Mapping[str, float], threads: int = 1
+) -> PairScore:
+    """Score one pair of inside numbers for a customer of whom some features are known.
+
+    Args:
+        bundle: the model.
+        source: what was bought.
+        target: what would be shown.
+        context: value by name of feature, names among the columns of the bundle's contexts.
+        threads: of the heads.
+
+    Raises:
+        DataError: a feature is not one of the context.
+    """
+    known = bundle.contexts.columns
+    unknown = [name for name in context if name not in known]
+    if unknown:
+        raise DataError(
+            f"score: {len(unknown)} features of the context are not known, first {unknown[0]!r}; "
+            "GET /v1/champion lists those that are"
+        )
+    contexts = bundle.contexts.assign(**{name: np.float32(value) for name, value in context.items()})
+    if len(context) == len(known):
+        contexts = contexts.iloc[:1]
+    pair = np.array([source], dtype=np.int64), np.array([target], dtype=np.int64)
+    return _scores(bundle, *pair, threads, contexts)[0]
+
+
+def _scores(
+    bundle: Bundle, source: Ints, target: Ints, threads: int, contexts: pd.DataFrame | None = None
+) -> list[PairScore]:
+    if not len(source):
+        return []
+    situations = bundle.contexts if contexts is None else contexts
+    shape = (len(source), len(situations))
+    of_pair = pair_state(bundle.state, bundle.products["category"], source, target)
+    of_pair = of_pair.loc[np.repeat(np.arange(shape[0]), shape[1])].reset_index(drop=True)
+    situation = situations.iloc[np.tile(np.arange(shape[1]), shape[0])].reset_index(drop=True)
+    features = pd.concat([situation, of_pair], axis=1)
+    predicted = bundle.predict(features, np.repeat(source, shape[1]), np.repeat(target, shape[1]), threads)
+    bounds = bundle.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
+    probability, low, high, score, uncertainty = (
+        column.reshape(shape).mean(axis=1)
+        for column in (predicted.probability, *bounds, predicted.score, predicted.uncertainty)
+    )
+    levels = bundle.uncertainty.levels.assign(uncertainty)
+    decisions = bundle.policy.answer(score, levels)
+    paths = bundle.products["category"]
+    like_shown = bundle.lists.like_shown(paths.iloc[source], paths.iloc[target])
+    decisions = np.where(like_shown, decisions, ABSTAIN)
+    columns = [
+        column.tolist() for column in (probability, low, high, score, uncertainty, levels, decisions, like_shown)
+    ]
+    return _rows(columns, bundle.policy.cuts, bundle.uncertainty.levels.count)
+
+
+def _rows(columns: Sequence[Sequence[float]], cuts: Sequence[float], levels: int) -> list[PairScore]:
+    return [
+        PairScore(
+            probability=row[0],
+            low=row[1],
+            high=row[2],
+            score=row[3],
+            uncertainty=row[4],
+            level=int(row[5]),
+            doubt=word_for(int(row[5]), levels),
+            decision=str(row[6]),
+            threshold=cuts[int(row[5])] if math.isfinite(cuts[int(row[5])]) else None,
+            like_shown=bool(row[7]),
+        )
+        for row in zip(*columns, strict=True)
+    ]
