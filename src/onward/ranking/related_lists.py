@@ -59,9 +59,9 @@ def related_lists(model: RankingModel, sources: Ints, settings: ListSettings) ->
     """All lists of all sources: columns COLUMNS, by product, list and rank.
 
     `times` is how many times chance the relation of the list is (e^f; of goes_with's for instead), `count` in how many
-    baskets (or, after and before, visits within the days that count) the two products themselves were seen, and
-    `type_count` the same for their types. `log_lift` and `share` are the f and P(v) that `order_score` ordered by, so that
-    what is held can be put in the order of another weight; where direction orders a list, they chose what is on it.
+    baskets (or, after and before, visits within the days that count) the two products themselves were seen,
+    and `type_count` the same for their types. `log_lift` and `share` are the f and P(v) that `order_score` ordered by;
+    by them what is held can be put in the order of another weight. Where direction orders a list, they chose it.
 
     Args:
         model: the ranking model.

@@ -5,9 +5,10 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from onward.serving.replies import error_reply
-from onward.serving.schemas import Error, Live, Ready
+from onward.serving.schemas import ERRORS, Error, Live, Ready
 from onward.serving.service import Service
 
 _MOVED = {
@@ -49,7 +50,11 @@ def health_routes(service: Service) -> APIRouter:
         headers = {"Retry-After": "1"} if loaded is None else None
         return Response(orjson.dumps(body), 503 if loaded is None else 200, headers, media_type="application/json")
 
-    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+    @router.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        responses={status: ERRORS[status] for status in (401, 403, 500)},
+    )
     async def metrics() -> Response:
         """Counters for Prometheus."""
         return Response(service.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
