@@ -32,7 +32,7 @@ class Shelf:
     """What a service needs of a registry, without MLflow's tables, which take seconds to make."""
 
     def __init__(self, *folders: Path) -> None:
-        self.folders = {number: folder for number, folder in enumerate(folders, 1)}
+        self.folders = dict(enumerate(folders, 1))
         self.versions = [Version(number, bundle_hash(folder), "", TAGS) for number, folder in self.folders.items()]
 
     def champion(self) -> Version:
