@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from builders.served_app import make_registry
+from onward.services.local import free_port
 from onward.serving.append_log import cut_torn_lines
 from onward.serving.decision_log import read_decisions
-from onward.services.local import free_port
 
 BOUND_SECONDS = 1.0
 

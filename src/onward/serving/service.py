@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -15,31 +14,10 @@ from onward.serving.decision_log import encoded, log_answer
 from onward.serving.new_products import NewProducts
 from onward.serving.protection import Keys, Limits, ScoringPool
 from onward.serving.related_answers import LoggedAnswer
+from onward.serving.served_folders import ServedFolders
 from onward.serving.service_metrics import ServiceMetrics
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ServedFolders:
-    """Where a service keeps what must outlive it."""
-
-    root: Path
-
-    @property
-    def decisions(self) -> Path:
-        """See decision_log.py."""
-        return self.root / "decisions"
-
-    @property
-    def feedback(self) -> Path:
-        """See feedback.py."""
-        return self.root / "feedback"
-
-    @property
-    def products(self) -> Path:
-        """See new_products.py."""
-        return self.root / "products"
 
 
 class Service:
