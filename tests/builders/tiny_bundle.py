@@ -12,6 +12,7 @@ from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
 from onward.model.scorer import PairScorer
 from onward.ranking.list_names import COLUMNS
+from onward.serving.recommend import Answer, recommend_all
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.group_repair import NO_REPAIR
@@ -110,3 +111,8 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
         lists=make_lists(),
     )
+
+
+def recommend(bundle: Bundle, product: int, count: int) -> Answer:
+    """What is answered of one product."""
+    return next(recommend_all(bundle, [product], count))

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from builders.tiny_bundle import LISTS, NAMES, make_bundle
+from builders.tiny_bundle import LISTS, NAMES, make_bundle, recommend
 from onward.deployment.product_search import find_products
 from onward.deployment.served_lists import no_lists
 from onward.errors import DataError
-from onward.serving.recommend import reason_for, recommend, recommend_all, word_for
+from onward.serving.recommend import reason_for, recommend_all, word_for
 from onward.thresholds.policy import Policy
 
 IDS = [f"p{number}" for number in range(6)]

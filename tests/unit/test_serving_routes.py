@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 
 from builders.served_app import Client, Shelf, make_shelf, served
-from builders.tiny_bundle import NAMES, make_bundle
+from builders.tiny_bundle import NAMES, make_bundle, recommend
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.graph_lists import GraphLists, write_graph_lists
 from onward.ranking.list_names import LISTS
 from onward.serving.append_log import read_lines
 from onward.serving.decision_log import impression_id, read_decisions
-from onward.serving.recommend import recommend
 from onward.serving.schemas import ListName
 
 

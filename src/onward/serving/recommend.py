@@ -82,15 +82,6 @@ class Answer:
     of_its_type: bool
 
 
-def recommend(bundle: Bundle, product: int, count: int, threads: int = 1) -> Answer:
-    """Answer for the product of an inside number, with up to `count` entries a list.
-
-    Raises:
-        DataError: the bundle holds no lists.
-    """
-    return next(recommend_all(bundle, [product], count, threads))
-
-
 def recommend_all(bundle: Bundle, products: Sequence[int], count: int, threads: int = 1) -> Iterator[Answer]:
     """Answers for many products, in their order.
 
