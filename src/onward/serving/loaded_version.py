@@ -14,6 +14,7 @@ from onward.data.contract import CATEGORY_SEPARATOR
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import bundle_hash, read_bundle
 from onward.deployment.graph_lists import GraphLists, holds_graph_lists, read_graph_lists
+from onward.deployment.product_search import ProductNames
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Version
 from onward.errors import RegistryError
@@ -92,6 +93,11 @@ class LoadedVersion:
         return HeldLists(self.holds.lists)
 
     @cached_property
+    def search(self) -> ProductNames:
+        """The catalogue, to be searched."""
+        return ProductNames(*self.catalogue)
+
+    @cached_property
     def best_sellers(self) -> dict[str, int]:
         """By category path, and by every beginning of one, the product with lists that most customers buy."""
         sellers: dict[str, int] = {}
@@ -109,6 +115,7 @@ class LoadedVersion:
     def warm(self) -> None:
         """Do once what the first requests would wait for."""
         self.place("")
+        self.search.prepare()
         len(self.best_sellers)
         if isinstance(self.holds, Bundle) and self.lists is not None:
             self.lists.warm()

@@ -3,12 +3,10 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from onward.deployment.bundle import Bundle
-from onward.deployment.product_search import find_products
 from onward.errors import DataError
 from onward.ranking.list_names import LISTS
 from onward.serving.decision_log import encoded
@@ -129,20 +127,25 @@ def _subject(service: Service, loaded: LoadedVersion, product_id: str) -> Subjec
 
 
 def _search(service: Service, loaded: LoadedVersion, words: str, count: int) -> list[dict[str, str]]:
-    """Products by what a person types; those that were added come with no popularity."""
-    names, ids, popularity = loaded.catalogue
-    added = [product for product in service.products.all() if loaded.place(product.product_id) is None]
-    all_names = [*names, *(product.name for product in added)] if added else names
-    all_ids = [*ids, *(product.product_id for product in added)] if added else ids
-    bought = np.concatenate([np.asarray(popularity), np.zeros(len(added))]) if added else popularity
-    if not words.strip():
+    """Products by what a person types; what was added under such a name comes first, as nothing else would show it."""
+    asked = set(words.lower().split())
+    if not asked:
         return []
+    products = [
+        {"product_id": product.product_id, "name": product.name, "category": product.category}
+        for product in service.products.all()
+        if (asked <= set(product.name.lower().replace(",", " ").split()) or product.product_id == words)
+        and loaded.place(product.product_id) is None
+    ]
     try:
-        places = find_products(words, all_names, all_ids, bought)[:count]
+        places = loaded.search.find(words)[:count]
     except DataError:
-        return []
-    categories = [*loaded.categories, *(product.category for product in added)] if added else loaded.categories
-    return [{"product_id": all_ids[place], "name": all_names[place], "category": categories[place]} for place in places]
+        places = []
+    names, ids, _ = loaded.catalogue
+    products += [
+        {"product_id": ids[place], "name": names[place], "category": loaded.categories[place]} for place in places
+    ]
+    return products[:count]
 
 
 def _about(loaded: LoadedVersion) -> dict[str, Any]:
