@@ -6,15 +6,18 @@
 new product was answered by is its own id with the chances of the product that stands for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
 
 from onward.serving.append_log import AppendLog, read_lines
+
+if TYPE_CHECKING:
+    from onward.serving.encoded_answer import EncodedAnswer
 
 DECISION_COLUMNS = (
     "source", "target", "order", "rank", "order_score", "score", "probability", "uncertainty", "level", "decision",
@@ -37,11 +40,9 @@ def log_answer(
     request_id: str,
     route: str,
     version: int,
-    weight: float | None,
+    answer: "EncodedAnswer",
     customer: str | None,
-    decisions: bytes,
-    *,
-    now: datetime | None = None,
+    now: datetime,
 ) -> None:
     """Log an answer.
 
@@ -50,22 +51,21 @@ def log_answer(
         request_id: of the request.
         route: related, score or rank.
         version: that answered.
-        weight: of the order; None where nothing is ordered by one.
+        answer: with its decisions.
         customer: outside id; None where nobody said.
-        decisions: a JSON list of decisions, encoded.
         now: naive local time.
     """
     head = orjson.dumps(
         {
             "request_id": request_id,
-            "time": (now or datetime.now()).isoformat(timespec="microseconds"),
+            "time": now.isoformat(timespec="microseconds"),
             "version": version,
             "route": route,
-            "weight": weight,
+            "weight": answer.weight,
             "customer": customer,
         }
     )
-    log.append(head[:-1] + b',"decisions":' + decisions + b"}")
+    log.append(head[:-1] + b',"decisions":' + answer.decisions + b"}")
 
 
 def read_decisions(folder: Path, day: date) -> Iterator[dict[str, Any]]:
@@ -78,8 +78,3 @@ def read_decisions(folder: Path, day: date) -> Iterator[dict[str, Any]]:
         decisions: Any = answer.pop("decisions")
         for values in decisions:
             yield {**answer, **dict(zip(DECISION_COLUMNS, values, strict=True))}
-
-
-def encoded(decisions: Sequence[Sequence[object]]) -> bytes:
-    """Decisions as `log_answer` takes them."""
-    return orjson.dumps(decisions)

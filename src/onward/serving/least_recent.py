@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class LeastRecent(Generic[Key, Value]):
-    """A mapping of at most so many entries, for several threads.
+    """A mapping whose entries' sizes add up to at most so much, for several threads.
 
     >>> memory = LeastRecent(2)
     >>> for key in "aba":
@@ -22,24 +22,28 @@ class LeastRecent(Generic[Key, Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
+        self._size = 0
+        self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: Key) -> Value | None:
         """The value of a key, which counts as its last use; None where there is none."""
         with self._lock:
-            value = self._entries.get(key)
-            if value is not None:
-                self._entries.move_to_end(key)
-            return value
-
-    def put(self, key: Key, value: Value) -> None:
-        """Remember a value."""
-        with self._lock:
-            self._entries[key] = value
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
             self._entries.move_to_end(key)
-            while len(self._entries) > self._most:
-                self._entries.popitem(last=False)
+            return entry[0]
+
+    def put(self, key: Key, value: Value, size: int = 1) -> None:
+        """Remember a value of some size; one that is larger than all may be is not remembered."""
+        with self._lock:
+            _, earlier = self._entries.pop(key, (None, 0))
+            self._entries[key] = value, size
+            self._size += size - earlier
+            while self._size > self._most:
+                _, (_, gone) = self._entries.popitem(last=False)
+                self._size -= gone
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -18,11 +18,12 @@ from onward.deployment.product_search import ProductNames
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Version
 from onward.errors import RegistryError
+from onward.serving.encoded_answer import EncodedAnswer
 from onward.serving.held_lists import HeldLists
 from onward.serving.least_recent import LeastRecent
 from onward.serving.pair_scores import PairScore, typical_scores
 
-_ANSWERS = 20_000
+_ANSWER_BYTES = 64 << 20
 _PAIRS = 50_000
 
 
@@ -41,7 +42,7 @@ class LoadedVersion:
     version: Version
     holds: Bundle | GraphLists
     loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    answers: LeastRecent[tuple[Any, ...], Any] = field(default_factory=lambda: LeastRecent(_ANSWERS))
+    answers: LeastRecent[tuple[Any, ...], EncodedAnswer] = field(default_factory=lambda: LeastRecent(_ANSWER_BYTES))
     pairs: LeastRecent[tuple[int, int], PairScore] = field(default_factory=lambda: LeastRecent(_PAIRS))
 
     @property

@@ -11,6 +11,7 @@ from onward.deployment.bundle import Bundle
 from onward.deployment.graph_lists import GraphLists
 from onward.errors import DataError
 from onward.ranking.list_names import AFTER, BEFORE, LISTS
+from onward.serving.encoded_answer import LoggedAnswer
 from onward.serving.held_lists import HeldEntry
 from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import Subject
@@ -43,21 +44,6 @@ class RelatedQuestion:
     category: str | None = None
     decision: str | None = None
     exclude: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class LoggedAnswer:
-    """An answer, and the decisions that stand in it.
-
-    Attributes:
-        answer: what is replied.
-        decisions: rows of decision_log.DECISION_COLUMNS.
-        weight: of the order; None where nothing is ordered by one.
-    """
-
-    answer: dict[str, Any]
-    decisions: list[list[Any]]
-    weight: float | None
 
 
 def related(loaded: LoadedVersion, subject: Subject, question: RelatedQuestion) -> LoggedAnswer:

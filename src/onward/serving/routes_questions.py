@@ -5,9 +5,10 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 
 from onward.errors import ServiceError
+from onward.serving.encoded_answer import EncodedAnswer
 from onward.serving.feedback import encoded_event, moment_of
 from onward.serving.new_products import AddedProduct, best_seller
-from onward.serving.replies import AnswerError, reply, request_id
+from onward.serving.replies import AnswerError, reply, reply_encoded, request_id
 from onward.serving.schemas import (
     Error,
     FeedbackAnswer,
@@ -37,9 +38,9 @@ def question_routes(service: Service) -> APIRouter:
         take the place of the typical one's. The same product twice, or an unknown one, stops no other pair.
         """
         loaded = service.champion.now()
-        answer = await service.pool.run(score_pairs, loaded, service.products, question)
+        answer = EncodedAnswer.of(await service.pool.run(score_pairs, loaded, service.products, question))
         service.log(request_id(request), "score", loaded.number, answer, question.customer_id)
-        return reply(request, answer.answer)
+        return reply_encoded(request, answer.body)
 
     @router.post("/v1/rank", response_model=RankAnswer, tags=["scores"])
     async def rank(request: Request, question: RankQuestion) -> Response:
@@ -50,9 +51,9 @@ def question_routes(service: Service) -> APIRouter:
         not know. A product that stands twice is ranked once.
         """
         loaded = service.champion.now()
-        answer = await service.pool.run(rank_products, loaded, service.products, question)
+        answer = EncodedAnswer.of(await service.pool.run(rank_products, loaded, service.products, question))
         service.log(request_id(request), "rank", loaded.number, answer, question.customer_id)
-        return reply(request, answer.answer)
+        return reply_encoded(request, answer.body)
 
     @router.post(
         "/v1/products",

@@ -3,16 +3,15 @@
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from onward.deployment.bundle import Bundle
 from onward.errors import DataError
 from onward.ranking.list_names import LISTS
-from onward.serving.decision_log import encoded
+from onward.serving.encoded_answer import EncodedAnswer, LoggedAnswer
 from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import Subject, subject_of
-from onward.serving.related_answers import LoggedAnswer, RelatedQuestion, neighbourhood, related
+from onward.serving.related_answers import RelatedQuestion, neighbourhood, related
 from onward.serving.replies import AnswerError, reply, reply_encoded, request_id
 from onward.serving.schemas import (
     MOST_EXCLUDED,
@@ -72,17 +71,14 @@ def related_routes(service: Service) -> APIRouter:
         names = (list,) if list else LISTS
         question = RelatedQuestion(product_id, names, k, weight, category, decision, frozenset(exclude or ()))
         key = (question, subject)
-        kept: tuple[bytes, bytes, LoggedAnswer] | None = loaded.answers.get(key)
-        if kept is None:
-            answer = await service.pool.run(related, loaded, subject, question)
-            kept = orjson.dumps(answer.answer), encoded(answer.decisions), answer
-            loaded.answers.put(key, kept)
+        answer = loaded.answers.get(key)
+        if answer is None:
+            answer = EncodedAnswer.of(await service.pool.run(related, loaded, subject, question))
+            loaded.answers.put(key, answer, answer.size)
         else:
             service.metrics.cached.inc()
-        body, decisions, answer = kept
-        service.log_encoded(request_id(request), "related", loaded.number, answer.weight, customer_id, decisions)
-        service.count(answer)
-        return reply_encoded(request, body)
+        service.log(request_id(request), "related", loaded.number, answer, customer_id)
+        return reply_encoded(request, answer.body)
 
     @router.get("/v1/search", response_model=SearchAnswer)
     async def search(
@@ -94,11 +90,12 @@ def related_routes(service: Service) -> APIRouter:
         loaded = service.champion.now()
         # What is added later may be what was meant.
         key = ("search", q, k, len(service.products.all()))
-        products: list[dict[str, str]] | None = loaded.answers.get(key)
-        if products is None:
+        answer = loaded.answers.get(key)
+        if answer is None:
             products = await service.pool.run(_search, service, loaded, q, k)
-            loaded.answers.put(key, products)
-        return reply(request, {**loaded.facts, "query": q, "products": products})
+            answer = EncodedAnswer.of(LoggedAnswer({**loaded.facts, "query": q, "products": products}, []))
+            loaded.answers.put(key, answer, answer.size)
+        return reply_encoded(request, answer.body)
 
     @router.get("/v1/neighbourhood/{product_id:path}", response_model=Neighbourhood, responses=UNKNOWN)
     async def product_neighbourhood(

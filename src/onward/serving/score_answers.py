@@ -5,12 +5,13 @@ from typing import Any
 from onward.deployment.bundle import Bundle
 from onward.errors import DataError
 from onward.ranking.list_names import LISTS
+from onward.serving.encoded_answer import LoggedAnswer
 from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import NewProducts, Subject, subject_of
 from onward.serving.page_ranking import rank_page
 from onward.serving.pair_scores import score_in_context
 from onward.serving.recommend import reason_for
-from onward.serving.related_answers import LoggedAnswer, chance, decision_row, remembered_scores
+from onward.serving.related_answers import chance, decision_row, remembered_scores
 from onward.serving.schemas import RankQuestion, ScoreQuestion
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from onward.deployment.registry import Registry
 from onward.serving.append_log import AppendLog
 from onward.serving.champion import Champion, ChampionState
-from onward.serving.decision_log import encoded, log_answer
+from onward.serving.decision_log import log_answer
+from onward.serving.encoded_answer import EncodedAnswer
 from onward.serving.new_products import NewProducts
 from onward.serving.protection import Keys, Limits, ScoringPool
-from onward.serving.related_answers import LoggedAnswer
 from onward.serving.served_folders import ServedFolders
 from onward.serving.service_metrics import ServiceMetrics
 
@@ -103,22 +103,14 @@ class Service:
             *([self.keys.problem] if self.keys is not None and self.keys.problem else []),
         ]
 
-    def log(self, request_id: str, route: str, version: int, answer: LoggedAnswer, customer: str | None = None) -> None:
-        """Log the decisions of an answer before it is given."""
-        self.log_encoded(request_id, route, version, answer.weight, customer, encoded(answer.decisions))
-        self.count(answer)
-
-    def log_encoded(
-        self, request_id: str, route: str, version: int, weight: float | None, customer: str | None, decisions: bytes
+    def log(
+        self, request_id: str, route: str, version: int, answer: EncodedAnswer, customer: str | None = None
     ) -> None:
-        """The same of decisions that are encoded already."""
-        if decisions != b"[]":
-            log_answer(self.decisions, request_id, route, version, weight, customer, decisions, now=datetime.now())
-
-    def count(self, answer: LoggedAnswer) -> None:
-        """Count the decisions of an answer."""
-        for row in answer.decisions:
-            self.metrics.decisions.labels(row[2], row[9]).inc()
+        """Log and count the decisions of an answer before it is given."""
+        if answer.counts:
+            log_answer(self.decisions, request_id, route, version, answer, customer, now=datetime.now())
+        for names, number in answer.counts.items():
+            self.metrics.decisions.labels(*names).inc(number)
 
     def _watch(self) -> None:
         def loaded_number(state: ChampionState) -> float:
