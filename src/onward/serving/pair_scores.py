@@ -74,15 +74,15 @@ def typical_scores(bundle: Bundle, source: Ints, target: Ints, threads: int = 1)
     ]
 
 
-def score_in_context(
-    bundle: Bundle, source: int, target: int, context: Mapping[str, float], threads: int = 1
-) -> PairScore:
-    """Score one pair of inside numbers for a customer of whom some features are known.
+def scores_in_context(
+    bundle: Bundle, source: Ints, target: Ints, context: Mapping[str, float], threads: int = 1
+) -> list[PairScore]:
+    """Score n pairs of inside numbers for a customer of whom some features are known.
 
     Args:
         bundle: the model.
-        source: what was bought.
-        target: what would be shown.
+        source: [n] what was bought.
+        target: [n] what would be shown.
         context: value by name of feature, names among the columns of the bundle's contexts.
         threads: of the heads.
 
@@ -99,8 +99,7 @@ def score_in_context(
     contexts = bundle.contexts.assign(**{name: np.float32(value) for name, value in context.items()})
     if len(context) == len(known):
         contexts = contexts.iloc[:1]
-    pair = np.array([source], dtype=np.int64), np.array([target], dtype=np.int64)
-    return _scores(bundle, *pair, threads, contexts)[0]
+    return _scores(bundle, source, target, threads, contexts)
 
 
 def _scores(

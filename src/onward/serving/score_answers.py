@@ -1,6 +1,9 @@
 """Answers about pairs that the asker names, and about a page that the asker wants in order."""
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from onward.deployment.bundle import Bundle
 from onward.errors import DataError
@@ -9,7 +12,7 @@ from onward.serving.encoded_answer import LoggedAnswer
 from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import NewProducts, Subject, subject_of
 from onward.serving.page_ranking import rank_page
-from onward.serving.pair_scores import score_in_context
+from onward.serving.pair_scores import PairScore, scores_in_context
 from onward.serving.recommend import reason_for
 from onward.serving.related_answers import chance, decision_row, remembered_scores
 from onward.serving.schemas import RankQuestion, ScoreQuestion
@@ -24,19 +27,17 @@ def score_pairs(loaded: LoadedVersion, added: NewProducts, question: ScoreQuesti
     bundle = require_bundle(loaded)
     ends = [(_subject(loaded, added, pair.source), _subject(loaded, added, pair.target)) for pair in question.pairs]
     places = [_places(source, target) for source, target in ends]
-    typical = [at for at, pair in zip(places, question.pairs, strict=True) if at is not None and not pair.context]
-    scores = remembered_scores(loaded, bundle, typical, threads)
+    scores = _scores(loaded, bundle, places, question, threads)
     rows: list[dict[str, Any]] = []
     decisions: list[list[Any]] = []
-    for rank, (pair, (source, target), at) in enumerate(zip(question.pairs, ends, places, strict=True), 1):
+    answered = zip(question.pairs, ends, places, scores, strict=True)
+    for rank, (pair, (source, target), at, score) in enumerate(answered, 1):
         unknown = [
             identity
             for identity, subject in ((pair.source, source), (pair.target, target))
             if subject is None or subject.place is None
         ]
-        score = None
-        if at is not None:
-            score = score_in_context(bundle, *at, pair.context, threads) if pair.context else scores[at]
+        if score is not None:
             of_target = target.category if target is not None else ""
             decisions.append(decision_row(pair.source, pair.target, "score", rank, None, score, of_target))
         rows.append(
@@ -109,6 +110,32 @@ def require_bundle(loaded: LoadedVersion) -> Bundle:
             "impressions"
         )
     return loaded.holds
+
+
+def _scores(
+    loaded: LoadedVersion,
+    bundle: Bundle,
+    places: Sequence[tuple[int, int] | None],
+    question: ScoreQuestion,
+    threads: int,
+) -> list[PairScore | None]:
+    """What is said of each pair of inside numbers; pairs that share a context are scored at once."""
+    scores: list[PairScore | None] = [None] * len(places)
+    by_context: dict[tuple[tuple[str, float], ...], list[int]] = {}
+    for number, (at, pair) in enumerate(zip(places, question.pairs, strict=True)):
+        if at is not None:
+            by_context.setdefault(tuple(sorted(pair.context.items())), []).append(number)
+    for context, numbers in by_context.items():
+        pairs = [at for number in numbers if (at := places[number]) is not None]
+        if context:
+            source, target = np.array(pairs, dtype=np.int64).T
+            said = scores_in_context(bundle, source, target, dict(context), threads)
+        else:
+            remembered = remembered_scores(loaded, bundle, pairs, threads)
+            said = [remembered[pair] for pair in pairs]
+        for number, score in zip(numbers, said, strict=True):
+            scores[number] = score
+    return scores
 
 
 def _subject(loaded: LoadedVersion, added: NewProducts, identity: str) -> Subject | None:
