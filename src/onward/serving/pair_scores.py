@@ -1,7 +1,7 @@
 """What the model says of pairs: chance, interval, uncertainty, level, decision and the cut that it was held against.
 
 A chance needs a customer. Where the question names none, it is for a typical one: the mean over the bundle's reference
-contexts (see deployment/typical_features.py). Features of a context that are given take the place of those of every
+contexts (see deployment/typical_scores.py). Features of a context that are given take the place of those of every
 reference context; where all are given, there is one context left and nothing to average.
 """
 
@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from onward.deployment.bundle import Bundle
-from onward.deployment.typical_features import pair_state
+from onward.deployment.typical_scores import Situations
 from onward.errors import DataError
 from onward.serving.recommend import word_for
 
 Ints = npt.NDArray[np.int64]
 
-ABSTAIN = "abstain"
-_SPREAD = 1.96
 _ROWS_AT_ONCE = 131_072
 
 
@@ -99,34 +96,17 @@ def scores_in_context(
     contexts = bundle.contexts.assign(**{name: np.float32(value) for name, value in context.items()})
     if len(context) == len(known):
         contexts = contexts.iloc[:1]
-    return _scores(bundle, source, target, threads, contexts)
+    return _scores(bundle, source, target, threads, bundle.typical.situations(contexts))
 
 
 def _scores(
-    bundle: Bundle, source: Ints, target: Ints, threads: int, contexts: pd.DataFrame | None = None
+    bundle: Bundle, source: Ints, target: Ints, threads: int, situations: Situations | None = None
 ) -> list[PairScore]:
     if not len(source):
         return []
-    situations = bundle.contexts if contexts is None else contexts
-    shape = (len(source), len(situations))
-    of_pair = pair_state(bundle.state, bundle.products["category"], source, target)
-    of_pair = of_pair.loc[np.repeat(np.arange(shape[0]), shape[1])].reset_index(drop=True)
-    situation = situations.iloc[np.tile(np.arange(shape[1]), shape[0])].reset_index(drop=True)
-    features = pd.concat([situation, of_pair], axis=1)
-    predicted = bundle.predict(features, np.repeat(source, shape[1]), np.repeat(target, shape[1]), threads)
-    bounds = bundle.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
-    probability, low, high, score, uncertainty = (
-        column.reshape(shape).mean(axis=1)
-        for column in (predicted.probability, *bounds, predicted.score, predicted.uncertainty)
-    )
-    levels = bundle.uncertainty.levels.assign(uncertainty)
-    decisions = bundle.policy.answer(score, levels)
-    paths = bundle.products["category"]
-    like_shown = bundle.lists.like_shown(paths.iloc[source], paths.iloc[target])
-    decisions = np.where(like_shown, decisions, ABSTAIN)
-    columns = [
-        column.tolist() for column in (probability, low, high, score, uncertainty, levels, decisions, like_shown)
-    ]
+    said = bundle.typical.scores(source, target, threads, situations)
+    names = ("probability", "low", "high", "score", "uncertainty", "level", "decision", "like_shown")
+    columns = [getattr(said, name).tolist() for name in names]
     return _rows(columns, bundle.policy.cuts, bundle.uncertainty.levels.count)
 
 
