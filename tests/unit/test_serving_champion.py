@@ -1,7 +1,9 @@
 """Champions swap whole, in the background; whatever fails, the old one answers on and readiness says why."""
 
+import gc
 import shutil
 import threading
+import weakref
 
 import pytest
 
@@ -45,6 +47,19 @@ def test_a_promotion_is_taken_over_and_answers_differ(service, registry):
     service.champion.look()
     assert client.get("/v1/related/p2").json()["lists"] == before["lists"]
     assert service.champion.state.swaps == 3
+
+
+def test_a_version_that_was_replaced_leaves_memory_though_the_collector_does_not_see_it(service, registry):
+    Client(service).get("/v1/related/p2")
+    old = weakref.ref(service.champion.state.loaded.holds)
+    gc.disable()
+    try:
+        registry.promote(2)
+        service.champion.look()
+        assert service.champion.state.loaded.number == 2
+        assert old() is None
+    finally:
+        gc.enable()
 
 
 def half_written(registry, monkeypatch):
