@@ -149,7 +149,7 @@ def _apart_from_collection() -> Iterator[None]:
     """Keep what is made out of the cyclic garbage collector's sight.
 
     A model is hundreds of thousands of objects that live long: every full collection would look at each, and no request
-    is answered meanwhile (170 ms for 91,000 products). It is in no cycle, so it goes when the last reference to it does.
+    is answered meanwhile (170 ms for 91,000 products). In no cycle, it goes with the last reference to it.
     """
     enabled = gc.isenabled()
     gc.disable()
