@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from onward.commands.daily import monitor, score
+from onward.commands.daily import feedback, monitor, score
 from onward.commands.diagnose import diagnose
 from onward.commands.history import find, lineage, runs
 from onward.commands.oncall import act, oncall
@@ -37,7 +37,7 @@ app = typer.Typer(
 _PANELS = {
     "Ask the deployed model": (recommend, status, report, diagnose),
     "Change what is deployed": (promote, rollback, check_params),
-    "Watch and run": (repro, dashboards, serve, airflow, score, monitor, act, oncall, replay),
+    "Watch and run": (repro, dashboards, serve, airflow, score, monitor, feedback, act, oncall, replay),
     "Find what exists": (runs, lineage, find),
 }
 # `onward repro` hands every option and stage on to DVC.

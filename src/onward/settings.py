@@ -18,6 +18,9 @@ A variable that is empty counts as not set. Folders count from the project. The 
 | `ONWARD_LOOKS`               | folder of what the daily monitor found                                              |
 | `ONWARD_ACTIONS`             | folder of what the rules decided                                                    |
 | `ONWARD_DASHBOARDS`          | Evidently's workspace, one for all runs of a machine                                |
+| `ONWARD_SERVED`              | folder of what `onward serve` decided, was told and was taught                      |
+| `ONWARD_API_KEYS`            | file of the keys that `onward serve` lets in, one a line                            |
+| `ONWARD_FLUSH_SECONDS`       | that a served decision may wait for the disk, at most 1                             |
 """
 
 import re
@@ -53,13 +56,18 @@ class ProjectSettings(BaseSettings):
     looks: Path = Path("monitoring/looks")
     actions: Path = Path("monitoring/actions")
     dashboards: Path = Path("monitoring/workspace")
+    served: Path = Path("monitoring/served")
+    api_keys: Path | None = None
+    flush_seconds: float = Field(default=0.5, gt=0.0, le=1.0)
 
     @field_validator("project")
     @classmethod
     def _resolved(cls, folder: Path) -> Path:
         return folder.resolve()
 
-    @field_validator("workspaces", "registry_cache", "decisions", "looks", "actions", "dashboards")
+    @field_validator(
+        "workspaces", "registry_cache", "decisions", "looks", "actions", "dashboards", "served", "api_keys"
+    )
     @classmethod
     def _in_project(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
         project: Path = info.data["project"]

@@ -12,6 +12,7 @@ from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
 from onward.model.scorer import PairScorer
 from onward.ranking.list_names import COLUMNS
+from onward.serving.recommend import Answer, recommend_all
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.group_repair import NO_REPAIR
@@ -59,9 +60,12 @@ def make_graph() -> ProductGraph:
 def make_lists() -> ServedLists:
     table = pd.DataFrame(LISTS, columns=["product", "list", "other", "times", "count", "type_count"])
     table["rank"] = table.groupby(["product", "list"]).cumcount() + 1
-    table["score"] = np.log(table["times"])
+    table["score"] = table["log_lift"] = np.log(table["times"])
+    table["share"] = np.array([30, 40, 50, 20, 10, 5])[table["other"]] / 155
     integers = dict.fromkeys(("product", "other", "count", "type_count"), np.int32)
-    table = table.astype({**integers, "rank": np.int16, "score": np.float32, "times": np.float32})[list(COLUMNS)]
+    table = table.astype(
+        {**integers, "rank": np.int16, **dict.fromkeys(("score", "times", "log_lift", "share"), np.float32)}
+    )[list(COLUMNS)]
     shown = np.array(EDGES)
     seen = categories_seen(pd.Series(CATEGORY), shown[:, 0], shown[:, 1])
     return ServedLists(table, np.array(STANDS_FOR), seen, directed=True, follow_days=30, weight=0.25)
@@ -107,3 +111,8 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
         lists=make_lists(),
     )
+
+
+def recommend(bundle: Bundle, product: int, count: int) -> Answer:
+    """What is answered of one product."""
+    return next(recommend_all(bundle, [product], count))

@@ -208,11 +208,13 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import uvicorn, onward.cli
 from onward.deployment.registry import Registry
-from onward.serving.service import Champion, make_app
-champion = Champion(Registry(Path(sys.argv[2])), 1.0)
-app = make_app(champion)
-from onward.serving.recommend import recommend
-print(recommend(champion.now().holds, 2, 1).name, "torch" in absent, "airflow" in absent)
+from onward.serving.app import make_app
+from onward.serving.recommend import recommend_all
+from onward.serving.service import Service
+service = Service(Registry(Path(sys.argv[2])), Path(sys.argv[3]))
+app = make_app(service)
+service.champion.look()
+print(next(recommend_all(service.champion.now().holds, [2], 1)).name, "torch" in absent, "airflow" in absent)
 """
 
 
@@ -228,7 +230,10 @@ def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
     (tmp_path / "mlruns" / "champion.json").unlink()
     installed = json.dumps(sorted(closure(requirements("serving.txt")) | {"onward", "mlflow"}))
     done = subprocess.run(
-        [sys.executable, "-c", SERVE, installed, str(tmp_path / "mlruns")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", SERVE, installed, str(tmp_path / "mlruns"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.split() == ["Bread", "True", "True"], done.stderr[-3000:]
 

@@ -40,7 +40,7 @@ def test_an_assessment_holds_what_pages_and_rules_read(tmp_path):
     assert said["verdict"] == "ok", said["reason"]
     assert json.loads((folder / "verdict.json").read_text()) == said
     assert {"schema", "as_of", "source", "version", "verdict", "cause", "level", "since", "slices", "reason",
-            "false_alarms_per_year", "levels", "signals"} == set(said)  # fmt: skip
+            "false_alarms_per_year", "levels", "signals", "decisions"} == set(said)  # fmt: skip
     assert [each["name"] for each in said["signals"]] == ["labels", "delay", "engagement", "scores", "volume"]
     daily = read_table(folder / "daily.parquet")
     assert daily.columns.tolist() == COLUMNS

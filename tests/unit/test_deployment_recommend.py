@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from builders.tiny_bundle import LISTS, NAMES, make_bundle
+from builders.tiny_bundle import LISTS, NAMES, make_bundle, recommend
 from onward.deployment.product_search import find_products
 from onward.deployment.served_lists import no_lists
 from onward.errors import DataError
-from onward.serving.recommend import reason_for, recommend, recommend_all, word_for
+from onward.serving.recommend import reason_for, recommend_all, word_for
 from onward.thresholds.policy import Policy
 
 IDS = [f"p{number}" for number in range(6)]
@@ -191,3 +191,24 @@ def test_every_entry_gives_its_reason(bundle):
 def test_levels_have_words_from_sure_to_unsure():
     assert [word_for(level, 5) for level in (0, 4)] == ["sure", "unsure"]
     assert word_for(0, 1) == "sure"
+
+
+def test_names_that_look_alike_are_those_that_difflib_finds_among_all():
+    from difflib import get_close_matches
+
+    from onward.deployment.product_search import ProductNames
+
+    drawn = np.random.default_rng(0)
+    letters = np.array(list("abcdefgh ü"))
+    names = ["".join(drawn.choice(letters, drawn.integers(3, 12))).strip() or "a" for _ in range(400)]
+    search = ProductNames(names, [str(number) for number in range(400)], np.zeros(400))
+    asked = ["".join(drawn.choice(letters[:8], 9)) for _ in range(100)]
+    answered = 0
+    for words in asked:
+        if any(words in name for name in names):
+            continue
+        close = set(get_close_matches(words, sorted(set(names)), n=5, cutoff=0.6))
+        if close:
+            answered += 1
+            assert {names[place] for place in search.find(words)} == close
+    assert answered > 20

@@ -94,6 +94,21 @@ def test_goes_with_is_ordered_by_the_score_of_its_weight(table, model):
     np.testing.assert_allclose(said["times"], np.exp(f), rtol=1e-5)
 
 
+def test_lift_and_share_give_the_score_again_at_the_lists_weight_and_another_order_at_another(model):
+    made = {
+        weight: related_lists(model, EVERYONE, ListSettings(PRODUCTS, weight, directed=False)) for weight in (0.25, 1.0)
+    }
+    for name in LISTS:
+        held, wanted = (made[weight][made[weight]["list"] == name] for weight in (0.25, 1.0))
+        np.testing.assert_allclose(
+            held["score"], order_score(held["log_lift"], held["share"], 0.25), rtol=1e-3, atol=1e-6
+        )
+        again = held.assign(score=order_score(held["log_lift"].to_numpy(), held["share"].to_numpy(), 1.0))
+        both = again.merge(wanted, on=["product", "other"], suffixes=("", "_wanted"))
+        assert len(both) > len(held) / 2
+        np.testing.assert_allclose(both["score"], both["score_wanted"], rtol=1e-3, atol=1e-6)
+
+
 def test_counts_are_the_products_own_and_their_types_read_in_the_lists_direction(table, model):
     evidence = model.evidence
     for name, relation in (("goes_with", evidence.cooccurrence), ("after", evidence.after), ("before", evidence.after)):

@@ -1,7 +1,8 @@
-"""`onward score` and `onward monitor`: what runs every day beside the pipeline."""
+"""`onward score`, `onward monitor` and `onward feedback`: what runs every day beside the pipeline."""
 
 import json
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -73,7 +74,9 @@ def monitor(
     """
     from onward.daily.monitor import assess_version, assessment_folder, first_logged, still_maturing, version_in_use
     from onward.daily.places import read_once
+    from onward.daily.served_decisions import write_served_days
     from onward.params import read_params
+    from onward.serving.served_folders import ServedFolders
 
     settings = project_settings()
     day = as_of.date()
@@ -82,6 +85,7 @@ def monitor(
     assessments = settings.looks
     params = read_params(project_layout().params)
     number = version or version_in_use(project_registry())
+    write_served_days(ServedFolders(settings.served), decisions, min(day, date.today()))
     others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
     read = read_once(first_logged(decisions, {number, *others}, day))
     verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
@@ -93,9 +97,37 @@ def monitor(
     cause = f" ({verdict['cause']})" if verdict["cause"] else ""
     coloured = f"[{VERDICT_COLOURS[verdict['verdict']]}]{verdict['verdict']}[/]"
     _out.print(f"{coloured}{cause} for version {number} as of {day}: {escape(verdict['reason'])}")
+    read_of = verdict["decisions"]
+    _out.print(
+        f"  decisions of {read_of['served_days']} days as served, of {read_of['batch_days']} as the batch logged"
+    )
     for level in verdict["levels"]:
         _out.print(f"  level {level['level']}: {level['verdict']}, {escape(level['reason'])}", soft_wrap=True)
     for signal in verdict["signals"]:
         _out.print(f"  {signal['name']}: {signal['verdict']}, {escape(signal['reason'])}", soft_wrap=True)
     _out.print(f"[dim]{assessment_folder(assessments, number, day)}[/]", soft_wrap=True)
     typer.echo(json.dumps(verdict))
+
+
+def feedback(
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of the source; that of params.yaml if it is not given.")
+    ] = None,
+) -> None:
+    """Hand the feedback of days that are over to the log that ingest reads, the last line as JSON."""
+    from onward.daily.feedback_parts import write_feedback_parts
+    from onward.params import read_params
+    from onward.serving.served_folders import ServedFolders
+
+    settings = project_settings()
+    folder = to
+    if folder is None:
+        params = read_params(project_layout().params)
+        if params.run.source != "parquet":
+            raise MonitoringError(
+                f"feedback: source {params.run.source} reads no folder; set run.source to parquet, or say --to FOLDER"
+            )
+        folder = settings.project / params.sources.parquet.folder
+    written = write_feedback_parts(ServedFolders(settings.served).feedback, folder, date.today())
+    _out.print(", ".join(f"{rows:,} {table}" for table, rows in written.items()), f"in {folder}", soft_wrap=True)
+    typer.echo(json.dumps(written))

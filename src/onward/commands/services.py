@@ -61,19 +61,47 @@ def _oncall_problem(airflow: str | None, mlflow: str, evidently: str) -> str | N
 
 def serve(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others than loopback reach everybody.")
+        str, typer.Option(help="Address to listen on; others than loopback need keys, see ONWARD_API_KEYS.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8090,
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds until a promotion is noticed at the latest.")] = 2.0,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds until a promotion is noticed.")] = 2.0,
+    threads: Annotated[int, typer.Option(min=1, help="Requests that are scored at once.")] = 2,
 ) -> None:
-    """Answer over HTTP from the model in use: /recommend?product=milk&count=8 and /health; Ctrl-C ends it."""
+    """Answer over HTTP from the model in use: lists, scores, feedback; /docs tells the routes. Ctrl-C ends it."""
+    import logging
+
     import uvicorn
 
-    from onward.serving.service import Champion, make_app
+    from onward.serving.app import make_app
+    from onward.serving.protection import Keys, Limits, is_loopback
+    from onward.serving.service import Service
 
-    champion = Champion(project_registry(), every)
-    _out.print(f"http://{host}:{port}/recommend?product=milk&count=8", soft_wrap=True)
-    uvicorn.run(make_app(champion), host=host, port=port, log_level="warning", access_log=False)
+    settings = project_settings()
+    keys = Keys(settings.api_keys) if settings.api_keys is not None else None
+    if keys is None and not is_loopback(host):
+        raise ServiceError(
+            f"serve: {host} reaches others, who must show a key; set ONWARD_API_KEYS to a file with one key a line"
+        )
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    service = Service(
+        project_registry(),
+        settings.served,
+        every=every,
+        flush_seconds=settings.flush_seconds,
+        limits=Limits(threads=threads),
+        keys=keys,
+    )
+    # Standard output is for the access log, one JSON object a line.
+    Console(stderr=True).print(f"http://{host}:{port}/docs", soft_wrap=True)
+    uvicorn.run(
+        make_app(service),
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
 
 
 def airflow(

@@ -1,6 +1,6 @@
 """Assess a version as of a day, and keep the assessment as one folder."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from onward.monitoring.assessment import (
     failed_document,
     verdict_document,
 )
-from onward.monitoring.decision_log import check_schema, logged_days
+from onward.monitoring.decision_log import SERVED, check_schema, logged_days
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
@@ -60,11 +60,12 @@ def assess_version(
     Returns:
         What verdict.json holds.
     """
-    facts = {"source": params.run.source, "version": version}
+    facts: dict[str, Any] = {"source": params.run.source, "version": version, "decisions": _said_of([])}
     settings = AssessmentSettings(**params.monitoring.model_dump())
     daily = None
     try:
         files = logged_files(decisions, version, as_of, replaced=replaced)
+        facts["decisions"] = _said_of([Path(path).is_relative_to(decisions / SERVED) for _, path in files])
         events = read(root, params, files[0][0], as_of)
         statistics = join_events(files, events, as_of, params.run.attribution_days, params.run.threads)
         assessment = assess(statistics, settings)
@@ -80,14 +81,18 @@ def assess_version(
 
 
 def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = False) -> list[tuple[date, str]]:
-    """Day and path of the files that an assessment reads.
+    """Day and path of the files that an assessment reads: what was served where anything was, else the batch's.
 
     Raises:
         MonitoringError: there is none, a day is missing, or a file does not hold decisions.
     """
-    names = (path.relative_to(folder).as_posix() for path in folder.glob("day=*/version=*.parquet"))
     first_kept = as_of - timedelta(days=_HISTORY_DAYS)
-    logged = {day: folder / name for day, name in logged_days(names, version).items() if first_kept <= day < as_of}
+    logged: dict[date, Path] = {}
+    # What was served comes last, so it is what stays.
+    for place in (folder, folder / SERVED):
+        names = (path.relative_to(place).as_posix() for path in place.glob("day=*/version=*.parquet"))
+        logged |= {day: place / name for day, name in logged_days(names, version).items() if first_kept <= day < as_of}
+    logged = dict(sorted(logged.items()))
     if not logged:
         raise MonitoringError(
             f"no data: {folder} holds no decision of version {version} before {as_of}; run `onward score --day …`"
@@ -132,9 +137,14 @@ def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
 
 
+def _said_of(served: Sequence[bool]) -> dict[str, int]:
+    """How many days were read of which log."""
+    return {"served_days": sum(served), "batch_days": len(served) - sum(served)}
+
+
 def _logged(folder: Path) -> Iterator[tuple[date, int]]:
     """Yield day and version of each file of the decision log."""
-    for path in folder.glob("day=*/version=*.parquet"):
+    for path in (*folder.glob("day=*/version=*.parquet"), *(folder / SERVED).glob("day=*/version=*.parquet")):
         yield date.fromisoformat(path.parent.name.partition("=")[2]), int(path.stem.partition("=")[2])
 
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.choices import GRAPH_SOURCES
-from onward.data.contract import RawLog
+from onward.data.contract import CONTRACT, RawLog
 from onward.data.sources import read_source
+from onward.data.sources.parquet_folder import part_paths, read_whole
 from onward.errors import MonitoringError
 from onward.params import Params
 
@@ -63,12 +64,16 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
     events: dict[str, str | pa.Table] = {}
     if params.run.source == "parquet":
         folder = root / params.sources.parquet.folder
+        contracts = {contract.name: contract for contract in CONTRACT}
         for name, columns in needed.items():
             path = folder / f"{name}.parquet"
             if not path.is_file():
                 raise MonitoringError(f"no data: {path} is missing, so nothing is known of {name}; export it again")
             events[name] = str(path)
             _check(name, columns, pq.read_schema(path))
+            if part_paths(folder, name):
+                # Further rows, as feedback's: then the table is read as ingest reads it.
+                events[name] = read_whole(folder, contracts[name])
         return events
     log = read_log(params, start, as_of)
     for name, columns in needed.items():

@@ -23,6 +23,8 @@ SCHEMA = pa.schema(
         ("version", pa.int32()),
     ]
 )
+SERVED = "served"
+"""Folder of the log, laid out as itself, for what `onward serve` decided; the batch decides beside it."""
 _NAME = re.compile(r"day=(\d{4}-\d{2}-\d{2})/version=(\d+)\.parquet")
 
 

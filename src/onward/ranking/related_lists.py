@@ -46,12 +46,22 @@ class ListSettings:
     directed: bool
 
 
+@dataclass(frozen=True)
+class Order:
+    """What orders pairs, [n] each: their score, and the f and P(v) that it was made of."""
+
+    score: Floats
+    log_lift: Floats
+    share: Floats
+
+
 def related_lists(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
     """All lists of all sources: columns COLUMNS, by product, list and rank.
 
     `times` is how many times chance the relation of the list is (e^f; of goes_with's for instead), `count` in how many
-    baskets (or, after and before, visits within the days that count) the two products themselves were seen, and
-    `type_count` the same for their types.
+    baskets (or, after and before, visits within the days that count) the two products themselves were seen,
+    and `type_count` the same for their types. `log_lift` and `share` are the f and P(v) that `order_score` ordered by;
+    by them what is held can be put in the order of another weight. Where direction orders a list, they chose it.
 
     Args:
         model: the ranking model.
@@ -109,19 +119,22 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
     weight = settings.weight
     u, v = rows.source, rows.candidate
     complement = ~substitutes(evidence, u, v, rows.cooccurrence)
-    goes_with = order_score(rows.cooccurrence, model.popularity("together")[v], weight)
+    share = model.popularity("together")[v]
+    goes_with = Order(order_score(rows.cooccurrence, share, weight), rows.cooccurrence, share)
     yield _list(evidence, GOES_WITH, rows, goes_with, rows.cooccurrence, complement, settings.count)
     if rows.before is None:
         for name in (AFTER, BEFORE):
             # What goes together carries both ways; what is bought new later only leans on it.
             share = model.popularity("after" if name == AFTER else "together")[v]
-            score = order_score((rows.cooccurrence + rows.after) / 2.0, share, weight)
-            yield _list(evidence, name, rows, score, rows.after, complement, settings.count)
+            both = (rows.cooccurrence + rows.after) / 2.0
+            order = Order(order_score(both, share, weight), both, share)
+            yield _list(evidence, name, rows, order, rows.after, complement, settings.count)
         return
     for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
-        related = order_score(lift, model.popularity("after" if name == AFTER else "together")[v], weight)
+        share = model.popularity("after" if name == AFTER else "together")[v]
+        related = order_score(lift, share, weight)
         near = complement & _among_best(u, v, related, complement, _RELATED_TIMES * settings.count)
-        yield _list(evidence, name, rows, way, lift, near, settings.count)
+        yield _list(evidence, name, rows, Order(way, lift, share), lift, near, settings.count)
 
 
 def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
@@ -137,23 +150,24 @@ def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.D
     u, v = u[u != v], v[u != v]
     encoded = evidence.embeddings
     alike = evidence.shared.log_lift(u, v) if encoded is None else encoded.alike(u, v).astype(np.float64)
-    score = order_score(alike, model.popularity("together")[v], settings.weight)
+    share = model.popularity("together")[v]
+    score = order_score(alike, share, settings.weight)
     # Only what is listed is scored by the trees.
     kept = _among_best(u, v, score, np.ones(len(u), dtype=np.bool_), settings.count)
     u = u[kept]
     v = v[kept]
-    score = score[kept]
+    ordering = Order(score[kept], alike[kept], share[kept])
     together = model.lifts["together"].score(evidence, u, v, model.threads)
     rows = ScoredPairs(u, v, together, together, None)
     everything = np.ones(len(u), dtype=np.bool_)
-    return _list(evidence, INSTEAD, rows, score, together, everything, settings.count, most_of_a_type=None)
+    return _list(evidence, INSTEAD, rows, ordering, together, everything, settings.count, most_of_a_type=None)
 
 
 def _list(
     evidence: Evidence,
     name: str,
     rows: ScoredPairs,
-    score: Floats,
+    order: Order,
     lift: Floats,
     allowed: Bools,
     count: int,
@@ -161,7 +175,7 @@ def _list(
 ) -> pd.DataFrame:
     """One list of every source, best first."""
     kept = np.flatnonzero(allowed)
-    kept = kept[np.lexsort((rows.candidate[kept], -score[kept], rows.source[kept]))]
+    kept = kept[np.lexsort((rows.candidate[kept], -order.score[kept], rows.source[kept]))]
     if most_of_a_type is not None:
         kind = evidence.catalogue.kind[rows.candidate[kept]]
         typed = rows.source[kept] * (kind.max(initial=0) + 2) + kind + 1
@@ -184,10 +198,12 @@ def _list(
             "list": name,
             "rank": (rank + 1).astype(np.int16),
             "other": v.astype(np.int32),
-            "score": score[kept].astype(np.float32),
+            "score": order.score[kept].astype(np.float32),
             "times": np.exp(lift[kept]).astype(np.float32),
             "count": relation.counts[-1].of(own[first], own[second])[0].astype(np.int32),
             "type_count": by_type.of(of_type[first], of_type[second])[0].astype(np.int32),
+            "log_lift": order.log_lift[kept].astype(np.float32),
+            "share": order.share[kept].astype(np.float32),
         }
     )[list(COLUMNS)]
 

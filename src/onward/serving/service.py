@@ -1,159 +1,149 @@
-"""The champion over HTTP: `/recommend` answers from it, `/health` says which it is.
+"""What an app answers with: the champion, the logs, the limits and what is counted, started and stopped together."""
 
-Of a graph, what is in use are the lists of what comes after and before each node: the answer has their strengths in
-place of chances and decisions, which nobody can make without impressions.
-
-A promotion is picked up without a restart: the registry is asked at most once in a while, and a new champion's bundle
-is read in full before it takes over. What cannot be read takes over nothing: the old one goes on, and /health says why.
-"""
-
-import threading
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
-from fastapi import FastAPI, HTTPException, Query
-from fastapi.responses import JSONResponse
+from onward.deployment.registry import Registry
+from onward.serving.append_log import AppendLog
+from onward.serving.champion import Champion, ChampionState
+from onward.serving.decision_log import log_answer
+from onward.serving.encoded_answer import EncodedAnswer
+from onward.serving.new_products import NewProducts
+from onward.serving.protection import Keys, Limits, ScoringPool
+from onward.serving.served_folders import ServedFolders
+from onward.serving.service_metrics import ServiceMetrics
 
-from onward.deployment.bundle import Bundle
-from onward.deployment.bundle_files import read_bundle
-from onward.deployment.graph_lists import GraphLists, holds_graph_lists, read_graph_lists
-from onward.deployment.product_search import find_products
-from onward.deployment.registry import Registry, Version
-from onward.errors import DataError, OnwardError, RegistryError
-from onward.serving.recommend import Answer, recommend
-
-_MOST_WORDS = 200
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class LoadedVersion:
-    """A version and what it answers from."""
+class Service:
+    """One service: parts that are made once and live as long as the app.
 
-    version: Version
-    holds: Bundle | GraphLists
+    Attributes:
+        champion: the model in use.
+        decisions: the log of what was decided.
+        feedback: the log of what became of it.
+        products: what the model does not know yet.
+        pool: where scoring happens.
+        limits: of requests.
+        keys: that let in; None asks for none.
+        metrics: what is counted.
+        flush_seconds: that a line of a log may wait for the disk.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        folder: Path,
+        *,
+        every: float = 2.0,
+        flush_seconds: float = 0.5,
+        limits: Limits | None = None,
+        keys: Keys | None = None,
+    ) -> None:
+        """Make a service, which does nothing until `running`.
+
+        Args:
+            registry: whose champion answers.
+            folder: of its logs.
+            every: seconds until a promotion is noticed.
+            flush_seconds: that a line of a log may wait for the disk.
+            limits: of requests.
+            keys: that let in.
+        """
+        folders = ServedFolders(folder)
+        self.limits = limits or Limits()
+        self.keys = keys
+        self.flush_seconds = flush_seconds
+        self.metrics = ServiceMetrics()
+        self.champion = Champion(registry, every, _ChangeTeller())
+        self.decisions = AppendLog(folders.decisions, flush_seconds)
+        self.feedback = AppendLog(folders.feedback, flush_seconds)
+        # A product is asked about at once, and seldom added: it does not wait for company.
+        self.products = NewProducts(folders.products, 0.0)
+        self.pool = ScoringPool(self.limits)
+        self._watch()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start every part, and end it."""
+        self.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self.close)
+
+    def start(self) -> None:
+        """Start the writers of the logs, and look for the champion from now on."""
+        self.products.start()
+        self.decisions.start()
+        self.feedback.start()
+        self.champion.start()
+
+    def close(self) -> None:
+        """Finish what was begun and write what is left."""
+        self.champion.stop()
+        self.pool.close()
+        self.decisions.close()
+        self.feedback.close()
+        self.products.close()
 
     @property
-    def facts(self) -> dict[str, Any]:
-        """What every reply says of where it comes from."""
-        facts = {name: self.holds.facts[name] for name in ("source", "as_of", "attribution_days")}
-        return {"version": self.version.number, "bundle_sha256": self.version.bundle_sha256, **facts}
+    def problems(self) -> list[str]:
+        """What is not as it should be, though answers may be given."""
+        told = [self.champion.state.problem, self.decisions.problem, self.feedback.problem, self.products.problem]
+        lost = self.decisions.lost_lines
+        return [
+            *(problem for problem in told if problem),
+            *([f"decision log: {lost} answers are lost; make room on the disk"] if lost else []),
+            *([self.keys.problem] if self.keys is not None and self.keys.problem else []),
+        ]
 
-    @cached_property
-    def catalogue(self) -> tuple[Sequence[str], Sequence[str], npt.ArrayLike]:
-        """Names, ids and popularity of what may be asked for, by inside number; a node's only name is its id."""
-        if isinstance(self.holds, GraphLists):
-            return self.holds.nodes, self.holds.nodes, np.zeros(len(self.holds.nodes))
-        products = self.holds.products
-        return products["name"].tolist(), products["product_id"].tolist(), self.holds.model.graph.customers
+    def log(
+        self, request_id: str, route: str, version: int, answer: EncodedAnswer, customer: str | None = None
+    ) -> None:
+        """Log and count the decisions of an answer before it is given."""
+        if answer.counts:
+            log_answer(self.decisions, request_id, route, version, answer, customer, now=datetime.now())
+        for names, number in answer.counts.items():
+            self.metrics.decisions.labels(*names).inc(number)
 
-    def answer(self, place: int, count: int, threads: int) -> Answer | dict[str, Any]:
-        """The lists of what stands at a place of the catalogue; of a node in the terms of a bundle's answer.
+    def _watch(self) -> None:
+        def loaded_number(state: ChampionState) -> float:
+            return float(state.loaded.number) if state.loaded else 0.0
 
-        Raises:
-            DataError: the bundle holds no lists.
-        """
-        if not isinstance(self.holds, GraphLists):
-            return recommend(self.holds, place, count, threads)
-        node = self.holds.nodes[place]
-        ways = {
-            way: [{"product_id": other, "name": other, "score": score} for other, score in others]
-            for way, others in self.holds.of(place, count).items()
-        }
-        return {"product_id": node, "name": node, **ways}
-
-
-class Champion:
-    """The registry's champion, read anew when another version takes its place."""
-
-    def __init__(self, registry: Registry, every: float, clock: Callable[[], float] = time.monotonic) -> None:
-        """Look at the registry at most every so many seconds."""
-        self._registry = registry
-        self._every = every
-        self._clock = clock
-        self._loaded: LoadedVersion | None = None
-        self._checked_at: float | None = None
-        self._check = threading.Lock()
-        self.problem: str | None = None
-
-    def now(self) -> LoadedVersion:
-        """The version in use, as far as it can be read.
-
-        Raises:
-            RegistryError: nothing is deployed, or nothing that was could ever be read.
-        """
-        # One request asks the registry; others go on with what there is, and wait only while there is nothing yet.
-        if self._check.acquire(blocking=self._loaded is None):
-            try:
-                if self._checked_at is None or self._clock() - self._checked_at >= self._every:
-                    self._load_champion()
-                    self._checked_at = self._clock()
-            finally:
-                self._check.release()
-        if self._loaded is None:
-            raise RegistryError(self.problem or "nothing is deployed; run the pipeline, then `onward status`")
-        return self._loaded
-
-    def _load_champion(self) -> None:
-        try:
-            version = self._registry.champion()
-            if version is None:
-                self._loaded = None
-            elif self._loaded is None or self._loaded.version.bundle_sha256 != version.bundle_sha256:
-                self._loaded = LoadedVersion(version, _read(self._registry.folder(version)))
-            else:
-                self._loaded = LoadedVersion(version, self._loaded.holds)
-            self.problem = None
-        except OnwardError as error:
-            self.problem = str(error)
+        watch = self.metrics.watch
+        champion = self.champion
+        watch("onward_champion_version", "Version that answers, 0 for none.", lambda: loaded_number(champion.state))
+        watch(
+            "onward_champion_loaded_timestamp_seconds",
+            "When it was read.",
+            lambda: champion.state.loaded.loaded_at.timestamp() if champion.state.loaded else 0.0,
+        )
+        watch("onward_champion_swaps", "Versions that took over since the start.", lambda: champion.state.swaps)
+        watch("onward_champion_failures", "Looks in a row that failed.", lambda: champion.state.failures)
+        watch("onward_decision_log_pending_bytes", "That wait for the disk.", lambda: self.decisions.pending_bytes)
+        watch("onward_decision_log_lost_lines", "Answers whose log was lost.", lambda: self.decisions.lost_lines)
+        watch("onward_decision_log_write_seconds", "Time of the last write.", lambda: self.decisions.last_flush_seconds)
+        watch("onward_scoring_admitted", "Requests that are scored or wait for it.", lambda: self.pool.admitted)
 
 
-def make_app(champion: Champion, threads: int = 1) -> FastAPI:
-    """The pages over a champion.
+class _ChangeTeller:
+    """Writes a line where the version or the problem has changed since the last look."""
 
-    Args:
-        champion: whose answers are given.
-        threads: for one reply's scoring.
-    """
-    # The pages of documentation would load scripts from a host of others; the schema itself stays.
-    app = FastAPI(title="Onward", docs_url=None, redoc_url=None)
+    def __init__(self) -> None:
+        self._last: tuple[int | None, str | None] = (None, None)
 
-    @app.exception_handler(RegistryError)
-    def unavailable(_: object, error: RegistryError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, status_code=503)
-
-    @app.get("/alive")
-    def alive() -> dict[str, str]:
-        """Answer as long as the process does, deployed or not."""
-        return {"status": "alive"}
-
-    @app.get("/health")
-    def health() -> dict[str, Any]:
-        loaded = champion.now()
-        return {"status": "ok" if champion.problem is None else "old", "problem": champion.problem, **loaded.facts}
-
-    @app.get("/recommend")
-    def answer(
-        product: Annotated[str, Query(min_length=1, max_length=_MOST_WORDS, description="Words of a name, or an id.")],
-        count: Annotated[int, Query(ge=1, le=100, description="Products in each direction.")] = 8,
-    ) -> dict[str, Any]:
-        loaded = champion.now()
-        names, ids, popularity = loaded.catalogue
-        try:
-            matches = find_products(product, names, ids, popularity)
-        except DataError as error:
-            raise HTTPException(404, str(error)) from error
-        lists = loaded.answer(matches[0], count, threads)
-        others = [{"product_id": ids[place], "name": names[place]} for place in matches[1:6]]
-        return {"answer": lists, "also_named_like_that": others, **loaded.facts}
-
-    return app
-
-
-def _read(folder: Path) -> Bundle | GraphLists:
-    return read_graph_lists(folder) if holds_graph_lists(folder) else read_bundle(folder)
+    def __call__(self, state: ChampionState) -> None:
+        number = state.loaded.number if state.loaded else None
+        if (number, state.problem) == self._last:
+            return
+        self._last = (number, state.problem)
+        if state.problem:
+            _log.warning("version %s answers on: %s", number, state.problem)
+        else:
+            _log.info("version %s answers", number)

@@ -11,13 +11,18 @@ import pandas as pd
 from onward.model.embeddings import Embeddings
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.calibrators import FITS
+from onward.uncertainty.evidential import FittedBeta
 from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.sources import Floats, HeadEnsemble, Ints, Scored, Spread
-from onward.uncertainty.spread import leave_out, summarise_heads
+from onward.uncertainty.spread import leave_out, mean_of_heads
 from onward.uncertainty.spread_choice import SOURCES, spread_from_dict, spread_to_dict
 
 Groups = Mapping[str, npt.NDArray[Any]]
+Columns = Mapping[str, npt.NDArray[np.float32]]
+
+EVIDENCE_FEATURES = ("count_source_customers", "count_target_customers", "count_support")
+"""What `spread_inputs` reads of the scorer's input."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,11 @@ class UncertaintyModel:
         fitted = SOURCES[spread](seed).fit(seen, seen_label)
         return cls(repair, rising, fitted, UncertaintyLevels.fit(fitted.uncertainty(seen), levels))
 
+    @property
+    def reads_place(self) -> bool:
+        """Whether the source of uncertainty looks at where a pair lies among the embeddings."""
+        return isinstance(self.spread, FittedBeta) and self.spread.density is not None
+
     def to_files(self) -> dict[str, Any]:
         """The four as plain values, by name of file."""
         return {
@@ -122,7 +132,7 @@ class UncertaintyModel:
         uncertainty = self.spread.uncertainty(scored)
         return PairPredictions(
             score,
-            summarise_heads(scored.heads)[1],
+            scored.disagreement,
             uncertainty,
             self.levels.assign(uncertainty),
             self.calibrator.apply(score),
@@ -161,24 +171,33 @@ class CalibrationSet:
         return cls(score[rows], label[rows], {name: values[rows] for name, values in groups.items()})
 
 
-def spread_inputs(heads: Floats, frame: pd.DataFrame, embeddings: Embeddings, source: Ints, target: Ints) -> Scored:
+def spread_inputs(
+    heads: Floats,
+    frame: pd.DataFrame | Columns,
+    embeddings: Embeddings,
+    source: Ints,
+    target: Ints,
+    *,
+    with_place: bool = True,
+) -> Scored:
     """Gather what spread sources may look at.
 
     Args:
         heads: [n, heads] probabilities.
-        frame: [n] the scorer's input.
+        frame: [n] the scorer's input, or its columns by name.
         embeddings: of all products.
         source: [n] inside numbers.
         target: [n] inside numbers.
+        with_place: see `UncertaintyModel.reads_place`; without it, nothing is gathered that nobody reads.
     """
-    counts = frame[["count_source_customers", "count_target_customers"]].min(axis=1).to_numpy(np.float64)
-    place = np.concatenate([embeddings.source[source], embeddings.target[target]], axis=1)
+    of_source, of_target, of_pair = (np.asarray(frame[name], np.float64) for name in EVIDENCE_FEATURES)
+    ends = [embeddings.source[source], embeddings.target[target]] if with_place else [np.zeros((len(heads), 0))]
     return Scored(
         heads=heads,
-        score=summarise_heads(heads)[0],
+        score=mean_of_heads(heads),
         pair=np.asarray(source * 2**32 + target, np.int64),
         # Customers behind the pair: of the rarer product, and once more those who bought one after the other.
-        evidence=counts + frame["count_support"].to_numpy(np.float64),
-        place=np.asarray(place, np.float32),
-        values=np.zeros((len(frame), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
+        evidence=np.minimum(of_source, of_target) + of_pair,
+        place=np.concatenate(ends, axis=1, dtype=np.float32),
+        values=np.zeros((len(heads), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
     )

@@ -1,4 +1,8 @@
-"""A shop's own log: a folder that holds one Parquet file per table of the contract."""
+"""A shop's own log: a folder that holds one Parquet file per table of the contract, and parts beside it.
+
+`impressions.parquet` is the table; what lies in a folder `impressions` are further rows of it, such as the parts that
+`onward feedback` writes.
+"""
 
 from datetime import datetime
 from pathlib import Path
@@ -30,10 +34,38 @@ def read_log(*, folder: Path, end: datetime) -> RawLog:
     tables = {}
     later = {}
     for contract in CONTRACT:
-        table = _read(folder / f"{contract.name}.parquet", contract)
+        table = read_whole(folder, contract)
         tables[contract.name] = kept = _before(table, contract.clock, end)
         later[contract.name] = table.num_rows - kept.num_rows
     return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
+
+
+def part_paths(folder: Path, table: str) -> list[Path]:
+    """Files with further rows of a table."""
+    return sorted((folder / table).glob("*.parquet"))
+
+
+def read_whole(folder: Path, contract: TableContract) -> pa.Table:
+    """A table with its parts.
+
+    Raises:
+        DataError: a file is missing, is not Parquet, or does not fit the others.
+    """
+    table = _read(folder / f"{contract.name}.parquet", contract)
+    parts = []
+    for path in part_paths(folder, contract.name):
+        part = _read(path, contract)
+        try:
+            # Ids are text in a part and may be integers in the table; a context that a part lacks is missing.
+            fields = [field for field in table.schema if field.name in part.column_names]
+            parts.append(part.select([field.name for field in fields]).cast(pa.schema(fields)))
+        except (pa.ArrowException, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise DataError(
+                f"{contract.name}: {path} does not fit {contract.name}.parquet ({reason}); remove it, or export both "
+                "with the same kind of ids"
+            ) from error
+    return pa.concat_tables([table, *parts], promote_options="default") if parts else table
 
 
 def _read(path: Path, contract: TableContract) -> pa.Table:

@@ -1,0 +1,122 @@
+"""A bundle's lists as plain columns, ready to be asked for one product at a time."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.deployment.served_lists import ServedLists
+from onward.errors import DataError
+from onward.ranking.list_names import AFTER, BEFORE, LISTS
+from onward.ranking.order_score import order_score
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEntry:
+    """One row of a list.
+
+    Attributes:
+        name: of the list.
+        rank: in the list that is held.
+        other: inside number.
+        score: what orders the list.
+        times: how many times chance.
+        count: how often both were seen.
+        type_count: the same for their types.
+        log_lift: f of the list's order; None of a bundle that keeps it not.
+        share: P of the other product; likewise.
+    """
+
+    name: str
+    rank: int
+    other: int
+    score: float
+    times: float
+    count: int
+    type_count: int
+    log_lift: float | None
+    share: float | None
+
+
+@dataclass(frozen=True)
+class HeldLists:
+    """The lists of `ServedLists`, by product."""
+
+    lists: ServedLists
+
+    @cached_property
+    def _columns(self) -> Sequence[npt.NDArray[np.generic]]:
+        table = self.lists.table
+        missing = np.full(len(table), np.nan)
+        code = {name: place for place, name in enumerate(LISTS)}
+        return [
+            table["list"].map(code).to_numpy(np.int64),
+            *(table[name].to_numpy() for name in ("rank", "other", "score", "times", "count", "type_count")),
+            *(table[name].to_numpy() if name in table else missing for name in ("log_lift", "share")),
+        ]
+
+    @cached_property
+    def _places(self) -> tuple[Ints, Ints]:
+        """[P] first row and the row after the last of each product's own lists."""
+        product = self.lists.table["product"].to_numpy(np.int64)
+        numbers = np.arange(len(self.lists.stands_for))
+        return np.searchsorted(product, numbers, side="left"), np.searchsorted(product, numbers, side="right")
+
+    @property
+    def can_reorder(self) -> bool:
+        """Whether lift and popularity are kept apart, so that another weight can order what is held."""
+        return {"log_lift", "share"} <= set(self.lists.table.columns)
+
+    @cached_property
+    def longest(self) -> int:
+        """Entries of the longest list."""
+        return int(self.lists.table["rank"].max()) if len(self.lists.table) else 0
+
+    @cached_property
+    def listed_products(self) -> int:
+        """How many products have lists, of their own or of their type."""
+        return int((self.lists.stands_for >= 0).sum())
+
+    def warm(self) -> None:
+        """Make the columns."""
+        len(self._columns)
+        len(self._places)
+
+    def of(self, product: int) -> Mapping[str, list[HeldEntry]]:
+        """All that is held of each list of a product, best first, without the product itself."""
+        held: dict[str, list[HeldEntry]] = {name: [] for name in LISTS}
+        owner = int(self.lists.stands_for[product])
+        if owner < 0:
+            return held
+        first, last = self._places
+        start, end = int(first[owner]), int(last[owner])
+        rows = zip(*(column[start:end].tolist() for column in self._columns), strict=True)
+        for code, rank, other, score, times, count, type_count, lift, share in rows:
+            if other != product:
+                kept = (None, None) if lift != lift else (lift, share)  # NaN is no value  # noqa: PLR0124
+                entry = HeldEntry(LISTS[code], rank, other, score, times, count, type_count, *kept)
+                held[entry.name].append(entry)
+        return held
+
+    def reordered(self, name: str, entries: Sequence[HeldEntry], weight: float) -> list[HeldEntry]:
+        """A list at another weight: what is held of it, in the order of `order_score`.
+
+        Nothing comes in that was not held. After and before stay as they are where direction orders them.
+
+        Raises:
+            DataError: the bundle does not keep lift and popularity apart.
+        """
+        if self.lists.directed and name in {AFTER, BEFORE}:
+            return list(entries)
+        if not self.can_reorder:
+            raise DataError(
+                "weight: the model in use keeps one order alone; run `dvc repro` and let the gate take the new one"
+            )
+        lift = np.array([entry.log_lift for entry in entries], dtype=np.float64)
+        share = np.array([entry.share for entry in entries], dtype=np.float64)
+        order = np.argsort(-order_score(lift, share, weight), kind="stable")
+        return [entries[place] for place in order.tolist()]

@@ -1,0 +1,166 @@
+"""Answers about pairs that the asker names, and about a page that the asker wants in order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from onward.deployment.bundle import Bundle
+from onward.errors import DataError
+from onward.ranking.list_names import LISTS
+from onward.serving.encoded_answer import LoggedAnswer
+from onward.serving.loaded_version import LoadedVersion
+from onward.serving.new_products import NewProducts, Subject, subject_of
+from onward.serving.page_ranking import rank_page
+from onward.serving.pair_scores import PairScore, scores_in_context
+from onward.serving.recommend import reason_for
+from onward.serving.related_answers import chance, decision_row, remembered_scores
+from onward.serving.schemas import RankQuestion, ScoreQuestion
+
+
+def score_pairs(loaded: LoadedVersion, added: NewProducts, question: ScoreQuestion, threads: int = 1) -> LoggedAnswer:
+    """What is said of pairs, in the order of the question; a pair with an unknown product is not scored.
+
+    Raises:
+        DataError: the model holds no scores, or does not know a feature of a context.
+    """
+    bundle = require_bundle(loaded)
+    ends = [(_subject(loaded, added, pair.source), _subject(loaded, added, pair.target)) for pair in question.pairs]
+    places = [_places(source, target) for source, target in ends]
+    scores = _scores(loaded, bundle, places, question, threads)
+    rows: list[dict[str, Any]] = []
+    decisions: list[list[Any]] = []
+    answered = zip(question.pairs, ends, places, scores, strict=True)
+    for rank, (pair, (source, target), at, score) in enumerate(answered, 1):
+        unknown = [
+            identity
+            for identity, subject in ((pair.source, source), (pair.target, target))
+            if subject is None or subject.place is None
+        ]
+        if score is not None:
+            of_target = target.category if target is not None else ""
+            decisions.append(decision_row(pair.source, pair.target, "score", rank, None, score, of_target))
+        rows.append(
+            {
+                "source": pair.source,
+                "target": pair.target,
+                "score": None if score is None else score.score,
+                "reasons": [] if score is None or at is None else [score.reason, *_evidence(loaded, *at)],
+                "unknown": unknown,
+                **chance(score),
+            }
+        )
+    return LoggedAnswer({**loaded.facts, "pairs": rows}, decisions, None)
+
+
+def rank_products(loaded: LoadedVersion, added: NewProducts, question: RankQuestion, threads: int = 1) -> LoggedAnswer:
+    """A page of products, best first; see page_ranking.py for the order.
+
+    Raises:
+        DataError: the model holds no scores, or knows none of the recent products.
+    """
+    bundle = require_bundle(loaded)
+    lists = loaded.lists
+    of_recent = [_subject(loaded, added, identity) for identity in question.recent]
+    recent = list(dict.fromkeys(one.place for one in of_recent if one is not None and one.place is not None))
+    if not recent:
+        raise DataError(
+            f"rank: none of {len(question.recent)} recent products is known; GET /v1/search finds ids by name"
+        )
+    candidates = list(dict.fromkeys(question.candidates))
+    subjects = {identity: _subject(loaded, added, identity) for identity in candidates}
+    by_place: dict[int, list[str]] = {}
+    for identity, subject in subjects.items():
+        if subject is not None and subject.place is not None:
+            by_place.setdefault(subject.place, []).append(identity)
+    default = lists.lists.weight if lists is not None else 0.0
+    weight = default if question.weight is None else question.weight
+    ranked = rank_page(bundle, lists, recent, list(by_place), weight)
+    kept = [(one, identity) for one in ranked for identity in by_place[one.candidate]][: question.k]
+    scores = remembered_scores(loaded, bundle, [(one.because_of, one.candidate) for one, _ in kept], threads)
+    ids = loaded.catalogue[1]
+    rows: list[dict[str, Any]] = []
+    decisions: list[list[Any]] = []
+    for rank, (one, identity) in enumerate(kept, 1):
+        score = scores[one.because_of, one.candidate]
+        because = ids[one.because_of]
+        product = subjects[identity]
+        name, category = (product.name, product.category) if product is not None else ("", "")
+        place = {"rank": rank, "score": one.score, "evidence": one.evidence, "because_of": because}
+        rows.append({"product_id": identity, "name": name, **place, **chance(score)})
+        decisions.append(decision_row(because, identity, "rank", rank, one.score, score, category))
+    known = {identity for identities in by_place.values() for identity in identities}
+    for identity in [identity for identity in candidates if identity not in known][: question.k - len(rows)]:
+        product = subjects[identity]
+        name = product.name if product is not None else ""
+        place = {"rank": len(rows) + 1, "score": None, "evidence": "unknown", "because_of": None}
+        rows.append({"product_id": identity, "name": name, **place, **chance(None)})
+    return LoggedAnswer({**loaded.facts, "weight": weight, "products": rows}, decisions, weight)
+
+
+def require_bundle(loaded: LoadedVersion) -> Bundle:
+    """The bundle of a version.
+
+    Raises:
+        DataError: it holds the lists of a graph.
+    """
+    if not isinstance(loaded.holds, Bundle):
+        raise DataError(
+            "score: the model in use holds the lists of a graph, which say no chance; deploy one of a source with "
+            "impressions"
+        )
+    return loaded.holds
+
+
+def _scores(
+    loaded: LoadedVersion,
+    bundle: Bundle,
+    places: Sequence[tuple[int, int] | None],
+    question: ScoreQuestion,
+    threads: int,
+) -> list[PairScore | None]:
+    """What is said of each pair of inside numbers; pairs that share a context are scored at once."""
+    scores: list[PairScore | None] = [None] * len(places)
+    by_context: dict[tuple[tuple[str, float], ...], list[int]] = {}
+    for number, (at, pair) in enumerate(zip(places, question.pairs, strict=True)):
+        if at is not None:
+            by_context.setdefault(tuple(sorted(pair.context.items())), []).append(number)
+    for context, numbers in by_context.items():
+        pairs = [at for number in numbers if (at := places[number]) is not None]
+        if context:
+            source, target = np.array(pairs, dtype=np.int64).T
+            said = scores_in_context(bundle, source, target, dict(context), threads)
+        else:
+            remembered = remembered_scores(loaded, bundle, pairs, threads)
+            said = [remembered[pair] for pair in pairs]
+        for number, score in zip(numbers, said, strict=True):
+            scores[number] = score
+    return scores
+
+
+def _subject(loaded: LoadedVersion, added: NewProducts, identity: str) -> Subject | None:
+    try:
+        return subject_of(loaded, added, identity)
+    except DataError:
+        return None
+
+
+def _places(source: Subject | None, target: Subject | None) -> tuple[int, int] | None:
+    if source is None or target is None or source.place is None or target.place is None:
+        return None
+    return source.place, target.place
+
+
+def _evidence(loaded: LoadedVersion, source: int, target: int) -> list[str]:
+    """Why the target stands on lists of the source, a line a list."""
+    lists = loaded.lists
+    if lists is None:
+        return []
+    held = lists.of(source)
+    days = lists.lists.follow_days
+    return [
+        f"{name}: {reason_for(name, entry.times, entry.count, entry.type_count, days)}"
+        for name in LISTS
+        for entry in held[name]
+        if entry.other == target
+    ]
