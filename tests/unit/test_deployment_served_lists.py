@@ -9,7 +9,7 @@ import pytest
 from builders.tiny_bundle import LISTS as ROWS
 from builders.tiny_bundle import make_bundle, make_lists
 from onward.deployment.bundle_files import read_bundle, write_bundle
-from onward.deployment.served_lists import categories_seen, category_above, no_lists
+from onward.deployment.served_lists import ShownCategories, categories_seen, category_above, no_lists
 from onward.ranking.list_names import LISTS
 
 
@@ -84,8 +84,14 @@ def test_pairs_of_categories_seen_are_distinct_and_of_the_category_above_the_typ
 
 def test_a_pair_is_like_what_was_shown_by_the_categories_above_its_types_and_one_way():
     paths = pd.Series(["food > dairy > milk", "food > dairy > butter", "food > bread", None])
-    lists = replace(make_lists(), seen=categories_seen(paths, np.array([0, 3]), np.array([2, 0])))
-    source, target = paths.iloc[[1, 2, 3, 3, 0]], paths.iloc[[2, 1, 1, 3, 1]]
-    assert lists.like_shown(source, target).tolist() == [True, False, True, False, False]
-    assert lists.like_shown(source.iloc[:0], target.iloc[:0]).tolist() == []
-    assert not no_lists(6).like_shown(source, target).any()
+    seen = categories_seen(paths, np.array([0, 3]), np.array([2, 0]))
+    shown = ShownCategories.of(seen, paths)
+    assert shown.hold(np.array([1, 2, 3, 3, 0]), np.array([2, 1, 1, 3, 1])).tolist() == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert shown.hold(np.array([], np.int64), np.array([], np.int64)).tolist() == []
+    assert not ShownCategories.of(no_lists(6).seen, paths).hold(np.array([1]), np.array([2])).any()

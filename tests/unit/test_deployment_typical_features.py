@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from onward.data.features import build_features
-from onward.deployment.typical_features import describe_products, is_of_the_pair, pair_state, sample_contexts
+from onward.deployment.typical_features import ProductState, describe_products, is_of_the_pair, sample_contexts
 
 PRODUCTS = pd.DataFrame({"product": range(6), "category": ["A > x", "A > y", "B > z", "B > z", "A > x", None]})
 AS_OF = datetime(2020, 6, 1)
@@ -49,7 +49,8 @@ def test_any_pair_is_described_as_the_builder_would(build_pairs):
     pairs, frame, categories = build_pairs
     state = describe_products(PRODUCTS, make_purchases(), AS_OF, categories)
     assert len(state) == len(PRODUCTS)
-    described = pair_state(state, PRODUCTS["category"], pairs["source"].to_numpy(), pairs["target"].to_numpy())
+    products = ProductState.of(state, PRODUCTS["category"])
+    described = pd.DataFrame(products.columns(pairs["source"].to_numpy(), pairs["target"].to_numpy()))
     wanted = frame[[name for name in frame.columns if is_of_the_pair(name)]]
     assert set(described.columns) == set(wanted.columns)
     pd.testing.assert_frame_equal(described[wanted.columns], wanted)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from onward.errors import DataError
-from onward.graph.pair_features import COUNT_FEATURES, count_features
+from onward.graph.pair_features import COUNT_FEATURES, count_columns
 from onward.graph.product_graph import EDGE_COLUMNS, NODE_COLUMNS, ProductGraph
 
 
@@ -72,7 +72,7 @@ def test_removing_edges_removes_them_both_ways(graph):
 def test_an_empty_graph_finds_nothing():
     empty = ProductGraph.from_tables(3, edge_table([]), NODES.head(2))
     assert empty.find_edges(np.array([0]), np.array([1])).tolist() == [-1]
-    assert np.isnan(count_features(empty, np.array([0]), np.array([1]))["count_score"].iloc[0])
+    assert np.isnan(count_columns(empty, np.array([0]), np.array([1]))["count_score"][0])
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_tables_that_do_not_fit_are_refused(edges, nodes, message):
 
 
 def test_pair_features_take_support_from_whichever_edge_is_there(graph):
-    frame = count_features(graph, np.array([0, 1, 1, 2]), np.array([1, 0, 3, 4]))
+    frame = pd.DataFrame(count_columns(graph, np.array([0, 1, 1, 2]), np.array([1, 0, 3, 4])))
     assert tuple(frame.columns) == COUNT_FEATURES
     assert (frame.dtypes == np.float32).all()
     assert frame["count_support"].tolist() == [4.0, 6.0, 0.0, 0.0]  # 1 -> 3 is known as the reverse of 3 -> 1

@@ -13,11 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.deployment.served_lists import ServedLists, no_lists
+from onward.deployment.typical_scores import TypicalCustomer
 from onward.errors import DataError
-from onward.model.pair_features import scorer_frame
+from onward.model.pair_features import PAIR_FEATURES, pair_columns
 from onward.model.pair_model import PairModel
+from onward.model.scorer import feature_matrix
 from onward.thresholds.policy import Policy
-from onward.uncertainty.pair_groups import pair_groups
+from onward.uncertainty.pair_groups import GROUP_FEATURES, pair_groups
 from onward.uncertainty.uncertainty_model import PairPredictions, UncertaintyModel, spread_inputs
 
 Ints = npt.NDArray[np.int64]
@@ -80,8 +82,18 @@ class Bundle:
         )
 
     @cached_property
+    def product_ids(self) -> list[str]:
+        """Outside ids by inside number."""
+        return [str(identity) for identity in self.products["product_id"].tolist()]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Names by inside number."""
+        return [str(name) for name in self.products["name"].tolist()]
+
+    @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {identity: number for number, identity in enumerate(self.products["product_id"].tolist())}
+        return {identity: number for number, identity in enumerate(self.product_ids)}
 
     def inside(self, product_ids: Sequence[str]) -> Ints:
         """[n] inside numbers of outside product ids, -1 where the bundle does not know the product."""
@@ -119,36 +131,53 @@ class Bundle:
             )
         in_bundle = (source >= 0) & (target >= 0)
         coded = features if categories is None else recode(features, categories, self.categories)
-        result = pd.DataFrame(
-            {
-                "score": np.nan,
-                "uncertainty": np.nan,
-                "level": np.full(len(in_bundle), -1),
-                "probability": np.nan,
-                "decision": "don't show",
-                "shown": False,
-            }
-        )
+        columns: dict[str, npt.NDArray[Any]] = {
+            "score": np.full(len(in_bundle), np.nan),
+            "uncertainty": np.full(len(in_bundle), np.nan),
+            "level": np.full(len(in_bundle), -1),
+            "probability": np.full(len(in_bundle), np.nan),
+            "decision": np.full(len(in_bundle), "don't show"),
+            "shown": np.zeros(len(in_bundle), np.bool_),
+        }
         if in_bundle.any():
-            predicted = self.predict(coded[in_bundle], source[in_bundle], target[in_bundle], threads)
+            every = bool(in_bundle.all())
+            known = coded if every else coded[in_bundle]
+            predicted = self.predict(known, source[in_bundle], target[in_bundle], threads)
             decision = self.policy.answer(predicted.score, predicted.level)
-            result.loc[in_bundle, "score"] = predicted.score
-            result.loc[in_bundle, "uncertainty"] = predicted.uncertainty
-            result.loc[in_bundle, "level"] = predicted.level
-            result.loc[in_bundle, "probability"] = predicted.probability
-            result.loc[in_bundle, "decision"] = decision
-            result.loc[in_bundle, "shown"] = decision == "show"
-        return result
+            for name in ("score", "uncertainty", "level", "probability"):
+                columns[name][in_bundle] = getattr(predicted, name)
+            columns["decision"][in_bundle] = decision
+            columns["shown"][in_bundle] = decision == "show"
+        return pd.DataFrame(columns)
 
     def predict(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> PairPredictions:
-        """Score, level and probability of n pairs of inside numbers."""
-        frame = scorer_frame(features, self.model.graph, self.model.embeddings, source, target)
-        heads = self.model.scorer.predict(frame, threads)
-        scored = spread_inputs(heads, frame, self.model.embeddings, source, target)
+        """Score, level and probability of n pairs of inside numbers.
+
+        Raises:
+            DataError: a feature is missing.
+        """
+        names = [name for name in self._of_impression if name in features.columns]
+        columns = dict(zip(names, features[names].to_numpy(np.float32).T, strict=True))
+        columns |= pair_columns(self.model.graph, self.model.embeddings, source, target)
+        rows = feature_matrix(columns, self.model.scorer.features)
+        heads = self.model.scorer.probability(rows, threads)
+        scored = spread_inputs(heads, columns, self.model.embeddings, source, target)
         # Naming groups takes longer than the rest of a small request, so only where one is repaired.
         repaired = self.uncertainty.repair.shifts
-        groups = pair_groups(frame, self.products["category"], target) if repaired else {}
+        groups = pair_groups(columns, self.products["category"], target) if repaired else {}
         return self.uncertainty.predict(scored, groups)
+
+    @cached_property
+    def typical(self) -> TypicalCustomer:
+        """What scores a pair where no customer is named."""
+        parts = ("products", "model", "uncertainty", "policy", "state", "contexts", "lists")
+        return TypicalCustomer(**{name: getattr(self, name) for name in parts})
+
+    @cached_property
+    def _of_impression(self) -> Sequence[str]:
+        """Features that come with an impression, and those that name its groups."""
+        names = dict.fromkeys((*self.model.scorer.features, *GROUP_FEATURES))
+        return [name for name in names if name not in PAIR_FEATURES]
 
 
 def recode(

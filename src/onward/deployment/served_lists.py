@@ -70,26 +70,25 @@ class ServedLists:
         return {int(product[start]): (int(start), int(end)) for start, end in zip(first, ends, strict=True)}
 
     @cached_property
-    def _seen_pairs(self) -> frozenset[tuple[str, str]]:
-        return frozenset(zip(self.seen["source"].tolist(), self.seen["target"].tolist(), strict=True))
+    def _list_numbers(self) -> npt.NDArray[np.int64]:
+        return pd.Index(LISTS).get_indexer(pd.Index(self.table["list"]))
 
-    def like_shown(self, source: pd.Series, target: pd.Series) -> Bools:
-        """[n] whether any impression showed a product of the target's category after one of the source's.
+    @cached_property
+    def columns(self) -> Mapping[str, npt.NDArray[np.generic]]:
+        """The numeric columns of the table: a few of its rows are picked faster from these."""
+        return {name: self.table[name].to_numpy() for name in COLUMNS if name != "list"}
 
-        Args:
-            source: [n] category path of each source.
-            target: [n] category path of each target.
-        """
-        pairs = zip(category_above(source).tolist(), category_above(target).tolist(), strict=True)
-        return np.array([pair in self._seen_pairs for pair in pairs], dtype=np.bool_)
+    def rows(self, product: int, count: int) -> tuple[Ints, ...]:
+        """Row numbers in the table of up to `count` entries of each of LISTS, best first."""
+        start, end = self._starts.get(int(self.stands_for[product]), (0, 0))
+        # A product that is given another one's lists must not find itself in them.
+        others = self.columns["other"][start:end] != product
+        numbers = self._list_numbers[start:end]
+        return tuple(start + np.flatnonzero(others & (numbers == number))[:count] for number in range(len(LISTS)))
 
     def of(self, product: int, count: int) -> Mapping[str, pd.DataFrame]:
         """Up to `count` rows of each list of a product, best first."""
-        start, end = self._starts.get(int(self.stands_for[product]), (0, 0))
-        rows = self.table.iloc[start:end]
-        # A product that is given another one's lists must not find itself in them.
-        rows = rows[rows["other"].to_numpy() != product]
-        return {name: rows[(rows["list"] == name).to_numpy(bool)].head(count) for name in LISTS}
+        return {name: self.table.iloc[rows] for name, rows in zip(LISTS, self.rows(product, count), strict=True)}
 
     def matrix(self, name: str, count: int) -> Ints:
         """[P, count] what `of` gives from one list of every product by inside number, -1 after the last."""
@@ -102,6 +101,40 @@ class ServedLists:
         itself = matrix == np.arange(len(matrix))[:, None]
         matrix[itself] = -1
         return np.take_along_axis(matrix, np.argsort(itself, axis=1, kind="stable"), axis=1)[:, :count]
+
+
+@dataclass(frozen=True)
+class ShownCategories:
+    """Which pairs of products are like anything that was ever shown.
+
+    Attributes:
+        category: [P] number of the category above each product's type.
+        pairs: pairs of such numbers, source · P + target, ascending.
+    """
+
+    category: Ints
+    pairs: Ints
+
+    @classmethod
+    def of(cls, seen: pd.DataFrame, paths: pd.Series) -> Self:
+        """Number the categories of a catalogue.
+
+        Args:
+            seen: `ServedLists.seen`.
+            paths: [P] category of each product.
+        """
+        category, names = pd.factorize(category_above(paths))
+        source, target = (pd.Index(names).get_indexer(pd.Index(seen[end])) for end in ("source", "target"))
+        of_products = (source >= 0) & (target >= 0)
+        return cls(category.astype(np.int64), np.unique((source * len(paths) + target)[of_products]).astype(np.int64))
+
+    def hold(self, source: Ints, target: Ints) -> Bools:
+        """[n] whether any impression showed a product of the target's category after one of the source's."""
+        if not len(self.pairs):
+            return np.zeros(len(source), np.bool_)
+        asked = self.category[source] * len(self.category) + self.category[target]
+        place = np.minimum(np.searchsorted(self.pairs, asked), len(self.pairs) - 1)
+        return np.asarray(self.pairs[place] == asked, np.bool_)
 
 
 def category_above(paths: pd.Series) -> pd.Series:

@@ -8,7 +8,9 @@ impressions, the reference contexts.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from onward.data.features import build_features
 from onward.random_streams import Stream
 
 Ints = npt.NDArray[np.int64]
+Float32s = npt.NDArray[np.float32]
 
 # A test holds these against the builder: a feature is of the pair exactly if no customer changes it.
 _OF_THE_SOURCE = ("cat_source_", "source_sales_", "source_price_")
@@ -53,27 +56,50 @@ def describe_products(
     return frame[[name for name in frame.columns if name.startswith(_OF_THE_SOURCE + _OF_THE_TARGET)]]
 
 
-def pair_state(state: pd.DataFrame, category: pd.Series, source: Ints, target: Ints) -> pd.DataFrame:
-    """Features of the pair alone, one row for each of n pairs of inside numbers.
+@dataclass(frozen=True)
+class ProductState:
+    """What is known of each of P products alone, as arrays that a request can pick from.
 
-    Args:
-        state: what `describe_products` returned.
-        category: [P] path of each product; may be missing.
-        source: [n].
-        target: [n].
+    Attributes:
+        of_source: features of a product that was bought, each [P].
+        of_target: features of a product that is shown, each [P].
+        category: [P] number of its category; products without one share a nameless one, as in training.
+        department: [P] number of the first step of its category.
     """
-    of_source = state.iloc[source][[name for name in state.columns if name.startswith(_OF_THE_SOURCE)]]
-    of_target = state.iloc[target][[name for name in state.columns if name.startswith(_OF_THE_TARGET)]]
-    frame = pd.concat([part.reset_index(drop=True) for part in (of_source, of_target)], axis=1)
-    # A product without a category belongs to a nameless one, as in training.
-    of_ends = [category.iloc[end].fillna("").astype(str) for end in (source, target)]
-    leaf = [end.to_numpy() for end in of_ends]
-    top = [end.str.partition(CATEGORY_SEPARATOR)[0].to_numpy() for end in of_ends]
-    for name, (left, right) in (("same_category", leaf), ("same_department", top)):
-        frame[name] = (left == right).astype(np.float32)
-    paid, base = (frame[f"{end}_price_90d"].to_numpy(np.float64) for end in ("target", "source"))
-    frame["price_ratio_90d"] = np.divide(paid, base, out=np.full(len(base), np.nan), where=base > 0).astype(np.float32)
-    return frame
+
+    of_source: Mapping[str, Float32s]
+    of_target: Mapping[str, Float32s]
+    category: Ints
+    department: Ints
+
+    @classmethod
+    def of(cls, state: pd.DataFrame, category: pd.Series) -> Self:
+        """Gather it.
+
+        Args:
+            state: what `describe_products` returned.
+            category: [P] path of each product; may be missing.
+        """
+        paths = category.fillna("").astype(str)
+        of_source, of_target = (
+            {name: state[name].to_numpy(np.float32) for name in state.columns if name.startswith(side)}
+            for side in (_OF_THE_SOURCE, _OF_THE_TARGET)
+        )
+        numbers, departments = (
+            pd.factorize(names)[0].astype(np.int64) for names in (paths, paths.str.partition(CATEGORY_SEPARATOR)[0])
+        )
+        return cls(of_source, of_target, numbers, departments)
+
+    def columns(self, source: Ints, target: Ints) -> dict[str, Float32s]:
+        """Features of the pair alone, each [n], for n pairs of inside numbers."""
+        columns = {name: values[source] for name, values in self.of_source.items()}
+        columns |= {name: values[target] for name, values in self.of_target.items()}
+        columns["same_category"] = (self.category[source] == self.category[target]).astype(np.float32)
+        columns["same_department"] = (self.department[source] == self.department[target]).astype(np.float32)
+        paid, base = (columns[f"{end}_price_90d"].astype(np.float64) for end in ("target", "source"))
+        ratio = np.divide(paid, base, out=np.full(len(base), np.nan), where=base > 0)
+        columns["price_ratio_90d"] = ratio.astype(np.float32)
+        return columns
 
 
 def sample_contexts(features: pd.DataFrame, eligible: npt.NDArray[np.bool_], count: int, seed: int) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What the counts say about a pair (u, v): how often v follows u, and how often u follows v."""
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
 from onward.graph.product_graph import FloatArray, IntArray, ProductGraph
 
@@ -24,8 +24,8 @@ COUNT_FEATURES = (
 _CONFIDENCE_PRIOR = 5.0
 
 
-def count_features(graph: ProductGraph, source: IntArray, target: IntArray) -> pd.DataFrame:
-    """Describe each pair by counts; columns COUNT_FEATURES, float32, one row a pair.
+def count_columns(graph: ProductGraph, source: IntArray, target: IntArray) -> dict[str, npt.NDArray[np.float32]]:
+    """Describe each pair by counts: COUNT_FEATURES, each [n].
 
     A pair whose edge is missing in one direction takes its support from the other edge when that one exists.
     Supports are 0 and scores missing (NaN) where the graph knows nothing.
@@ -53,7 +53,7 @@ def count_features(graph: ProductGraph, source: IntArray, target: IntArray) -> p
         "count_source_out_degree": graph.out_degrees[source],
         "count_target_in_degree": graph.in_degrees[target],
     }
-    return pd.DataFrame({name: np.asarray(columns[name], dtype=np.float32) for name in COUNT_FEATURES})
+    return {name: np.asarray(columns[name], dtype=np.float32) for name in COUNT_FEATURES}
 
 
 def _take(values: FloatArray, edges: IntArray, missing: float) -> FloatArray:

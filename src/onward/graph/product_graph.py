@@ -63,12 +63,12 @@ class ProductGraph:
         """Number of directed edges E."""
         return len(self.out_targets)
 
-    @property
+    @cached_property
     def out_degrees(self) -> IntArray:
         """[P] number of out-edges of each product."""
         return np.diff(self.out_offsets)
 
-    @property
+    @cached_property
     def in_degrees(self) -> IntArray:
         """[P] number of in-edges of each product."""
         return np.diff(self.in_offsets)

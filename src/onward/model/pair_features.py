@@ -1,10 +1,11 @@
 """The input of the pair scorer: an impression's features beside what graph and embeddings say of its pair."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from onward.errors import DataError
-from onward.graph.pair_features import COUNT_FEATURES, count_features
+from onward.graph.pair_features import COUNT_FEATURES, count_columns
 from onward.graph.product_graph import IntArray, ProductGraph
 from onward.model.embeddings import Embeddings, paired_dots
 
@@ -21,7 +22,14 @@ PAIR_FEATURES = COUNT_FEATURES + EMBEDDING_FEATURES
 
 
 def pair_features(graph: ProductGraph, embeddings: Embeddings, source: IntArray, target: IntArray) -> pd.DataFrame:
-    """Describe each pair (u, v) by counts and embeddings; columns PAIR_FEATURES, float32, one row a pair.
+    """Describe each pair (u, v) by counts and embeddings; columns PAIR_FEATURES, float32, one row a pair."""
+    return pd.DataFrame(pair_columns(graph, embeddings, source, target))
+
+
+def pair_columns(
+    graph: ProductGraph, embeddings: Embeddings, source: IntArray, target: IntArray
+) -> dict[str, npt.NDArray[np.float32]]:
+    """The columns of `pair_features`, each [n], for requests that a table would hold up.
 
     `gnn_substitute` is s_u . s_v: two products that lead to the same others can replace each other.
     """
@@ -29,7 +37,6 @@ def pair_features(graph: ProductGraph, embeddings: Embeddings, source: IntArray,
     target = np.asarray(target, dtype=np.int64)
     forward = embeddings.log_lift("after", source, target)
     reverse = embeddings.log_lift("after", target, source)
-    frame = count_features(graph, source, target)
     columns = {
         "gnn_forward": forward,
         "gnn_reverse": reverse,
@@ -39,9 +46,8 @@ def pair_features(graph: ProductGraph, embeddings: Embeddings, source: IntArray,
         "gnn_substitute": paired_dots(embeddings.source, embeddings.source, source, target),
         "gnn_target_similarity": paired_dots(embeddings.target, embeddings.target, source, target),
     }
-    for name in EMBEDDING_FEATURES:
-        frame[name] = columns[name].astype(np.float32)
-    return frame
+    of_embeddings = {name: columns[name].astype(np.float32) for name in EMBEDDING_FEATURES}
+    return count_columns(graph, source, target) | of_embeddings
 
 
 def scorer_frame(

@@ -46,10 +46,13 @@ class PairScorer:
         Raises:
             DataError: a feature is missing.
         """
-        values = feature_matrix(frame, self.features)
-        if len(values) == 0:
+        return self.probability(feature_matrix(frame, self.features), threads)
+
+    def probability(self, rows: npt.NDArray[np.float32], threads: int = 1) -> FloatArray:
+        """The same of rows [n, f] whose columns are `features`, one after another."""
+        if len(rows) == 0:
             return np.empty((0, len(self.heads)))
-        return np.stack([trees.probability(values, threads) for trees in self.trees], axis=1)
+        return np.stack([trees.probability(rows, threads) for trees in self.trees], axis=1)
 
     def to_manifest(self) -> dict[str, object]:
         """What has to be stored beside the heads' texts, as JSON."""
@@ -61,16 +64,27 @@ class PairScorer:
         return cls(tuple(heads), tuple(manifest["features"]), tuple(manifest["categorical"]))
 
 
-def feature_matrix(frame: pd.DataFrame, features: Sequence[str]) -> npt.NDArray[np.float32]:
+def feature_matrix(
+    frame: pd.DataFrame | Mapping[str, npt.NDArray[np.generic]], features: Sequence[str]
+) -> npt.NDArray[np.float32]:
     """The named columns as a matrix [n, features], row by row in memory.
+
+    Args:
+        frame: a table, or its columns by name, each [n].
+        features: the columns that are wanted, in their order.
 
     Raises:
         DataError: a feature is missing.
     """
-    missing = [name for name in features if name not in frame.columns]
+    missing = [name for name in features if name not in frame]
     if missing:
         raise DataError(
             f"scorer input: {len(missing)} of {len(features)} features are missing ({', '.join(missing[:5])}); "
             "build the frame with scorer_frame from the same bundle's settings"
         )
-    return np.ascontiguousarray(frame[list(features)].to_numpy(np.float32))
+    if isinstance(frame, pd.DataFrame):
+        return np.ascontiguousarray(frame[list(features)].to_numpy(np.float32))
+    matrix = np.empty((len(next(iter(frame.values()))), len(features)), np.float32)
+    for place, name in enumerate(features):
+        matrix[:, place] = frame[name]
+    return matrix

@@ -1,9 +1,7 @@
 """What goes with a product, what comes after and before it, and what could stand in for it, with chance and reason.
 
-The order is the ranking's (see ranking/related_lists.py). The chance beside it is for a typical customer: a probability
-needs a customer, and the question names none. It is a mean over reference contexts: feature rows of real impressions,
-sampled once when the bundle was made, in which the pair's own features (sales, prices, categories, counts, embeddings)
-are replaced by those of the pair in question.
+The order is the ranking's (see ranking/related_lists.py). The chance beside it is for a typical customer, since the
+question names none (see deployment/typical_scores.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,19 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from onward.deployment.bundle import Bundle
-from onward.deployment.typical_features import pair_state
 from onward.errors import DataError
 from onward.ranking.list_names import AFTER, BEFORE, GOES_WITH, INSTEAD, LISTS
-from onward.uncertainty.uncertainty_model import PairPredictions
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _WORDS = ("sure", "fairly sure", "in between", "fairly unsure", "unsure")
-_SPREAD = 1.96
 _FEW = 3
 _PAIRS_AT_ONCE = 2000
 
@@ -116,19 +109,20 @@ def word_for(level: int, levels: int) -> str:
 
 
 def _answers(bundle: Bundle, products: Sequence[int], count: int, threads: int) -> Iterator[Answer]:
-    lists = [bundle.lists.of(product, count) for product in products]
-    tables = [product_lists[name] for product_lists in lists for name in LISTS]
-    rows = pd.concat(tables, ignore_index=True)
-    product_of_table = [product for product in products for _ in LISTS]
-    product_of_row = np.repeat(product_of_table, [len(table) for table in tables]).astype(np.int64)
-    entries = iter(_entries(bundle, product_of_row, rows, threads))
+    rows = [part for product in products for part in bundle.lists.rows(product, count)]
+    lengths = [len(part) for part in rows]
+    product_of_row = np.repeat(np.repeat(np.asarray(products, np.int64), len(LISTS)), lengths)
+    names = np.repeat(np.tile(np.arange(len(LISTS)), len(products)), lengths)
+    entries = iter(_entries(bundle, product_of_row, np.concatenate(rows), names, threads))
     stands_for = bundle.lists.stands_for
-    for product, product_lists in zip(products, lists, strict=True):
-        entries_of = {name: tuple(next(entries) for _ in range(len(product_lists[name]))) for name in LISTS}
-        details = bundle.products.iloc[product]
+    for number, product in enumerate(products):
+        own_lengths = lengths[number * len(LISTS) : (number + 1) * len(LISTS)]
+        entries_of = {
+            name: tuple(next(entries) for _ in range(length)) for name, length in zip(LISTS, own_lengths, strict=True)
+        }
         yield Answer(
-            product_id=str(details["product_id"]),
-            name=str(details["name"]),
+            product_id=bundle.product_ids[product],
+            name=bundle.names[product],
             goes_with=entries_of[GOES_WITH],
             after=entries_of[AFTER],
             before=entries_of[BEFORE],
@@ -138,60 +132,43 @@ def _answers(bundle: Bundle, products: Sequence[int], count: int, threads: int) 
         )
 
 
-def _entries(bundle: Bundle, product: Ints, rows: pd.DataFrame, threads: int) -> list[Recommendation]:
+def _entries(bundle: Bundle, product: Ints, rows: Ints, names: Ints, threads: int) -> list[Recommendation]:
+    """Entries of the table's rows, each with the product that is asked for and the number of its list."""
     if not len(rows):
         return []
-    other = rows["other"].to_numpy(np.int64)
-    backwards = (rows["list"] == BEFORE).to_numpy(bool)
+    columns = {name: values[rows] for name, values in bundle.lists.columns.items()}
+    other = columns["other"].astype(np.int64)
+    backwards = names == LISTS.index(BEFORE)
     source = np.where(backwards, other, product)
     target = np.where(backwards, product, other)
     # The same pair stands in several lists: it is scored once.
     pairs, place = np.unique(source * len(bundle.products) + target, return_inverse=True)
-    source, target = pairs // len(bundle.products), pairs % len(bundle.products)
-    predicted = _over_contexts(bundle, source, target, threads)
-    shape = (len(source), len(bundle.contexts))
-    probability = predicted.probability.reshape(shape).mean(axis=1)
-    bounds = bundle.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
-    low, high = (bound.reshape(shape).mean(axis=1) for bound in bounds)
-    levels = bundle.uncertainty.levels.assign(predicted.uncertainty.reshape(shape).mean(axis=1))
-    decisions = bundle.policy.answer(predicted.score.reshape(shape).mean(axis=1), levels)
-    paths = bundle.products["category"]
-    decisions = np.where(bundle.lists.like_shown(paths.iloc[source], paths.iloc[target]), decisions, "abstain")
-    ids, names = (bundle.products[column].iloc[other].to_numpy() for column in ("product_id", "name"))
-    scores = rows["score"].tolist()
-    reasons = _reasons(rows, bundle.lists.follow_days)
+    scores = bundle.typical.scores(pairs // len(bundle.products), pairs % len(bundle.products), threads)
+    probability, low, high, level, decision = (
+        values[place].tolist()
+        for values in (scores.probability, scores.low, scores.high, scores.level, scores.decision)
+    )
+    levels = bundle.uncertainty.levels.count
+    times, counts, type_counts = (columns[name].tolist() for name in ("times", "count", "type_count"))
+    reasons = [
+        reason_for(LISTS[name], times[row], counts[row], type_counts[row], bundle.lists.follow_days)
+        for row, name in enumerate(names.tolist())
+    ]
     return [
         Recommendation(
-            product_id=str(ids[row]),
-            name=str(names[row]),
-            score=scores[row],
-            probability=float(probability[pair]),
-            low=float(low[pair]),
-            high=float(high[pair]),
-            level=int(levels[pair]),
-            doubt=word_for(int(levels[pair]), bundle.uncertainty.levels.count),
-            decision=str(decisions[pair]),
+            product_id=bundle.product_ids[place_of_other],
+            name=bundle.names[place_of_other],
+            score=score,
+            probability=probability[row],
+            low=low[row],
+            high=high[row],
+            level=level[row],
+            doubt=word_for(level[row], levels),
+            decision=decision[row],
             why=reasons[row],
         )
-        for row, pair in enumerate(place)
+        for row, (place_of_other, score) in enumerate(zip(other.tolist(), columns["score"].tolist(), strict=True))
     ]
-
-
-def _over_contexts(bundle: Bundle, source: Ints, target: Ints, threads: int) -> PairPredictions:
-    """The scores of every pair in every reference context, [pairs · contexts], pair by pair."""
-    pairs, contexts = len(source), len(bundle.contexts)
-    of_pair = pair_state(bundle.state, bundle.products["category"], source, target)
-    of_pair = of_pair.loc[np.repeat(np.arange(pairs), contexts)].reset_index(drop=True)
-    situation = bundle.contexts.loc[np.tile(np.arange(contexts), pairs)].reset_index(drop=True)
-    features = pd.concat([situation, of_pair], axis=1)
-    return bundle.predict(features, np.repeat(source, contexts), np.repeat(target, contexts), threads)
-
-
-def _reasons(rows: pd.DataFrame, follow_days: int) -> list[str]:
-    entries = zip(
-        rows["list"], rows["times"].tolist(), rows["count"].tolist(), rows["type_count"].tolist(), strict=True
-    )
-    return [reason_for(name, times, count, of_types, follow_days) for name, times, count, of_types in entries]
 
 
 def reason_for(name: str, times: float, count: int, of_types: int, follow_days: int) -> str:

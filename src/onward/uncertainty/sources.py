@@ -1,12 +1,13 @@
 """One contract for everything that says how far to trust a score."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.spread import disagreement_of_heads
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -34,7 +35,12 @@ class Scored:
 
     def take(self, rows: npt.NDArray[np.generic]) -> "Scored":
         """Return some of the rows, by mask or by number."""
-        return Scored(**{name: values[rows] for name, values in vars(self).items()})
+        return Scored(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    @cached_property
+    def disagreement(self) -> Floats:
+        """[n] standard deviation of the heads' logits."""
+        return disagreement_of_heads(self.heads)
 
 
 class Spread(Protocol):
@@ -61,4 +67,4 @@ class HeadEnsemble:
 
     def uncertainty(self, rows: Scored) -> Floats:
         """Standard deviation of the heads' logits, [n]."""
-        return summarise_heads(rows.heads)[1]
+        return rows.disagreement

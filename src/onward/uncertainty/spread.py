@@ -30,6 +30,11 @@ def summarise_heads(probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.float6
         >>> score.round(3).tolist(), uncertainty.round(3).tolist()
         ([0.5, 0.3], [0.0, 0.49])
     """
+    return mean_of_heads(probabilities), disagreement_of_heads(probabilities)
+
+
+def mean_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The score of `summarise_heads` alone; the same arguments and errors."""
     heads = np.asarray(probabilities, dtype=np.float64)
     if heads.ndim != 2 or heads.shape[1] < 2:
         raise DataError(
@@ -38,7 +43,13 @@ def summarise_heads(probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.float6
     bad = int(np.count_nonzero(~((heads >= 0.0) & (heads <= 1.0))))
     if bad:
         raise DataError(f"head probabilities: {bad} of {heads.size} values lie outside [0, 1]; train the scorer again")
-    return heads.mean(axis=1), logit(np.clip(heads, _EDGE, 1.0 - _EDGE)).std(axis=1)
+    return np.asarray(heads.mean(axis=1))
+
+
+def disagreement_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The uncertainty of `summarise_heads` alone, of probabilities that `mean_of_heads` has taken."""
+    heads = np.asarray(probabilities, dtype=np.float64)
+    return np.asarray(logit(np.clip(heads, _EDGE, 1.0 - _EDGE)).std(axis=1))
 
 
 def leave_out(heads: npt.ArrayLike, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -14,10 +14,11 @@ from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.sources import Floats, HeadEnsemble, Ints, Scored, Spread
-from onward.uncertainty.spread import leave_out, summarise_heads
+from onward.uncertainty.spread import leave_out, mean_of_heads
 from onward.uncertainty.spread_choice import SOURCES, spread_from_dict, spread_to_dict
 
 Groups = Mapping[str, npt.NDArray[Any]]
+Columns = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class UncertaintyModel:
         uncertainty = self.spread.uncertainty(scored)
         return PairPredictions(
             score,
-            summarise_heads(scored.heads)[1],
+            scored.disagreement,
             uncertainty,
             self.levels.assign(uncertainty),
             self.calibrator.apply(score),
@@ -161,24 +162,28 @@ class CalibrationSet:
         return cls(score[rows], label[rows], {name: values[rows] for name, values in groups.items()})
 
 
-def spread_inputs(heads: Floats, frame: pd.DataFrame, embeddings: Embeddings, source: Ints, target: Ints) -> Scored:
+def spread_inputs(
+    heads: Floats, frame: pd.DataFrame | Columns, embeddings: Embeddings, source: Ints, target: Ints
+) -> Scored:
     """Gather what spread sources may look at.
 
     Args:
         heads: [n, heads] probabilities.
-        frame: [n] the scorer's input.
+        frame: [n] the scorer's input, or its columns by name.
         embeddings: of all products.
         source: [n] inside numbers.
         target: [n] inside numbers.
     """
-    counts = frame[["count_source_customers", "count_target_customers"]].min(axis=1).to_numpy(np.float64)
+    of_source, of_target, of_pair = (
+        np.asarray(frame[f"count_{name}"], np.float64) for name in ("source_customers", "target_customers", "support")
+    )
     place = np.concatenate([embeddings.source[source], embeddings.target[target]], axis=1)
     return Scored(
         heads=heads,
-        score=summarise_heads(heads)[0],
+        score=mean_of_heads(heads),
         pair=np.asarray(source * 2**32 + target, np.int64),
         # Customers behind the pair: of the rarer product, and once more those who bought one after the other.
-        evidence=counts + frame["count_support"].to_numpy(np.float64),
+        evidence=np.minimum(of_source, of_target) + of_pair,
         place=np.asarray(place, np.float32),
-        values=np.zeros((len(frame), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
+        values=np.zeros((len(heads), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
     )
