@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.errors import ArtifactError
-from onward.model.context_grid import ContextGrid
+from onward.model.context_grid import ContextGrid, SplitTrees
 from onward.model.scorer import PairScorer
 from onward.model.tree_text import FlatTrees
 
@@ -51,7 +51,7 @@ def test_a_grid_says_of_every_pair_and_context_what_lightgbm_says_of_their_row(s
     pairs, contexts, mine = draw_rows(rng, 7), draw_rows(rng, 5), np.array(of_pair)
     rows = np.where(mine, pairs[:, None], contexts[None]).reshape(-1, COLUMNS)
     # What a side is not asked for must not matter.
-    grid = ContextGrid(scorer, np.where(mine, np.nan, contexts).astype(np.float32), mine)
+    grid = ContextGrid(SplitTrees(scorer, mine), np.where(mine, np.nan, contexts).astype(np.float32))
     asked = np.where(mine, pairs, np.nan).astype(np.float32)
     np.testing.assert_array_equal(grid.probability(asked), scorer.probability(rows))
 
@@ -68,5 +68,5 @@ def test_a_tree_without_a_split_is_its_leaf():
     settings_ = {"objective": "binary", "verbosity": -1, "num_threads": 1}
     text = lgb.train(settings_, lgb.Dataset(rows, np.arange(40) % 4 == 0), num_boost_round=2).model_to_string()
     scorer = PairScorer((text, text), NAMES, ())
-    grid = ContextGrid(scorer, rows[:3], np.ones(COLUMNS, np.bool_))
+    grid = ContextGrid(SplitTrees(scorer, np.ones(COLUMNS, np.bool_)), rows[:3])
     np.testing.assert_array_equal(grid.probability(rows[:2]), scorer.probability(rows[:6]))

@@ -123,7 +123,9 @@ class ShownCategories:
             seen: `ServedLists.seen`.
             paths: [P] category of each product.
         """
-        category, names = pd.factorize(category_above(paths))
+        path, distinct = pd.factorize(paths.fillna(""))
+        above, names = pd.factorize(category_above(pd.Series(distinct, dtype="str")))
+        category = above[path]
         source, target = (pd.Index(names).get_indexer(pd.Index(seen[end])) for end in ("source", "target"))
         of_products = (source >= 0) & (target >= 0)
         return cls(category.astype(np.int64), np.unique((source * len(paths) + target)[of_products]).astype(np.int64))

@@ -80,14 +80,13 @@ class ProductState:
             state: what `describe_products` returned.
             category: [P] path of each product; may be missing.
         """
-        paths = category.fillna("").astype(str)
         of_source, of_target = (
             {name: state[name].to_numpy(np.float32) for name in state.columns if name.startswith(side)}
             for side in (_OF_THE_SOURCE, _OF_THE_TARGET)
         )
-        numbers, departments = (
-            pd.factorize(names)[0].astype(np.int64) for names in (paths, paths.str.partition(CATEGORY_SEPARATOR)[0])
-        )
+        numbers, paths = pd.factorize(category.fillna(""))
+        tops, _ = pd.factorize(pd.Series(paths, dtype="str").str.partition(CATEGORY_SEPARATOR)[0])
+        numbers, departments = numbers.astype(np.int64), tops[numbers].astype(np.int64)
         return cls(of_source, of_target, numbers, departments)
 
     def columns(self, source: Ints, target: Ints) -> dict[str, Float32s]:

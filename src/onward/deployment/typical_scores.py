@@ -15,7 +15,8 @@ import pandas as pd
 
 from onward.deployment.served_lists import ServedLists, ShownCategories
 from onward.deployment.typical_features import ProductState, is_of_the_pair
-from onward.model.context_grid import ContextGrid
+from onward.graph.pair_features import COUNT_FEATURES
+from onward.model.context_grid import ContextGrid, SplitTrees
 from onward.model.pair_features import PAIR_FEATURES, pair_columns
 from onward.model.pair_model import PairModel
 from onward.model.scorer import feature_matrix
@@ -41,6 +42,7 @@ class TypicalScores:
         probability: [n] that a typical customer who is shown the target buys it new, calibrated.
         low: [n] of the interval by the heads' disagreement.
         high: [n] likewise.
+        like_shown: [n] whether any impression showed a product of the target's category after one of the source's.
         decision: [n] show, don't show or abstain; a pair unlike any impression abstains.
     """
 
@@ -50,7 +52,25 @@ class TypicalScores:
     probability: Floats
     low: Floats
     high: Floats
+    like_shown: npt.NDArray[np.bool_]
     decision: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Situations:
+    """C contexts, ready to meet any pair.
+
+    Attributes:
+        columns: features of the contexts, each [C].
+        grid: the same as the scorer's rows.
+    """
+
+    columns: Columns
+    grid: ContextGrid
+
+    def __len__(self) -> int:
+        """C."""
+        return len(self.grid.contexts)
 
 
 @dataclass(frozen=True)
@@ -75,14 +95,27 @@ class TypicalCustomer:
     contexts: pd.DataFrame
     lists: ServedLists
 
-    def scores(self, source: Ints, target: Ints, threads: int = 1) -> TypicalScores:
-        """Score n pairs of inside numbers."""
-        predicted = self.predictions(source, target, threads)
-        shape = (len(source), len(self.contexts))
+    def scores(
+        self, source: Ints, target: Ints, threads: int = 1, situations: Situations | None = None
+    ) -> TypicalScores:
+        """Score n pairs of inside numbers.
+
+        Args:
+            source: [n] what was bought.
+            target: [n] what would be shown.
+            threads: for trees of more than 64 leaves.
+            situations: other contexts than the reference ones, see `situations`.
+
+        Raises:
+            DataError: a feature is missing.
+        """
+        situations = situations or self._reference
+        predicted = self._predictions(source, target, situations, threads)
+        shape = (len(source), len(situations))
         low, high = self.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
         score, uncertainty = (values.reshape(shape).mean(axis=1) for values in (predicted.score, predicted.uncertainty))
         level = self.uncertainty.levels.assign(uncertainty)
-        decision = self.policy.answer(score, level)
+        like_shown = self._shown_categories.hold(source, target)
         return TypicalScores(
             score=score,
             uncertainty=uncertainty,
@@ -90,26 +123,20 @@ class TypicalCustomer:
             probability=predicted.probability.reshape(shape).mean(axis=1),
             low=low.reshape(shape).mean(axis=1),
             high=high.reshape(shape).mean(axis=1),
-            decision=np.where(self._shown_categories.hold(source, target), decision, "abstain"),
+            like_shown=like_shown,
+            decision=np.where(like_shown, self.policy.answer(score, level), "abstain"),
         )
 
-    def predictions(self, source: Ints, target: Ints, threads: int = 1) -> PairPredictions:
-        """Of every pair in every context, [pairs · contexts], pair by pair."""
-        pairs, contexts = len(source), len(self.contexts)
-        columns = self._state.columns(source, target)
-        columns |= pair_columns(self.model.graph, self.model.embeddings, source, target)
-        rows = np.full((pairs, len(self.model.scorer.features)), np.nan, np.float32)
-        rows[:, self._places] = feature_matrix(columns, self._names)
-        heads = self._grid.probability(rows, threads)
-        each = np.repeat(np.arange(pairs), contexts)
-        counts = {name: columns[name][each] for name in PAIR_FEATURES if name.startswith("count_")}
-        many = source[each], target[each]
-        scored = spread_inputs(heads, counts, self.model.embeddings, *many)
-        groups = {}
-        if self.uncertainty.repair.shifts:
-            of_contexts = {name: np.tile(values, pairs) for name, values in self._context_columns.items()}
-            groups = pair_groups(of_contexts | counts, self.products["category"], many[1])
-        return self.uncertainty.predict(scored, groups)
+    def situations(self, contexts: pd.DataFrame) -> Situations:
+        """Make contexts ready; columns are those of `contexts` of the bundle.
+
+        Raises:
+            DataError: a feature is missing.
+        """
+        columns = {name: contexts[name].to_numpy(np.float32) for name in contexts.columns}
+        absent = dict.fromkeys(self._names, np.full(len(contexts), np.nan, np.float32))
+        rows = feature_matrix({**columns, **absent}, self.model.scorer.features)
+        return Situations(columns, ContextGrid(self._trees, rows))
 
     def prepare(self) -> None:
         """Score one pair, so that the first request finds everything compiled and at hand."""
@@ -117,32 +144,40 @@ class TypicalCustomer:
             first = np.zeros(1, np.int64)
             self.scores(first, first)
 
-    @cached_property
-    def _state(self) -> ProductState:
-        return ProductState.of(self.state, self.products["category"])
-
-    @cached_property
-    def _context_columns(self) -> Columns:
-        return {name: self.contexts[name].to_numpy(np.float32) for name in self.contexts.columns}
+    def _predictions(self, source: Ints, target: Ints, situations: Situations, threads: int) -> PairPredictions:
+        """Of every pair in every situation, [pairs · situations], pair by pair."""
+        pairs = len(source)
+        columns = self._state.columns(source, target)
+        columns |= pair_columns(self.model.graph, self.model.embeddings, source, target)
+        rows = np.full((pairs, len(self.model.scorer.features)), np.nan, np.float32)
+        rows[:, self._trees.of_pair] = feature_matrix(columns, self._names)
+        heads = situations.grid.probability(rows, threads)
+        pair = np.repeat(np.arange(pairs), len(situations))
+        counts = {name: columns[name][pair] for name in COUNT_FEATURES}
+        scored = spread_inputs(heads, counts, self.model.embeddings, source[pair], target[pair])
+        groups = {}
+        if self.uncertainty.repair.shifts:
+            of_situations = {name: np.tile(values, pairs) for name, values in situations.columns.items()}
+            groups = pair_groups(of_situations | counts, self.products["category"], target[pair])
+        return self.uncertainty.predict(scored, groups)
 
     @cached_property
     def _names(self) -> Sequence[str]:
-        """The scorer's features that belong to the pair."""
+        """The scorer's features that belong to the pair, in its order."""
         return [name for name in self.model.scorer.features if is_of_the_pair(name) or name in PAIR_FEATURES]
 
     @cached_property
-    def _places(self) -> Ints:
-        """Their places among all features."""
+    def _trees(self) -> SplitTrees:
         features = self.model.scorer.features
-        return np.array([features.index(name) for name in self._names], np.int64)
+        return SplitTrees(self.model.scorer, np.isin(features, self._names))
 
     @cached_property
-    def _grid(self) -> ContextGrid:
-        features = self.model.scorer.features
-        of_pair = np.zeros(len(features), np.bool_)
-        of_pair[self._places] = True
-        absent = dict.fromkeys(self._names, np.full(len(self.contexts), np.nan, np.float32))
-        return ContextGrid(self.model.scorer, feature_matrix({**self._context_columns, **absent}, features), of_pair)
+    def _reference(self) -> Situations:
+        return self.situations(self.contexts)
+
+    @cached_property
+    def _state(self) -> ProductState:
+        return ProductState.of(self.state, self.products["category"])
 
     @cached_property
     def _shown_categories(self) -> ShownCategories:

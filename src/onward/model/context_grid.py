@@ -32,18 +32,72 @@ _PLACES = np.array([((1 << bit) * _DE_BRUIJN % 2**64) >> 58 for bit in range(64)
 
 
 @dataclass(frozen=True)
-class ContextGrid:
-    """A scorer and C contexts, ready to meet any pair.
+class SplitTrees:
+    """A scorer's trees, their splits sorted by what they ask.
 
     Attributes:
-        scorer: f features; LightGBM itself is asked where a tree has more than 64 leaves.
-        contexts: [C, f] rows; what belongs to the pair is not read.
-        of_pair: [f] whether a feature belongs to the pair.
+        scorer: f features.
+        of_pair: [f] whether a feature belongs to the pair; the others belong to the context.
     """
 
     scorer: PairScorer
-    contexts: Inputs
     of_pair: npt.NDArray[np.bool_]
+
+    @cached_property
+    def trees(self) -> FlatTrees:
+        """All trees of all heads."""
+        return FlatTrees.from_texts(self.scorer.heads)
+
+    @property
+    def fit_in_bits(self) -> bool:
+        """Whether no tree has more leaves than a word has bits."""
+        return self.trees.most_leaves <= _MOST_LEAVES
+
+    @cached_property
+    def leaf_table(self) -> Floats:
+        """[T, 64] values of the leaves, each at the place that `_DE_BRUIJN` gives its bit."""
+        trees = self.trees
+        table = np.zeros((len(trees.root), _MOST_LEAVES))
+        tree_of_leaf = np.repeat(np.arange(len(trees.root)), np.diff(trees.first_leaf))
+        table[tree_of_leaf, _PLACES[self._leaves_by_place[0]]] = trees.leaf
+        return table
+
+    def bits(self, rows: Inputs, *, of_pair: bool) -> Bits:
+        """[n, T] leaves that are left to rows [n, f] of pairs, or of contexts."""
+        trees = self.trees
+        sets = (trees.category_start, trees.category_words, trees.category_bits)
+        splits = self._splits[int(of_pair)]
+        return np.asarray(
+            _clear(rows, *splits, self._leaves_by_place[1], trees.feature, trees.threshold, trees.kind, *sets)
+        )
+
+    @cached_property
+    def _leaves_by_place(self) -> tuple[npt.NDArray[np.int64], Bits]:
+        return places_of_leaves(self.trees)
+
+    @cached_property
+    def _splits(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+        """Of contexts, then of pairs: the splits that ask them, by tree, and where each tree's begin [T + 1]."""
+        trees = self.trees
+        # A tree has one split less than leaves.
+        first_split = trees.first_leaf - np.arange(len(trees.first_leaf), dtype=np.int32)
+        asks_pair = self.of_pair[trees.feature]
+        of_context, of_pair = (np.flatnonzero(asked).astype(np.int32) for asked in (~asks_pair, asks_pair))
+        starts = [np.searchsorted(splits, first_split).astype(np.int32) for splits in (of_context, of_pair)]
+        return (of_context, starts[0]), (of_pair, starts[1])
+
+
+@dataclass(frozen=True)
+class ContextGrid:
+    """A scorer's trees and C contexts, ready to meet any pair.
+
+    Attributes:
+        of: the trees; LightGBM itself is asked where one has more than 64 leaves.
+        contexts: [C, f] rows; what belongs to the pair is not read.
+    """
+
+    of: SplitTrees
+    contexts: Inputs
 
     def probability(self, pairs: Inputs, threads: int = 1) -> Floats:
         """[n · C, heads] of each pair in every context, pair by pair; raw, as `PairScorer.predict` gives it.
@@ -52,55 +106,17 @@ class ContextGrid:
             pairs: [n, f] rows; what belongs to the context is not read.
             threads: for LightGBM.
         """
-        if self._trees.most_leaves > _MOST_LEAVES:
-            rows = np.where(self.of_pair, pairs[:, None, :], self.contexts[None, :, :])
-            return self.scorer.probability(np.ascontiguousarray(rows.reshape(-1, len(self.of_pair))), threads)
-        pair_bits = _clear(pairs, *self._splits_of(of_pair=True), *self._questions)
-        met = _meet(pair_bits, self._context_bits, self._leaf_table, self._trees.first_tree, _DE_BRUIJN)
+        if not self.of.fit_in_bits:
+            rows = np.where(self.of.of_pair, pairs[:, None, :], self.contexts[None, :, :])
+            return self.of.scorer.probability(np.ascontiguousarray(rows.reshape(-1, pairs.shape[1])), threads)
+        pair_bits = self.of.bits(pairs, of_pair=True)
+        met = _meet(pair_bits, self._context_bits, self.of.leaf_table, self.of.trees.first_tree, _DE_BRUIJN)
         return np.asarray(met, np.float64).reshape(len(pairs) * len(self.contexts), -1)
-
-    @cached_property
-    def _trees(self) -> FlatTrees:
-        return FlatTrees.from_texts(self.scorer.heads)
-
-    @cached_property
-    def _leaf_table(self) -> Floats:
-        """[T, 64] values of the leaves, each at the place that `_DE_BRUIJN` gives its bit."""
-        trees, order = self._trees, self._leaves_by_place[0]
-        table = np.zeros((len(trees.root), _MOST_LEAVES))
-        tree_of_leaf = np.repeat(np.arange(len(trees.root)), np.diff(trees.first_leaf))
-        table[tree_of_leaf, _PLACES[order]] = trees.leaf
-        return table
-
-    @cached_property
-    def _leaves_by_place(self) -> tuple[npt.NDArray[np.int64], Bits]:
-        return places_of_leaves(self._trees)
 
     @cached_property
     def _context_bits(self) -> Bits:
         """[T, C] leaves that a context leaves."""
-        bits = _clear(self.contexts, *self._splits_of(of_pair=False), *self._questions)
-        return np.ascontiguousarray(bits.T)
-
-    @cached_property
-    def _questions(self) -> tuple[npt.NDArray[np.generic], ...]:
-        trees = self._trees
-        sets = (trees.category_start, trees.category_words, trees.category_bits)
-        return (self._leaves_by_place[1], trees.feature, trees.threshold, trees.kind, *sets)
-
-    def _splits_of(self, *, of_pair: bool) -> tuple[Ints, Ints]:
-        """Splits that ask pairs, or contexts, by tree, and where each tree's begin [T + 1]."""
-        return self._splits[int(of_pair)]
-
-    @cached_property
-    def _splits(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        trees = self._trees
-        # A tree has one split less than leaves.
-        first_split = trees.first_leaf - np.arange(len(trees.first_leaf), dtype=np.int32)
-        asks_pair = self.of_pair[trees.feature]
-        of_context, of_pair = (np.flatnonzero(asked).astype(np.int32) for asked in (~asks_pair, asks_pair))
-        starts = [np.searchsorted(splits, first_split).astype(np.int32) for splits in (of_context, of_pair)]
-        return (of_context, starts[0]), (of_pair, starts[1])
+        return np.ascontiguousarray(self.of.bits(self.contexts, of_pair=False).T)
 
 
 def places_of_leaves(trees: FlatTrees) -> tuple[npt.NDArray[np.int64], Bits]:
