@@ -23,8 +23,12 @@ class Symbol(NamedTuple):
     name: str
 
 
-# Evidently keeps the calculation of each metric when its class is made; no name in our code reads it.
-FOUND_BY_LIBRARIES = {Symbol("onward.reporting.evidently_pages", "LevelFigureCalculation")}
+# Evidently keeps the calculation of each metric when its class is made, and MLflow asks a module for its loader: no
+# name in our code reads either.
+FOUND_BY_LIBRARIES = {
+    Symbol("onward.reporting.evidently_pages", "LevelFigureCalculation"),
+    Symbol("onward.deployment.pyfunc_model", "_load_pyfunc"),
+}
 
 
 class Module:

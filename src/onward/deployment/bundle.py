@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.deployment.served_lists import ServedLists, no_lists
-from onward.deployment.typical_scores import TypicalCustomer
+from onward.deployment.typical_scores import TypicalCustomer, TypicalScores
 from onward.errors import DataError
 from onward.model.pair_features import PAIR_FEATURES, pair_columns
 from onward.model.pair_model import PairModel
@@ -131,24 +131,28 @@ class Bundle:
             )
         in_bundle = (source >= 0) & (target >= 0)
         coded = features if categories is None else recode(features, categories, self.categories)
-        columns: dict[str, npt.NDArray[Any]] = {
-            "score": np.full(len(in_bundle), np.nan),
-            "uncertainty": np.full(len(in_bundle), np.nan),
-            "level": np.full(len(in_bundle), -1),
-            "probability": np.full(len(in_bundle), np.nan),
-            "decision": np.full(len(in_bundle), "don't show"),
-            "shown": np.zeros(len(in_bundle), np.bool_),
-        }
-        if in_bundle.any():
-            every = bool(in_bundle.all())
-            known = coded if every else coded[in_bundle]
-            predicted = self.predict(known, source[in_bundle], target[in_bundle], threads)
-            decision = self.policy.answer(predicted.score, predicted.level)
-            for name in ("score", "uncertainty", "level", "probability"):
-                columns[name][in_bundle] = getattr(predicted, name)
-            columns["decision"][in_bundle] = decision
-            columns["shown"][in_bundle] = decision == "show"
-        return pd.DataFrame(columns)
+        if not in_bundle.any():
+            return _score_table(in_bundle)
+        predicted = self.predict(
+            coded if in_bundle.all() else coded[in_bundle], source[in_bundle], target[in_bundle], threads
+        )
+        decision = self.policy.answer(predicted.score, predicted.level)
+        return _score_table(in_bundle, predicted, decision)
+
+    def score_typical(self, source_ids: Sequence[str], target_ids: Sequence[str]) -> pd.DataFrame:
+        """Score pairs for a typical customer; the same columns, also where the bundle does not know a product.
+
+        Raises:
+            DataError: lengths differ.
+        """
+        source, target = self.inside(source_ids), self.inside(target_ids)
+        if len(source) != len(target):
+            raise DataError(f"scoring: {len(source)} sources and {len(target)} targets; give one of each per row")
+        in_bundle = (source >= 0) & (target >= 0)
+        if not in_bundle.any():
+            return _score_table(in_bundle)
+        scores = self.typical.scores(source[in_bundle], target[in_bundle])
+        return _score_table(in_bundle, scores, scores.decision)
 
     def predict(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> PairPredictions:
         """Score, level and probability of n pairs of inside numbers.
@@ -178,6 +182,29 @@ class Bundle:
         """Features that come with an impression, and those that name its groups."""
         names = dict.fromkeys((*self.model.scorer.features, *GROUP_FEATURES))
         return [name for name in names if name not in PAIR_FEATURES]
+
+
+def _score_table(
+    in_bundle: npt.NDArray[np.bool_],
+    said: PairPredictions | TypicalScores | None = None,
+    decision: npt.NDArray[np.str_] | None = None,
+) -> pd.DataFrame:
+    """What is said of the rows in the bundle, and of the others that nothing is."""
+    rows = len(in_bundle)
+    columns: dict[str, npt.NDArray[Any]] = {
+        "score": np.full(rows, np.nan),
+        "uncertainty": np.full(rows, np.nan),
+        "level": np.full(rows, -1),
+        "probability": np.full(rows, np.nan),
+        "decision": np.full(rows, "don't show"),
+        "shown": np.zeros(rows, np.bool_),
+    }
+    if said is not None and decision is not None:
+        for name in ("score", "uncertainty", "level", "probability"):
+            columns[name][in_bundle] = getattr(said, name)
+        columns["decision"][in_bundle] = decision
+        columns["shown"][in_bundle] = decision == "show"
+    return pd.DataFrame(columns)
 
 
 def recode(

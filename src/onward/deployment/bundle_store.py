@@ -4,7 +4,7 @@ A bundle in a folder is read where it lies. One in a bucket is fetched once into
 against its hash and moved into place at once, so that a killed fetch leaves nothing that looks like a bundle.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,9 @@ from onward.errors import RegistryError
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+CODE = "code"
+_OF_THE_MODEL = ("bundle", CODE)
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,17 @@ class BundleStore:
         for path in files:
             repository.log_artifact(str(path), folder)
 
-    def attached(self, run: str, below: str = "") -> list[str]:
-        """Places of a run's attached files: all of its files but the bundle."""
-        files = []
+    def attached(self, run: str) -> list[str]:
+        """Places of a run's attached files: all of its folders' but the bundle's and the code's."""
+        folders = [entry.path for entry in self._repository(run).list_artifacts() if entry.is_dir]
+        return [file for folder in folders if folder not in _OF_THE_MODEL for file in self._files(run, folder)]
+
+    def _files(self, run: str, below: str) -> Iterator[str]:
         for entry in self._repository(run).list_artifacts(below):
-            if entry.is_dir and entry.path != "bundle":
-                files.extend(self.attached(run, entry.path))
-            elif not entry.is_dir:
-                files.append(f"{self.files_of(run)}/{entry.path}")
-        return files
+            if entry.is_dir:
+                yield from self._files(run, entry.path)
+            else:
+                yield f"{self.files_of(run)}/{entry.path}"
 
     def _fetch(self, run: str, bundle_sha256: str, folder: Path) -> None:
         from onward.deployment.bundle_files import bundle_hash

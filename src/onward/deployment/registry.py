@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from onward.deployment.bundle_store import BundleStore
@@ -271,6 +272,8 @@ class Registry:
         # Not before the client, which silences MLflow as it is imported.
         from mlflow.exceptions import MlflowException
 
+        from onward.deployment.mlflow_model import scores_pairs, write_model_files
+
         experiment = self._experiment(client)
         for left in client.search_runs([experiment], f"tags.{_HASH}='{bundle_sha256}'"):
             client.set_terminated(left.info.run_id, "KILLED")
@@ -279,6 +282,12 @@ class Registry:
         for name, value in sorted(metrics.items()):
             client.log_metric(identity, name, value)
         client.log_artifacts(identity, str(bundle), "bundle")
+        # What scores pairs is one of MLflow's models too; of a graph there are lists, which score nothing.
+        is_model = scores_pairs(bundle)
+        if is_model:
+            with TemporaryDirectory() as folder:
+                write_model_files(Path(folder), "bundle")
+                client.log_artifacts(identity, folder)
         client.set_terminated(identity)
         try:
             client.create_registered_model(MODEL)
@@ -286,7 +295,7 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         # The version and its hash appear in one transaction: from here on a re-run finds it.
-        source = f"{run.info.artifact_uri}/bundle"
+        source = run.info.artifact_uri if is_model else f"{run.info.artifact_uri}/bundle"
         return _version(client.create_model_version(MODEL, source=source, run_id=identity, tags=facts))
 
     def _experiment(self, client: "MlflowClient") -> str:

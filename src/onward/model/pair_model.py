@@ -8,6 +8,8 @@ from onward.graph.product_graph import ProductGraph
 from onward.model.embeddings import Embeddings
 from onward.model.scorer import PairScorer
 
+SCORER_FILE = "scorer.json"
+
 
 @dataclass(frozen=True)
 class PairModel:
@@ -29,7 +31,7 @@ class PairModel:
             "edges.parquet": self.graph.edge_table(),
             "nodes.parquet": self.graph.node_table(),
             "embeddings.npz": self.embeddings.to_arrays(),
-            "scorer.json": self.scorer.to_manifest(),
+            SCORER_FILE: self.scorer.to_manifest(),
             **{_head(number): text for number, text in enumerate(self.scorer.heads)},
         }
 
@@ -37,7 +39,7 @@ class PairModel:
     def from_files(cls, files: Mapping[str, Any]) -> Self:
         """Rebuild what `to_files` gave."""
         embeddings = Embeddings.from_arrays(files["embeddings.npz"])
-        manifest = files["scorer.json"]
+        manifest = files[SCORER_FILE]
         heads = [files[_head(number)] for number in range(manifest["heads"])]
         return cls(
             ProductGraph.from_tables(embeddings.products, files["edges.parquet"], files["nodes.parquet"]),
