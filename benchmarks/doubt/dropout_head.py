@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from onward.uncertainty.sources import Scored
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.spread import disagreement_of_heads
 
 Matrix = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -127,4 +127,4 @@ class DropoutPasses:
 
     def uncertainty(self, rows: Scored) -> Floats:
         """Standard deviation of the passes' logits, [n]."""
-        return summarise_heads(self.head.predict(rows.values, self.passes, self.seed))[1]
+        return disagreement_of_heads(self.head.predict(rows.values, self.passes, self.seed))

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.doubt.dropout_head import DropoutHead, DropoutPasses
 from onward.errors import DataError
 from onward.uncertainty.sources import Scored
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.spread import disagreement_of_heads
 from onward.uncertainty.spread_choice import spread_to_dict
 
 
@@ -35,7 +35,7 @@ def test_dropout_is_one_of_the_sources():
     nothing = np.zeros(6000)
     rows = Scored(nothing[:, None], nothing, np.zeros(6000, int), nothing, nothing[:, None], values)
     spread = DropoutPasses(head, passes=5).fit(rows, nothing).uncertainty(rows)
-    assert (spread == summarise_heads(head.predict(values, 5))[1]).all()
+    assert (spread == disagreement_of_heads(head.predict(values, 5))).all()
 
 
 def test_dropout_cannot_be_deployed():

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 
 from onward.uncertainty.evidential import EvidentialBeta
 from onward.uncertainty.sources import HeadEnsemble, Scored
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.spread import disagreement_of_heads
 from onward.uncertainty.venn_abers import VennAbersWidth
 
 
@@ -34,7 +34,7 @@ def world(pairs=3000, shown=8, seed=1):
 
 def test_heads_are_summarised_as_the_pipeline_does():
     rows, label, _ = world(pairs=20)
-    assert (HeadEnsemble().fit(rows, label).uncertainty(rows) == summarise_heads(rows.heads)[1]).all()
+    assert (HeadEnsemble().fit(rows, label).uncertainty(rows) == disagreement_of_heads(rows.heads)).all()
 
 
 @pytest.mark.parametrize("evidence", ["counts", "density"])

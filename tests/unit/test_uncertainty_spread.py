@@ -2,27 +2,25 @@ import numpy as np
 import pytest
 
 from onward.errors import DataError
-from onward.uncertainty.spread import summarise_heads
+from onward.uncertainty.spread import disagreement_of_heads, mean_of_heads
 
 
 def test_heads_that_agree_leave_no_doubt():
-    score, uncertainty = summarise_heads(np.full((3, 4), 0.02))
-    assert score == pytest.approx([0.02] * 3)
-    assert uncertainty == pytest.approx([0.0] * 3, abs=1e-12)
+    assert mean_of_heads(np.full((3, 4), 0.02)) == pytest.approx([0.02] * 3)
+    assert disagreement_of_heads(np.full((3, 4), 0.02)) == pytest.approx([0.0] * 3, abs=1e-12)
 
 
 def test_doubling_the_odds_counts_the_same_at_any_rate():
     odds = np.array([[0.01, 0.02], [1.0, 2.0]])
-    _, uncertainty = summarise_heads(odds / (1 + odds))
-    assert uncertainty == pytest.approx([np.log(2) / 2] * 2)
+    assert disagreement_of_heads(odds / (1 + odds)) == pytest.approx([np.log(2) / 2] * 2)
 
 
 def test_certain_heads_stay_finite():
-    score, uncertainty = summarise_heads(np.array([[0.0, 1.0]]))
-    assert score == pytest.approx([0.5])
-    assert np.isfinite(uncertainty).all()
+    assert mean_of_heads([[0.0, 1.0]]) == pytest.approx([0.5])
+    assert np.isfinite(disagreement_of_heads([[0.0, 1.0]])).all()
 
 
+@pytest.mark.parametrize("summary", [mean_of_heads, disagreement_of_heads])
 @pytest.mark.parametrize(
     ("heads", "words"),
     [
@@ -32,6 +30,6 @@ def test_certain_heads_stay_finite():
         (np.array([[0.1, 1.5]]), "1 of 2 values"),
     ],
 )
-def test_what_is_no_ensemble_is_refused(heads, words):
+def test_what_is_no_ensemble_is_refused(summary, heads, words):
     with pytest.raises(DataError, match=words):
-        summarise_heads(heads)
+        summary(heads)

@@ -10,31 +10,34 @@ from onward.errors import DataError
 _EDGE = 1e-9
 
 
-def summarise_heads(probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Boil the heads' opinions down to one score and one spread an example.
-
-    The spread is taken on the logit scale, where a head that doubles small odds counts as much as one that
-    doubles large odds; on the probability scale rare events would always look certain.
+def mean_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The score of n examples, [n]: the mean probability.
 
     Args:
         probabilities: [n, heads], each in [0, 1].
 
-    Returns:
-        score [n], the mean probability, and uncertainty [n], the standard deviation of the logits.
-
     Raises:
         DataError: the array is not two-dimensional, has fewer than two heads or holds no probabilities.
 
-    Examples:
-        >>> score, uncertainty = summarise_heads([[0.5, 0.5], [0.2, 0.4]])
-        >>> score.round(3).tolist(), uncertainty.round(3).tolist()
-        ([0.5, 0.3], [0.0, 0.49])
+    >>> mean_of_heads([[0.5, 0.5], [0.2, 0.4]]).round(3).tolist()
+    [0.5, 0.3]
     """
-    return mean_of_heads(probabilities), disagreement_of_heads(probabilities)
+    return np.asarray(_checked(probabilities).mean(axis=1))
 
 
-def mean_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The score of `summarise_heads` alone; the same arguments and errors."""
+def disagreement_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The spread of n examples, [n]: the standard deviation of the heads' logits.
+
+    On the logit scale a head that doubles small odds counts as much as one that doubles large odds; on the probability
+    scale rare events would always look certain. Arguments and errors are those of `mean_of_heads`.
+
+    >>> disagreement_of_heads([[0.5, 0.5], [0.2, 0.4]]).round(3).tolist()
+    [0.0, 0.49]
+    """
+    return np.asarray(logit(np.clip(_checked(probabilities), _EDGE, 1.0 - _EDGE)).std(axis=1))
+
+
+def _checked(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     heads = np.asarray(probabilities, dtype=np.float64)
     if heads.ndim != 2 or heads.shape[1] < 2:
         raise DataError(
@@ -43,13 +46,7 @@ def mean_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     bad = int(np.count_nonzero(~((heads >= 0.0) & (heads <= 1.0))))
     if bad:
         raise DataError(f"head probabilities: {bad} of {heads.size} values lie outside [0, 1]; train the scorer again")
-    return np.asarray(heads.mean(axis=1))
-
-
-def disagreement_of_heads(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The uncertainty of `summarise_heads` alone, of probabilities that `mean_of_heads` has taken."""
-    heads = np.asarray(probabilities, dtype=np.float64)
-    return np.asarray(logit(np.clip(heads, _EDGE, 1.0 - _EDGE)).std(axis=1))
+    return heads
 
 
 def leave_out(heads: npt.ArrayLike, seen: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
