@@ -127,6 +127,19 @@ def test_recommend_answers_many_ids_as_one_json_object_a_line(run, tmp_path):
     assert json.loads(alone) == bread
 
 
+def test_recommend_writes_all_lists_and_keeps_finished_parts(run, tmp_path):
+    first = run("recommend", "--batch", str(tmp_path / "lists")).stdout
+    assert "1 parts, 0 of them kept" in first
+    assert "1 of them kept" in run("recommend", "--batch", str(tmp_path / "lists")).stdout
+    assert len(list((tmp_path / "lists").glob("*.parquet"))) == 1
+
+
+def test_recommend_says_what_the_encoder_finds_like_a_product(run):
+    assert "Like Bread" in run("recommend", "bread", "--similar").stdout
+    (line,) = run("recommend", "bread", "--similar", "--json", "--count", "2").stdout.splitlines()
+    assert len(json.loads(line)["similar"]) == 2
+
+
 def test_recommend_refuses_what_it_cannot_answer_in_one_line(run, tmp_path):
     ids = tmp_path / "ids.txt"
     ids.write_text("p1\nnew\nnewer\n")

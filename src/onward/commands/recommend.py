@@ -35,31 +35,52 @@ def recommend(
         Path | None, typer.Option("--ids", help="A file of product ids, one a line, in place of a name.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line and product.")] = False,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="What the encoder finds like the product, in the whole catalogue.")
+    ] = False,
+    batch: Annotated[
+        Path | None, typer.Option("--batch", help="Write all lists of all products into this folder, as Parquet.")
+    ] = None,
 ) -> None:
     """Say what goes with a product, what is bought after and before it, and what could stand in for it, and why."""
     from onward.deployment.bundle_files import read_bundle
     from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
-    from onward.deployment.product_search import find_products
-    from onward.serving.recommend import recommend_all
 
-    if (name is None) == (ids is None):
-        raise DataError("recommend: give a product's name, or --ids FILE with one product id a line")
+    if (name is not None) + (ids is not None) + (batch is not None) != 1:
+        raise DataError("recommend: give a product's name, or --ids FILE with one product id a line, or --batch FOLDER")
     registry = project_registry()
     champion = registry.champion()
     if champion is None:
         raise RegistryError("nothing is deployed; run `make run`, or see `onward status` if a model was refused")
     folder = registry.folder(champion)
-    if holds_graph_lists(folder):
+    of_graph = holds_graph_lists(folder)
+    if of_graph and (batch is not None or similar):
+        raise DataError("recommend: the model in use holds the lists of a graph; ask for NODE, or give --ids FILE")
+    if of_graph:
         _tell_of_graph(read_graph_lists(folder), [" ".join(name)] if name else _lines(ids), count, as_json=as_json)
-        return
-    bundle = read_bundle(folder)
-    names = bundle.products["name"].tolist()
-    product_ids = bundle.products["product_id"].tolist()
+    elif batch is not None:
+        _write_batch(read_bundle(folder), champion.bundle_sha256, batch, count)
+    else:
+        _tell_of_products(read_bundle(folder), name, ids, count, as_json=as_json, similar=similar)
+
+
+def _tell_of_products(
+    bundle: "Bundle", name: list[str] | None, ids: Path | None, count: int, *, as_json: bool, similar: bool
+) -> None:
+    from onward.deployment.product_search import find_products
+    from onward.serving.recommend import recommend_all
+
+    names = bundle.names
+    product_ids = bundle.product_ids
     if ids is not None:
         places = _known(bundle, ids)
     else:
         places = find_products(" ".join(name or []), names, product_ids, bundle.model.graph.customers)
-    answers = recommend_all(bundle, places if ids is not None else places[:1], count)
+    asked = places if ids is not None else places[:1]
+    if similar:
+        _tell_similar(bundle, asked, count, as_json=as_json)
+        return
+    answers = recommend_all(bundle, asked, count)
     if as_json:
         for answer in answers:
             typer.echo(json.dumps(asdict(answer), allow_nan=False))
@@ -70,6 +91,38 @@ def recommend(
         others = ", ".join(f"{names[place]} ({product_ids[place]})" for place in places[1:6])
         more = f" and {len(places) - 6} more" if len(places) > 6 else ""
         _out.print(f"[dim]Also named like that: {escape(others)}{more}.[/]")
+
+
+def _write_batch(bundle: "Bundle", bundle_sha256: str, folder: Path, count: int) -> None:
+    from rich.progress import track
+
+    from onward.serving.batch_lists import parts_of, write_part
+
+    parts = parts_of(bundle, bundle_sha256, folder, count)
+    waiting = [part for part in parts if not part.finished]
+    for part in track(waiting, "lists", console=Console(stderr=True), transient=True):
+        write_part(bundle, part)
+    kept = len(parts) - len(waiting)
+    _out.print(
+        f"{escape(str(folder))}: {len(parts)} parts, {kept} of them kept from an earlier run of the same version",
+        soft_wrap=True,
+    )
+
+
+def _tell_similar(bundle: "Bundle", places: list[int], count: int, *, as_json: bool) -> None:
+    from onward.serving.similar_products import SimilarProducts
+
+    similar = SimilarProducts(bundle.model.embeddings)
+    for place in places:
+        others = similar.of(place, count)
+        if as_json:
+            found = [{"product_id": bundle.product_ids[other], "likeness": score} for other, score in others.items()]
+            typer.echo(json.dumps({"product_id": bundle.product_ids[place], "similar": found}))
+            continue
+        _out.print(f"[bold]Like {escape(bundle.names[place])}[/] [dim](product {escape(bundle.product_ids[place])})[/]")
+        for other, score in others.items():
+            _out.print(f"  {score:5.2f}  {escape(bundle.names[other])} [dim]{escape(bundle.product_ids[other])}[/]")
+        _out.print("[dim]By the encoder alone: likeness on the scale of log lifts, no chance and no counts.[/]")
 
 
 def _tell_of_graph(lists: "GraphLists", nodes: list[str], count: int, *, as_json: bool) -> None:

@@ -76,7 +76,7 @@ class ServedLists:
     @cached_property
     def columns(self) -> Mapping[str, npt.NDArray[np.generic]]:
         """The numeric columns of the table: a few of its rows are picked faster from these."""
-        return {name: self.table[name].to_numpy() for name in COLUMNS if name != "list"}
+        return {name: self.table[name].to_numpy() for name in self.table.columns if name != "list"}
 
     def rows(self, product: int, count: int) -> tuple[Ints, ...]:
         """Row numbers in the table of up to `count` entries of each of LISTS, best first."""

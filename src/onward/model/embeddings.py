@@ -54,6 +54,10 @@ class Embeddings:
         """[n] how much two products lead to the same others, on the scale of log lifts of `together`."""
         return paired_dots(self._scaled[0], self.source, left, right)
 
+    def as_read(self, relation: str, product: int) -> Float32Array:
+        """[d] a product's source as a relation reads it: its product with a target, or a source, is a log lift."""
+        return np.asarray(self._scaled[RELATIONS.index(relation), product])
+
     @cached_property
     def _scaled(self) -> Float32Array:
         """[2, P, d] sources as each relation reads them."""
