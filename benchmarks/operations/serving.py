@@ -1,0 +1,289 @@
+"""Scores over HTTP by `onward serve` and by `mlflow models serve`, and the nearest of a million products.
+
+Both servers hold the same registered bundle and call the same scoring function, one worker each, and are asked the
+same requests by the same clients, in turns, so that whatever else the machine does is shared. Pairs are drawn in two
+ways: as a shop asks, products by their customers and then one of their lists' entries, where the service remembers what
+it has scored; and never the same pair twice, where it has to score all. What the claims are of is the former.
+
+The index is asked alone, on vectors without structure and on vectors in clusters; truth is the product in float32.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from onward.deployment.bundle import Bundle
+from onward.deployment.bundle_files import bundle_hash, read_bundle
+from onward.deployment.registry import Registry
+from onward.errors import ServiceError
+from onward.services.local import HOST, free_port
+from onward.services.processes import Service, running
+from onward.serving.index import EmbeddingIndex
+from onward.settings import ProjectSettings, as_environment
+
+BATCHES = (1, 50)
+SHOP, DISTINCT = "as a shop asks", "never the same pair"
+SEED = 20261123
+PRODUCTS, DIMENSIONS, CLUSTERS, TOP = 1_000_000, 64, 2000, 20
+_CLIENTS, _ROUNDS = 2, 5
+_PATIENCE = 120.0
+_console = Console(stderr=True)
+
+Floats = npt.NDArray[np.float32]
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server under test.
+
+    Attributes:
+        name: of the command.
+        port: on loopback.
+        path: that scores.
+        ready: path that answers 200 once it can.
+    """
+
+    name: str
+    port: int
+    path: str
+    ready: str
+
+    def body(self, pairs: Pairs) -> bytes:
+        """A request for the scores of pairs."""
+        if self.path == "/invocations":
+            table = {"columns": ["source_id", "target_id"], "data": [list(pair) for pair in pairs]}
+            return json.dumps({"dataframe_split": table}).encode()
+        return json.dumps({"pairs": [{"source": source, "target": target} for source, target in pairs]}).encode()
+
+    def probabilities(self, reply: bytes) -> list[float]:
+        """What a reply says of the pairs."""
+        answer = json.loads(reply)
+        rows = answer["predictions"] if self.path == "/invocations" else answer["pairs"]
+        return [float(row["probability"]) for row in rows]
+
+
+@dataclass
+class Measured:
+    """Latencies in seconds, and the seconds in which all of them happened."""
+
+    latencies: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@contextmanager
+def served(bundle: Path, folder: Path) -> Iterator[tuple[Server, Server]]:
+    """Register a bundle in a registry of its own, and serve it both ways until the block ends."""
+    registry = Registry(folder / "mlruns")
+    tags = {"source": "benchmark", "as_of": "2017-11-20"}
+    version = registry.register(bundle, bundle_hash(bundle), tags, {})
+    registry.promote(version.number)
+    model = registry.folder(version).parent
+    ours = Server("onward serve", free_port(0), "/v1/score", "/health/ready")
+    theirs = Server("mlflow models serve", free_port(0), "/invocations", "/ping")
+    environment = {**as_environment(project=folder), "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    onward = (sys.executable, "-m", "onward.cli", "serve", "--port", str(ours.port), "--threads", "1")
+    mlflow = (sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "--workers", "1")
+    services = [
+        Service(ours.name, onward, environment, folder / "onward.log", f"http://{HOST}:{ours.port}{ours.ready}"),
+        Service(
+            theirs.name,
+            (*mlflow, "--model-uri", str(model), "--port", str(theirs.port), "--host", HOST),
+            environment,
+            folder / "mlflow.log",
+            f"http://{HOST}:{theirs.port}{theirs.ready}",
+        ),
+    ]
+    with running(services, folder, _PATIENCE):
+        for server in (ours, theirs):
+            _wait(server)
+        yield ours, theirs
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while httpx.get(f"http://{HOST}:{server.port}{server.ready}", trust_env=False).status_code != 200:
+        if time.monotonic() > deadline:
+            raise ServiceError(f"{server.name}: not ready in {_PATIENCE:.0f} s")
+        time.sleep(0.1)
+
+
+def draw_pairs(bundle: Bundle, kind: str, count: int, generator: np.random.Generator) -> Pairs:
+    """Pairs of outside ids, of the bundle's lists."""
+    table = bundle.lists.table
+    product, other = (table[name].to_numpy(np.int64) for name in ("product", "other"))
+    if kind == DISTINCT:
+        key = np.unique(product * len(bundle.products) + other)
+        rows = generator.choice(len(key), min(count, len(key)), replace=False)
+        drawn = zip(
+            (key[rows] // len(bundle.products)).tolist(), (key[rows] % len(bundle.products)).tolist(), strict=True
+        )
+    else:
+        weight = bundle.model.graph.customers[product]
+        rows = generator.choice(len(table), count, p=weight / weight.sum())
+        drawn = zip(product[rows].tolist(), other[rows].tolist(), strict=True)
+    return [(bundle.product_ids[source], bundle.product_ids[target]) for source, target in drawn]
+
+
+def ask(server: Server, bodies: Sequence[bytes], measured: Measured) -> None:
+    """Send all requests by some clients at once, each over a connection that stays open."""
+    waiting = iter(bodies)
+    lock = threading.Lock()
+    failed: list[str] = []
+
+    def client() -> None:
+        connection = http.client.HTTPConnection(HOST, server.port, timeout=30)
+        own = list[float]()
+        while True:
+            with lock:
+                body = next(waiting, None)
+            if body is None:
+                break
+            begun = time.perf_counter()
+            connection.request("POST", server.path, body, {"Content-Type": "application/json"})
+            reply = connection.getresponse()
+            answer = reply.read()
+            own.append(time.perf_counter() - begun)
+            if reply.status != 200:
+                failed.append(f"{reply.status} {answer[:200]!r}")
+                break
+        connection.close()
+        with lock:
+            measured.latencies.extend(own)
+
+    begun = time.perf_counter()
+    clients = [threading.Thread(target=client) for _ in range(_CLIENTS)]
+    for thread in clients:
+        thread.start()
+    for thread in clients:
+        thread.join()
+    measured.seconds += time.perf_counter() - begun
+    if failed:
+        raise ServiceError(f"{server.name}: {failed[0]}")
+
+
+def largest_difference(servers: Sequence[Server], pairs: Pairs) -> float:
+    """By how much two servers' probabilities of the same pairs differ at most."""
+    said = []
+    for server in servers:
+        place = f"http://{HOST}:{server.port}{server.path}"
+        words = {"Content-Type": "application/json"}
+        said.append(server.probabilities(httpx.post(place, content=server.body(pairs), headers=words).content))
+    return float(np.abs(np.asarray(said[0]) - np.asarray(said[1])).max())
+
+
+def compare(bundle: Bundle, servers: tuple[Server, Server], requests: int) -> tuple[list[dict[str, Cell]], float]:
+    """One row a server, kind and batch, and the largest difference of the answers."""
+    generator = np.random.default_rng(SEED)
+    difference = largest_difference(servers, draw_pairs(bundle, SHOP, 200, generator))
+    cells: dict[tuple[str, str, int], Measured] = {}
+    for kind in (SHOP, DISTINCT):
+        for batch in BATCHES:
+            total = requests * (_ROUNDS + 1)
+            pairs = draw_pairs(bundle, kind, total * batch, generator)
+            questions = [pairs[start : start + batch] for start in range(0, len(pairs), batch)]
+            for turn in range(_ROUNDS + 1):
+                for server in servers:
+                    bodies = [server.body(question) for question in questions[turn * requests : (turn + 1) * requests]]
+                    # The first round warms whatever there is to warm.
+                    measured = Measured() if turn == 0 else cells.setdefault((server.name, kind, batch), Measured())
+                    ask(server, bodies, measured)
+            _console.print(f"{kind}, batches of {batch}: done", highlight=False)
+    return [_row(*key, measured) for key, measured in cells.items()], difference
+
+
+def _row(server: str, kind: str, batch: int, measured: Measured) -> dict[str, Cell]:
+    p50, p99 = (float(np.percentile(measured.latencies, share)) * 1000.0 for share in (50, 99))
+    pairs = len(measured.latencies) * batch / measured.seconds
+    return {"what": server, "kind": kind, "batch": batch, "pairs a second": pairs, "p50 ms": p50, "p99 ms": p99,
+            "recall": None, "memory": None}  # fmt: skip
+
+
+def draw_vectors(kind: str, count: int, generator: np.random.Generator) -> Floats:
+    """[count, DIMENSIONS] of unit length; clusters are the same for every draw of one kind."""
+    vectors = generator.standard_normal((count, DIMENSIONS), dtype=np.float32)
+    if kind == "clusters":
+        centres = np.random.default_rng(SEED).standard_normal((CLUSTERS, DIMENSIONS), dtype=np.float32)
+        vectors = centres[generator.integers(0, CLUSTERS, count)] + np.float32(0.35) * vectors
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def measure_index(kind: str, queries: int, judged: int) -> dict[str, Cell]:
+    """Times, recall and memory of the index over a million products."""
+    generator = np.random.default_rng([SEED, len(kind)])
+    vectors = draw_vectors(kind, PRODUCTS, generator)
+    index = EmbeddingIndex.of(vectors)
+    asked = draw_vectors(kind, queries, generator)
+    hits = 0
+    for query in asked[:judged]:
+        scores = vectors @ query
+        least = np.partition(scores, PRODUCTS - TOP)[PRODUCTS - TOP]
+        # Whichever of equal products is named, it is no miss.
+        hits += int((scores[index.top(query, TOP)[0]] >= least).sum())
+    latencies = []
+    for query in asked:
+        begun = time.perf_counter()
+        index.top(query, TOP)
+        latencies.append(time.perf_counter() - begun)
+    p50, p99 = (float(np.percentile(latencies, share)) * 1000.0 for share in (50, 99))
+    return {"what": f"top {TOP} of {PRODUCTS:,}", "kind": kind, "batch": 1, "pairs a second": None, "p50 ms": p50,
+            "p99 ms": p99, "recall": hits / (TOP * judged), "memory": index.nbytes / vectors.nbytes}  # fmt: skip
+
+
+def _ratios(rows: Sequence[Mapping[str, Cell]], kind: str) -> tuple[float, float]:
+    """Ours over theirs: the lower of the throughputs' ratios and the higher of the p99s', over the batches."""
+    by = {(row["what"], row["batch"]): row for row in rows if row["kind"] == kind}
+
+    def over(column: str) -> list[float]:
+        ours, theirs = ([float(str(by[name, batch][column])) for batch in BATCHES]
+                        for name in ("onward serve", "mlflow models serve"))  # fmt: skip
+        return [one / other for one, other in zip(ours, theirs, strict=True)]
+
+    return min(over("pairs a second")), max(over("p99 ms"))
+
+
+def main() -> None:
+    """Serve, ask, search and publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=400, help="a server, kind, batch and round")
+    parser.add_argument("--queries", type=int, default=2000, help="of the index")
+    parser.add_argument("--judged", type=int, default=200, help="queries whose truth is worked out")
+    arguments = parser.parse_args()
+    indexed = [measure_index(kind, arguments.queries, arguments.judged) for kind in ("no structure", "clusters")]
+    registry = Registry.of(ProjectSettings(project=ROOT))
+    champion = registry.champion()
+    if champion is None:
+        raise ServiceError("nothing is deployed; run `dvc repro` first")
+    folder = registry.folder(champion)
+    bundle = read_bundle(folder)
+    with tempfile.TemporaryDirectory() as place, served(folder, Path(place)) as servers:
+        rows, difference = compare(bundle, servers, arguments.requests)
+    throughput, p99 = _ratios(rows, SHOP)
+    throughput_distinct, p99_distinct = _ratios(rows, DISTINCT)
+    publish(Finding("serving", [SEED], [*rows, *indexed], {
+        "throughput_ratio": throughput, "p99_ratio": p99,
+        "throughput_ratio_distinct": throughput_distinct, "p99_ratio_distinct": p99_distinct,
+        "largest_difference": difference,
+        "top20_p99_ms_1m": max(float(str(row["p99 ms"])) for row in indexed),
+        "recall_at_20": min(float(str(row["recall"])) for row in indexed),
+        "memory_over_float32": max(float(str(row["memory"])) for row in indexed),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
