@@ -15,14 +15,13 @@ import pandas as pd
 
 from onward.deployment.served_lists import ServedLists, ShownCategories
 from onward.deployment.typical_features import ProductState, is_of_the_pair
-from onward.graph.pair_features import COUNT_FEATURES
 from onward.model.context_grid import ContextGrid, SplitTrees
 from onward.model.pair_features import PAIR_FEATURES, pair_columns
 from onward.model.pair_model import PairModel
 from onward.model.scorer import feature_matrix
 from onward.thresholds.policy import Policy
-from onward.uncertainty.pair_groups import pair_groups
-from onward.uncertainty.uncertainty_model import PairPredictions, UncertaintyModel, spread_inputs
+from onward.uncertainty.pair_groups import GROUP_FEATURES, pair_groups
+from onward.uncertainty.uncertainty_model import EVIDENCE_FEATURES, PairPredictions, UncertaintyModel, spread_inputs
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -153,12 +152,13 @@ class TypicalCustomer:
         rows[:, self._trees.of_pair] = feature_matrix(columns, self._names)
         heads = situations.grid.probability(rows, threads)
         pair = np.repeat(np.arange(pairs), len(situations))
-        counts = {name: columns[name][pair] for name in COUNT_FEATURES}
-        scored = spread_inputs(heads, counts, self.model.embeddings, source[pair], target[pair])
+        of_pairs = {name: columns[name][pair] for name in EVIDENCE_FEATURES}
+        scored = spread_inputs(heads, of_pairs, self.model.embeddings, source[pair], target[pair])
         groups = {}
         if self.uncertainty.repair.shifts:
+            of_pairs |= {name: columns[name][pair] for name in GROUP_FEATURES if name in columns}
             of_situations = {name: np.tile(values, pairs) for name, values in situations.columns.items()}
-            groups = pair_groups(of_situations | counts, self.products["category"], target[pair])
+            groups = pair_groups(of_situations | of_pairs, self.products["category"], target[pair])
         return self.uncertainty.predict(scored, groups)
 
     @cached_property

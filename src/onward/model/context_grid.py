@@ -11,6 +11,7 @@ Leaves are added tree after tree in double precision, as LightGBM does: probabil
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ _MOST_LEAVES = 64
 _ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 _AS_ZERO, _AS_NAN = 1, 2  # LightGBM's MissingType
 _LARGEST_CODE = 2.0**31 - 1.0
+_BY_ORDER, _BY_CATEGORY, _ONE_BY_ONE = 0, 1, 2
 # A de Bruijn sequence: times a power of two, its top six bits are another number for each.
 _DE_BRUIJN = 0x03F79D71B4CB0A89
 _PLACES = np.array([((1 << bit) * _DE_BRUIJN % 2**64) >> 58 for bit in range(64)], np.int64)
@@ -64,11 +66,11 @@ class SplitTrees:
 
     def bits(self, rows: Inputs, *, of_pair: bool) -> Bits:
         """[n, T] leaves that are left to rows [n, f] of pairs, or of contexts."""
+        asked = self._questions[int(of_pair)]
+        answers = (asked.tree, asked.kept, asked.threshold, asked.kind, asked.start, asked.words)
         trees = self.trees
-        sets = (trees.category_start, trees.category_words, trees.category_bits)
-        splits = self._splits[int(of_pair)]
         return np.asarray(
-            _clear(rows, *splits, self._leaves_by_place[1], trees.feature, trees.threshold, trees.kind, *sets)
+            _clear(rows, asked.feature, asked.first, asked.way, *answers, trees.category_bits, len(trees.root))
         )
 
     @cached_property
@@ -76,15 +78,63 @@ class SplitTrees:
         return places_of_leaves(self.trees)
 
     @cached_property
-    def _splits(self) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
-        """Of contexts, then of pairs: the splits that ask them, by tree, and where each tree's begin [T + 1]."""
-        trees = self.trees
+    def _questions(self) -> "tuple[_Questions, _Questions]":
+        """Those that contexts answer, then those that pairs do."""
+        asks_pair = self.of_pair[self.trees.feature]
+        kept = self._leaves_by_place[1]
+        return _Questions.of(self.trees, kept, ~asks_pair), _Questions.of(self.trees, kept, asks_pair)
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """Splits by the feature they ask, and those of one feature by threshold: what a number exceeds comes first.
+
+    Attributes:
+        feature: [g] that are asked.
+        first: [g + 1] where each feature's splits begin.
+        way: [g] how they are answered: one of _BY_ORDER, _BY_CATEGORY and _ONE_BY_ONE.
+        tree: [s] that each split stands in.
+        kept: [s] bits that are left to what it sends right.
+        threshold: [s] see `FlatTrees`, as all that follow.
+        kind: [s].
+        start: [s].
+        words: [s].
+    """
+
+    feature: Ints
+    first: Ints
+    way: npt.NDArray[np.int8]
+    tree: Ints
+    kept: Bits
+    threshold: Floats
+    kind: npt.NDArray[np.uint8]
+    start: Ints
+    words: Ints
+
+    @classmethod
+    def of(cls, trees: FlatTrees, kept: Bits, asked: npt.NDArray[np.bool_]) -> Self:
         # A tree has one split less than leaves.
-        first_split = trees.first_leaf - np.arange(len(trees.first_leaf), dtype=np.int32)
-        asks_pair = self.of_pair[trees.feature]
-        of_context, of_pair = (np.flatnonzero(asked).astype(np.int32) for asked in (~asks_pair, asks_pair))
-        starts = [np.searchsorted(splits, first_split).astype(np.int32) for splits in (of_context, of_pair)]
-        return (of_context, starts[0]), (of_pair, starts[1])
+        splits_of_tree = np.diff(trees.first_leaf) - 1
+        tree = np.repeat(np.arange(len(trees.root), dtype=np.int32), splits_of_tree)
+        split = np.flatnonzero(asked)
+        split = split[np.lexsort((trees.threshold[split], trees.feature[split]))]
+        feature, first = np.unique(trees.feature[split], return_index=True)
+        categorical = np.unique(trees.feature[split[trees.kind[split] & 1 == 1]])
+        zero_is_missing = np.unique(trees.feature[split[(trees.kind[split] >> 2) & 3 == _AS_ZERO]])
+        way = np.full(len(feature), _BY_ORDER, np.int8)
+        way[np.isin(feature, zero_is_missing)] = _ONE_BY_ONE
+        way[np.isin(feature, categorical)] = _BY_CATEGORY
+        return cls(
+            feature=feature.astype(np.int32),
+            first=np.r_[first, len(split)].astype(np.int32),
+            way=way,
+            tree=tree[split],
+            kept=kept[split],
+            threshold=trees.threshold[split],
+            kind=trees.kind[split],
+            start=trees.category_start[split],
+            words=trees.category_words[split],
+        )
 
 
 @dataclass(frozen=True)
@@ -147,14 +197,68 @@ def places_of_leaves(trees: FlatTrees) -> tuple[npt.NDArray[np.int64], Bits]:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _goes_left(value: float, threshold: float, kind: int, start: int, words: int, bits: npt.NDArray[np.uint32]) -> bool:
-    """LightGBM's decision at a split (`Tree::Decision` of include/LightGBM/tree.h)."""
-    if kind & 1:
-        if math.isnan(value) or value < 0.0 or value > _LARGEST_CODE:
-            return False
-        code = np.int64(value)
-        word = code >> 5
-        return bool(word < words and (bits[start + word] >> np.uint32(code & 31)) & 1 == 1)
+def _clear(
+    rows: Inputs,
+    feature: Ints,
+    first: Ints,
+    way: npt.NDArray[np.int8],
+    tree: Ints,
+    kept: Bits,
+    threshold: Floats,
+    kind: npt.NDArray[np.uint8],
+    start: Ints,
+    words: Ints,
+    bits: npt.NDArray[np.uint32],
+    trees: int,
+) -> Bits:
+    """[n, T] leaves that are left to each row once the splits have been asked, as LightGBM's `Tree::Decision` would."""
+    alive = np.full((len(rows), trees), ~np.uint64(0))
+    for row in range(len(rows)):
+        for group in range(len(feature)):
+            value = float(rows[row, feature[group]])
+            begin, end = first[group], first[group + 1]
+            if way[group] == _BY_CATEGORY:
+                _ask_category(alive[row], value, begin, end, tree, kept, start, words, bits)
+            elif way[group] == _BY_ORDER and not math.isnan(value):
+                if abs(value) <= _ZERO:
+                    value = 0.0  # LightGBM keeps no value this small in a row
+                for place in range(begin, end):
+                    if value <= threshold[place]:
+                        break
+                    alive[row, tree[place]] &= kept[place]
+            else:
+                for place in range(begin, end):
+                    if not _goes_left(value, threshold[place], kind[place]):
+                        alive[row, tree[place]] &= kept[place]
+    return alive
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _ask_category(
+    alive: Bits,
+    value: float,
+    begin: int,
+    end: int,
+    tree: Ints,
+    kept: Bits,
+    start: Ints,
+    words: Ints,
+    bits: npt.NDArray[np.uint32],
+) -> None:
+    """Ask the splits of one categorical feature; what is no code, and what no set holds, goes right."""
+    is_code = not math.isnan(value) and 0.0 <= value <= _LARGEST_CODE
+    code = np.int64(value) if is_code else 0
+    word, bit = code >> 5, np.uint32(code & 31)
+    for place in range(begin, end):
+        inside = is_code and word < words[place]
+        held = (bits[start[place] + (word if inside else 0)] >> bit) & np.uint32(1)
+        # No branch: whether a set holds a code is nothing that a processor foresees.
+        alive[tree[place]] &= kept[place] | (np.uint64(0) - np.uint64(held if inside else 0))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
+def _goes_left(value: float, threshold: float, kind: int) -> bool:
+    """LightGBM's decision at a split of numbers."""
     missing = (kind >> 2) & 3
     if math.isnan(value):
         if missing == _AS_NAN:
@@ -163,36 +267,8 @@ def _goes_left(value: float, threshold: float, kind: int, start: int, words: int
     if abs(value) <= _ZERO:
         if missing == _AS_ZERO:
             return kind & 2 != 0
-        value = 0.0  # LightGBM keeps no value this small in a row
+        value = 0.0
     return value <= threshold
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
-def _clear(
-    rows: Inputs,
-    splits: Ints,
-    first_split: Ints,
-    kept: Bits,
-    feature: Ints,
-    threshold: Floats,
-    kind: npt.NDArray[np.uint8],
-    start: Ints,
-    words: Ints,
-    bits: npt.NDArray[np.uint32],
-) -> Bits:
-    """[n, T] leaves that are left to each row once the splits have been asked."""
-    trees = len(first_split) - 1
-    result = np.empty((len(rows), trees), np.uint64)
-    for row in range(len(rows)):
-        for tree in range(trees):
-            alive = ~np.uint64(0)
-            for place in range(first_split[tree], first_split[tree + 1]):
-                node = splits[place]
-                value = float(rows[row, feature[node]])
-                if not _goes_left(value, threshold[node], kind[node], start[node], words[node], bits):
-                    alive &= kept[node]
-            result[row, tree] = alive
-    return result
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed

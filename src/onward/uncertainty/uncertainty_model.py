@@ -20,6 +20,9 @@ from onward.uncertainty.spread_choice import SOURCES, spread_from_dict, spread_t
 Groups = Mapping[str, npt.NDArray[Any]]
 Columns = Mapping[str, npt.NDArray[np.float32]]
 
+EVIDENCE_FEATURES = ("count_source_customers", "count_target_customers", "count_support")
+"""What `spread_inputs` reads of the scorer's input."""
+
 
 @dataclass(frozen=True)
 class PairPredictions:
@@ -174,9 +177,7 @@ def spread_inputs(
         source: [n] inside numbers.
         target: [n] inside numbers.
     """
-    of_source, of_target, of_pair = (
-        np.asarray(frame[f"count_{name}"], np.float64) for name in ("source_customers", "target_customers", "support")
-    )
+    of_source, of_target, of_pair = (np.asarray(frame[name], np.float64) for name in EVIDENCE_FEATURES)
     place = np.concatenate([embeddings.source[source], embeddings.target[target]], axis=1)
     return Scored(
         heads=heads,
