@@ -8,7 +8,7 @@ import pytest
 
 from builders.tiny_bundle import make_bundle
 from onward.errors import DataError
-from onward.uncertainty.evidential import FittedBeta
+from onward.uncertainty.evidential import Density, FittedBeta
 from onward.uncertainty.group_repair import GroupRepair
 
 SOURCE, TARGET = np.array([0, 2, 2, 4, 1]), np.array([2, 3, 0, 5, 1])
@@ -20,7 +20,15 @@ def repaired(bundle):
     return replace(bundle, uncertainty=replace(bundle.uncertainty, repair=repair, spread=spread))
 
 
-@pytest.mark.parametrize("change", [lambda bundle: bundle, repaired])
+def by_density(bundle):
+    """Its uncertainty depends on where the pair lies among the embeddings."""
+    rng = np.random.default_rng(0)
+    place = np.concatenate([bundle.model.embeddings.source, bundle.model.embeddings.target], axis=1)
+    density = Density.fit(place + rng.normal(size=place.shape).astype(np.float32), 2, 1, 0)
+    return replace(bundle, uncertainty=replace(bundle.uncertainty, spread=FittedBeta(density, 0.0, 1.0, 3.0, 0.5)))
+
+
+@pytest.mark.parametrize("change", [lambda bundle: bundle, repaired, by_density])
 def test_a_pair_is_scored_as_the_mean_of_its_rows_to_the_last_bit(change):
     bundle = change(make_bundle())
     count = len(bundle.contexts)

@@ -165,7 +165,8 @@ class Bundle:
         columns |= pair_columns(self.model.graph, self.model.embeddings, source, target)
         rows = feature_matrix(columns, self.model.scorer.features)
         heads = self.model.scorer.probability(rows, threads)
-        scored = spread_inputs(heads, columns, self.model.embeddings, source, target)
+        reads_place = self.uncertainty.reads_place
+        scored = spread_inputs(heads, columns, self.model.embeddings, source, target, with_place=reads_place)
         # Naming groups takes longer than the rest of a small request, so only where one is repaired.
         repaired = self.uncertainty.repair.shifts
         groups = pair_groups(columns, self.products["category"], target) if repaired else {}

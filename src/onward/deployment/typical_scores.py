@@ -153,7 +153,9 @@ class TypicalCustomer:
         heads = situations.grid.probability(rows, threads)
         pair = np.repeat(np.arange(pairs), len(situations))
         of_pairs = {name: columns[name][pair] for name in EVIDENCE_FEATURES}
-        scored = spread_inputs(heads, of_pairs, self.model.embeddings, source[pair], target[pair])
+        ends = source[pair], target[pair]
+        reads_place = self.uncertainty.reads_place
+        scored = spread_inputs(heads, of_pairs, self.model.embeddings, *ends, with_place=reads_place)
         groups = {}
         if self.uncertainty.repair.shifts:
             of_pairs |= {name: columns[name][pair] for name in GROUP_FEATURES if name in columns}

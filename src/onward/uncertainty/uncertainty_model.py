@@ -11,6 +11,7 @@ import pandas as pd
 from onward.model.embeddings import Embeddings
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.calibrators import FITS
+from onward.uncertainty.evidential import FittedBeta
 from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.sources import Floats, HeadEnsemble, Ints, Scored, Spread
@@ -93,6 +94,11 @@ class UncertaintyModel:
         fitted = SOURCES[spread](seed).fit(seen, seen_label)
         return cls(repair, rising, fitted, UncertaintyLevels.fit(fitted.uncertainty(seen), levels))
 
+    @property
+    def reads_place(self) -> bool:
+        """Whether the source of uncertainty looks at where a pair lies among the embeddings."""
+        return isinstance(self.spread, FittedBeta) and self.spread.density is not None
+
     def to_files(self) -> dict[str, Any]:
         """The four as plain values, by name of file."""
         return {
@@ -166,7 +172,13 @@ class CalibrationSet:
 
 
 def spread_inputs(
-    heads: Floats, frame: pd.DataFrame | Columns, embeddings: Embeddings, source: Ints, target: Ints
+    heads: Floats,
+    frame: pd.DataFrame | Columns,
+    embeddings: Embeddings,
+    source: Ints,
+    target: Ints,
+    *,
+    with_place: bool = True,
 ) -> Scored:
     """Gather what spread sources may look at.
 
@@ -176,15 +188,16 @@ def spread_inputs(
         embeddings: of all products.
         source: [n] inside numbers.
         target: [n] inside numbers.
+        with_place: see `UncertaintyModel.reads_place`; without it, nothing is gathered that nobody reads.
     """
     of_source, of_target, of_pair = (np.asarray(frame[name], np.float64) for name in EVIDENCE_FEATURES)
-    place = np.concatenate([embeddings.source[source], embeddings.target[target]], axis=1)
+    ends = [embeddings.source[source], embeddings.target[target]] if with_place else [np.zeros((len(heads), 0))]
     return Scored(
         heads=heads,
         score=mean_of_heads(heads),
         pair=np.asarray(source * 2**32 + target, np.int64),
         # Customers behind the pair: of the rarer product, and once more those who bought one after the other.
         evidence=np.minimum(of_source, of_target) + of_pair,
-        place=np.asarray(place, np.float32),
+        place=np.concatenate(ends, axis=1, dtype=np.float32),
         values=np.zeros((len(heads), 0), np.float32),  # only the dropout baseline of the benchmarks reads them
     )
