@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from builders.made_assessments import daily, verdict
+from builders.registries import new_registry
 from builders.report_texts import texts
 from builders.tiny_bundle import TAGS, make_bundle
 from onward import cli
@@ -34,7 +35,7 @@ PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     (root / "params.yaml").write_text(PARAMS.read_text())
-    registry = Registry(root / "mlruns")
+    registry = new_registry(root / "mlruns")
     for seed in (0, 1):
         folder = root / f"bundle{seed}"
         write_bundle(folder, make_bundle(seed))

@@ -14,6 +14,7 @@ import httpx
 import pandas as pd
 import pytest
 
+from builders.registries import new_registry
 from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, read_bundle, write_bundle
 from onward.deployment.graph_lists import GraphLists, write_graph_lists
@@ -44,7 +45,7 @@ class Client:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
     root = tmp_path_factory.mktemp("serving")
-    registry = Registry(root / "mlruns")
+    registry = new_registry(root / "mlruns")
     for seed in (0, 1):
         folder = root / f"bundle{seed}"
         write_bundle(folder, make_bundle(seed))
@@ -176,7 +177,7 @@ def test_the_lists_of_a_graph_are_answered_in_the_same_terms(tmp_path):
     )
     facts = {"source": "edge_list", "as_of": "2017-11-20", "attribution_days": 28}
     write_graph_lists(tmp_path / "lists", GraphLists(("a1", "b2", "c3", "a4"), table, facts))
-    of_graph = Registry(tmp_path / "mlruns")
+    of_graph = new_registry(tmp_path / "mlruns")
     of_graph.register(tmp_path / "lists", bundle_hash(tmp_path / "lists"), TAGS | {"source": "edge_list"}, {})
     of_graph.promote(1)
     client = Client(make_app(Champion(of_graph, 2.0)))
