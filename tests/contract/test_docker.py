@@ -216,6 +216,7 @@ print(recommend(champion.now().holds, 2, 1).name, "torch" in absent, "airflow" i
 """
 
 
+@pytest.mark.slow
 def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
     from builders.registries import new_registry
     from builders.tiny_bundle import make_bundle

@@ -106,6 +106,7 @@ def test_a_figure_that_no_level_has_yet_is_left_out_of_the_page():
     assert "matured_rate" not in drawn
 
 
+@pytest.mark.slow
 def test_one_snapshot_a_day_and_version_replaced_as_labels_mature(tmp_path):
     first = days_of(LAST)
     assert publish_days({LABEL: first}, PANELS, tmp_path)[0] == len(first)
