@@ -293,7 +293,7 @@ def test_names_with_brackets_are_printed_not_interpreted(capsys):
 def test_dashboards_say_why_there_is_no_page_for_on_call_and_link_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(PARAMS.read_text())
-    Registry(tmp_path / "mlruns")._make_database()
+    new_registry(tmp_path / "mlruns")
     shown = []
     monkeypatch.setattr(services, "_serve", lambda _services, _folder, lines: shown.extend(lines))
     assert CliRunner().invoke(cli.app, ["dashboards", "--any-ports"], catch_exceptions=False).exit_code == 0
