@@ -19,7 +19,7 @@ MOST = binom.isf(1e-4, 300, ALPHA)  # false alarms among 300 that a right test e
 
 @pytest.mark.parametrize("planted", [True, False])
 def test_all_three_are_told_apart(planted):
-    answers = [answer for seed in range(50, 56) for answer in ask(World(planted, planted, planted), seed)]
+    answers = [answer for seed in range(50, 54) for answer in ask(World(planted, planted, planted), seed)]
     assert [answer.yes for answer in answers] == [planted] * len(answers)
     assert all(answer.low <= answer.effect <= answer.high for answer in answers)
 

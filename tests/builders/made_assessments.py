@@ -18,13 +18,13 @@ LEVELS = 5
 FIRST = date(2017, 9, 1)
 
 
-def daily(as_of, first=FIRST, drift_level=None, drift_since=None, seed=3, per_level=4000):
-    """One row per day and level, as of a day; the labels of a day mature evenly over W days."""
+def daily(as_of, first=FIRST, drift_level=None, drift_since=None, seed=3, per_level=4000, window=WINDOW):
+    """One row per day and level, as of a day; the labels of a day mature evenly over a window of days."""
     rows = []
     for number in range((as_of - first).days):
         day = first + timedelta(days=number)
         age = (as_of - day).days
-        matured = min(age / WINDOW, 1.0)
+        matured = min(age / window, 1.0)
         for level in range(LEVELS):
             random = np.random.default_rng([seed, day.toordinal(), level])
             predicted = 0.09 - 0.012 * level + 0.001 * random.standard_normal()

@@ -1,9 +1,12 @@
 """A pipeline of four small stages and machines that share its git remote and DVC remote, and nothing else."""
 
+import atexit
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +52,21 @@ stages:
     metrics:
       - metrics/join.json: {cache: false}
 """
+# As the project's own: without it each start of DVC in a new folder asks a server for DVC's latest version.
+CONFIG = """[core]
+    analytics = false
+    check_update = false
+    remote = store
+['remote "store"']
+    url = ../.store
+"""
 WORK = """set -e
 [ -z "$TOY_LOG" ] || echo "$1 $$" >> "$TOY_LOG"
 mkdir -p metrics out
 sleep "${TOY_SECONDS:-0}"
 echo "{\\"stage\\": \\"$1\\"}" > "metrics/$1.json"
 """
+_LOCKS: dict[frozenset[str], str] = {}
 _IDENTITY = ("-c", "user.name=toy", "-c", "user.email=toy@example.org")
 
 
@@ -141,7 +153,20 @@ def hashes(lock: str) -> dict[str, str]:
 
 def make_toy(folder: Path, machines: int) -> Toy:
     first = folder / "machine0"
-    first.mkdir(parents=True)
+    # It names no folder but its own store, beside it; clones name what they were cloned from, so they are made anew.
+    shutil.copytree(_first_machine(), first, symlinks=True)
+    git(folder, "clone", "-q", "--bare", str(first), "shared/git")
+    for number in range(1, machines):
+        git(folder, "clone", "-q", "shared/git", f"machine{number}")
+    shared = folder / "shared"
+    return Toy(shared, tuple(Machine(folder / f"machine{number}", shared) for number in range(machines)))
+
+
+@functools.cache
+def _first_machine() -> Path:
+    """The project with its one commit, made once in a process: DVC is started for it."""
+    first = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, first)
     (first / "dvc.yaml").write_text(PIPELINE)
     (first / "work.sh").write_text(WORK)
     (first / "source.txt").write_text("some data\n")
@@ -150,14 +175,10 @@ def make_toy(folder: Path, machines: int) -> Toy:
     (first / ".dvcignore").write_text(".onward\n")
     git(first, "init", "-q", "-b", "main")
     dvc(first, "init", "-q")
-    dvc(first, "remote", "add", "-q", "-d", "store", ".store")
+    (first / ".dvc" / "config").write_text(CONFIG)
     git(first, "add", "-A")
     git(first, "commit", "-qm", "Toy")
-    git(folder, "clone", "-q", "--bare", str(first), "shared/git")
-    for number in range(1, machines):
-        git(folder, "clone", "-q", "shared/git", f"machine{number}")
-    shared = folder / "shared"
-    return Toy(shared, tuple(Machine(folder / f"machine{number}", shared) for number in range(machines)))
+    return first
 
 
 def dvc(folder: Path, *words: str) -> str:
@@ -170,8 +191,15 @@ def dvc(folder: Path, *words: str) -> str:
 
 
 def plain_repro(toy: Toy, run: str, folder: Path) -> str:
-    """Run plain `dvc repro` on what the run's branch started from, and return its dvc.lock."""
-    git(toy.shared, "clone", "-q", "git", str(folder))
-    git(folder, "checkout", "-q", toy.began(run))
-    dvc(folder, "repro", "-q")
-    return (folder / "dvc.lock").read_text()
+    """Run plain `dvc repro` on what the run's branch started from, and return its dvc.lock.
+
+    Runs that start from the same files, but for what says whose run it is, share one reproduction in a process.
+    """
+    files = toy.git("ls-tree", "-r", toy.began(run)).splitlines()
+    content = frozenset(line for line in files if not line.endswith("\trun.json"))
+    if content not in _LOCKS:
+        git(toy.shared, "clone", "-q", "git", str(folder))
+        git(folder, "checkout", "-q", toy.began(run))
+        dvc(folder, "repro", "-q")
+        _LOCKS[content] = (folder / "dvc.lock").read_text()
+    return _LOCKS[content]

@@ -218,13 +218,14 @@ print(next(recommend_all(service.champion.now().holds, [2], 1)).name, "torch" in
 """
 
 
+@pytest.mark.slow
 def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
+    from builders.registries import new_registry
     from builders.tiny_bundle import make_bundle
     from onward.deployment.bundle_files import bundle_hash, write_bundle
-    from onward.deployment.registry import Registry
 
     write_bundle(tmp_path / "bundle", make_bundle())
-    registry = Registry(tmp_path / "mlruns")
+    registry = new_registry(tmp_path / "mlruns")
     registry.register(tmp_path / "bundle", bundle_hash(tmp_path / "bundle"), {"source": "s", "as_of": "2017-11-20"}, {})
     registry.promote(1)
     (tmp_path / "mlruns" / "champion.json").unlink()

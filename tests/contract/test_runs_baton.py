@@ -35,7 +35,7 @@ def ignore(line):
 
 
 def complete(toy, run, say=ignore):
-    """Run all stages on alternating machines and finish."""
+    """Run all stages one by one on alternating machines and finish."""
     for number, stage in enumerate(STAGES):
         assert run_stage(toy.machines[number % 2].places, run, stage, say)
     finish(toy.machines[0].places, run, say)
@@ -125,8 +125,8 @@ def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_t
     run = toy.machines[0].start(as_of="2017-11-27", run_id="killed")
     kills = 0
     for stage in STAGES:
-        # Three die before or in the stage, which takes long enough for that; up to three in what comes after it.
-        for seconds, latest in (*[("60", 4.0)] * 3, *[("0", 2.5)] * 3):
+        # Two die before or in the stage, which takes long enough for that; up to two in what comes after it.
+        for seconds, latest in (*[("60", 4.0)] * 2, *[("0", 2.5)] * 2):
             process = chance.choice(toy.machines).popen("run", "stage", run, stage, TOY_SECONDS=seconds)
             try:
                 process.wait(timeout=chance.uniform(0.2, latest))
@@ -137,7 +137,7 @@ def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_t
         assert toy.commits(run).count(stage) == 1
     finish(toy.machines[1].places, run, ignore)
     print(f"{kills} kills")
-    assert kills >= 12
+    assert kills >= 8
     assert toy.commits(run) == list(STAGES)
     assert toy.hashes(run) == hashes(plain_repro(toy, run, tmp_path / "plain"))
 
@@ -212,8 +212,8 @@ def test_runs_with_different_clocks_at_once_do_not_meet(toy, tmp_path, monkeypat
     runs = {day: toy.machines[0].start(as_of=day, run_id="same") for day in days}
 
     def take(run):
-        for stage in STAGES:
-            run_stage(toy.machines[0].places, run, stage, ignore)
+        run_stage(toy.machines[0].places, run, STAGES[0], ignore)
+        run_stages(toy.machines[0].places, run, STAGES[1:], ignore)
 
     threads = [threading.Thread(target=take, args=(run,)) for run in runs.values()]
     for thread in threads:
@@ -232,7 +232,8 @@ def past(tmp_path_factory):
     toy = make_toy(tmp_path_factory.mktemp("past"), 2)
     runs = [toy.machines[0].start(as_of=day) for day in ("2017-11-13", "2017-11-20", "2017-11-27")]
     for run in runs:
-        complete(toy, run)
+        run_stages(toy.machines[0].places, run, STAGES, ignore)
+        finish(toy.machines[0].places, run, ignore)
     return toy, runs
 
 
@@ -391,7 +392,9 @@ def test_forced_stages_run_though_nothing_changed(past, tmp_path, monkeypatch):
     assert toy.commits(again) == list(STAGES)
     assert "Keep join" in toy.git("log", "--format=%s", f"runs/{again}")
     forced = toy.machines[0].start(as_of="2017-11-27", run_id="forced", run_from="right")
-    complete(toy, forced)
+    run_stages(toy.machines[0].places, forced, STAGES[:2], ignore)
+    for stage in STAGES[2:]:
+        assert run_stage(toy.machines[1].places, forced, stage, ignore)
     ran = [line.split()[0] for line in (tmp_path / "log").read_text().splitlines()]
     assert ran == ["right", "join"]
     assert toy.hashes(first) == toy.hashes(again) == toy.hashes(forced)
@@ -404,7 +407,9 @@ def test_outputs_that_the_remote_lost_are_made_again(past, tmp_path, monkeypatch
     monkeypatch.setenv("ONWARD_CODE_REF", "FETCH_HEAD")
     monkeypatch.setenv("ONWARD_WORKSPACES", "fresh")
     run = toy.machines[1].start(as_of="2017-11-27", run_id="again")
-    for stage in STAGES:
+    for stage in STAGES[:2]:
         assert run_stage(toy.machines[1].places, run, stage, ignore)
+    run_stages(toy.machines[1].places, run, STAGES[2:], ignore)
+    assert toy.commits(run) == list(STAGES)
     assert toy.hashes(run) == toy.hashes(first)
     assert not reproduce(toy.machines[1].places, run, tmp_path / "restored", ignore).wrong

@@ -24,8 +24,47 @@ if words == ["deaf"]:
 """
 
 
+# Airflow takes seconds to import: one process does so, and every program runs in a fork of it.
+FORKS = """
+import json, os, sys, traceback
+import airflow.sdk, airflow.sdk.exceptions
+assert not any(name.partition(".")[0] in ("onward", "onward_tasks", "retrain") for name in sys.modules)
+for line in sys.stdin:
+    program, folder, environment = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.chdir(folder)
+            for number, name in ((1, "out"), (2, "err")):
+                os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+            os.environ.update(environment)
+            sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+            exec(program, {"__name__": "__main__"})
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    home = str(tmp_path_factory.mktemp("airflow"))
+    environment = {"PATH": str(Path(sys.executable).parent), "HOME": home, "AIRFLOW_HOME": home}
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        cwd=home, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        yield process
+
+
 @pytest.fixture
-def answer(tmp_path):
+def answer(forks, tmp_path):
     """Run a program with the DAG files importable and a command line of one's own; return what it printed last."""
     (tmp_path / "onward").mkdir()
     (tmp_path / "onward" / "__init__.py").touch()
@@ -33,16 +72,12 @@ def answer(tmp_path):
     (tmp_path / "onward" / "cli.py").write_text(FAKE_CLI)
 
     def ask(program, **environment):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", program],
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
-            env={
-                "PATH": str(Path(sys.executable).parent), "HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path),
-                "PYTHONPATH": f"{ROOT / 'dags'}:{tmp_path}", **environment,
-            },
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        environment = {"PYTHONPATH": f"{ROOT / 'dags'}:{tmp_path}", **environment}
+        forks.stdin.write(json.dumps([program, str(tmp_path), environment]) + "\n")
+        forks.stdin.flush()
+        status = forks.stdout.readline().strip()
+        assert status == "0", (status, (tmp_path / "err").read_text()[-3000:])
+        return json.loads((tmp_path / "out").read_text().splitlines()[-1])
 
     return ask
 

@@ -12,10 +12,10 @@ import pytest
 from builders.chromium import chromium
 from builders.local_services import LOOPBACK, end, listening_addresses, start
 from builders.made_assessments import FIRST, write_assessment
+from builders.registries import new_registry
 from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import Reason
-from onward.deployment.registry import Registry
 from onward.reporting.panels import parse_panels
 
 pytestmark = pytest.mark.end_to_end
@@ -33,7 +33,7 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("dashboards")
     shutil.copy(ROOT / "params.yaml", root)
     shutil.copytree(ROOT / "monitoring", root / "monitoring", ignore=shutil.ignore_patterns("workspace", "looks"))
-    registry = Registry(root / "mlruns")
+    registry = new_registry(root / "mlruns")
     reasons = ("the first that passed", "passed: recall in the top 745 rows moves by +0.012 (-0.004 to +0.031)")
     for seed, as_of in enumerate(("2017-08-01", FIRST.isoformat())):
         write_bundle(root / f"bundle{seed}", make_bundle(seed))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,8 @@ W = 14
 BOOSTING = Boosting(iterations=150, learning_rate=0.1, leaves=8, min_rows_in_leaf=100, l2=1.0, seed=1, threads=1)
 
 
-@dataclass(frozen=True)
+# Without equality of its own, so that what was learnt on a shop is kept for every test that asks for that seed.
+@dataclass(frozen=True, eq=False)
 class Shop:
     impressions: pd.DataFrame
     conversions: pd.DataFrame
@@ -32,6 +34,7 @@ class Shop:
     converts: np.ndarray
 
 
+@cache
 def simulate(seed: int, n: int = 30_000, *, slower: float = 1.0, more: float = 1.0) -> Shop:
     """Keen customers convert more and later; converters look at the product before they buy it.
 
@@ -57,6 +60,7 @@ def simulate(seed: int, n: int = 30_000, *, slower: float = 1.0, more: float = 1
     )
 
 
+@cache
 def teach(shop: Shop) -> tuple[ObservedData, NuisanceModels]:
     """Learn on even impressions, check on odd ones."""
     outcomes = observe_outcomes(shop.impressions, shop.conversions, AS_OF, timedelta(days=W))

@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from builders.made_assessments import daily, verdict
+from builders.registries import new_registry
 from builders.report_texts import texts
 from builders.tiny_bundle import TAGS, make_bundle
 from onward import cli
@@ -34,7 +35,7 @@ PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
     (root / "params.yaml").write_text(PARAMS.read_text())
-    registry = Registry(root / "mlruns")
+    registry = new_registry(root / "mlruns")
     for seed in (0, 1):
         folder = root / f"bundle{seed}"
         write_bundle(folder, make_bundle(seed))
@@ -305,7 +306,7 @@ def test_names_with_brackets_are_printed_not_interpreted(capsys):
 def test_dashboards_say_why_there_is_no_page_for_on_call_and_link_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(PARAMS.read_text())
-    Registry(tmp_path / "mlruns")._make_database()
+    new_registry(tmp_path / "mlruns")
     shown = []
     monkeypatch.setattr(services, "_serve", lambda _services, _folder, lines: shown.extend(lines))
     assert CliRunner().invoke(cli.app, ["dashboards", "--any-ports"], catch_exceptions=False).exit_code == 0

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from builders.daily_files import day_number, draw_rows, lay_out, params_of
 from builders.made_assessments import FIRST, verdict, write_assessment
+from builders.registries import new_registry
 from builders.tiny_bundle import TAGS, make_bundle
 from onward import cli
 from onward.artifacts import read_json
@@ -27,20 +28,28 @@ AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
 PLANTED = {"drift_level": 3, "drift_since": SINCE}
 
 
+@pytest.fixture(scope="module")
+def two_versions(tmp_path_factory):
+    """A registry of two versions, the second in use; tests take copies, as a project that was moved would."""
+    folder = tmp_path_factory.mktemp("registered")
+    registry = new_registry(folder / "mlruns")
+    for seed in (0, 1):
+        bundle = folder / f"bundle{seed}"
+        write_bundle(bundle, make_bundle(seed))
+        registry.register(bundle, bundle_hash(bundle), {**TAGS, "as_of": f"2017-0{8 + seed}-01"}, {})
+        registry.promote(seed + 1, Reason("better on the same rows", "the gate"))
+    return registry
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch):
+def project(tmp_path, two_versions, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("ONWARD_PROJECT", "ONWARD_LOOKS", "ONWARD_ACTIONS", "ONWARD_DASHBOARDS", "AIRFLOW__API__BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "monitoring").mkdir()
     for name in ("alerts.yaml", "panels.yaml", "runbook.md"):
         (tmp_path / "monitoring" / name).write_text((ROOT / "monitoring" / name).read_text())
-    registry = Registry(tmp_path / "mlruns")
-    for seed in (0, 1):
-        folder = tmp_path / f"bundle{seed}"
-        write_bundle(folder, make_bundle(seed))
-        registry.register(folder, bundle_hash(folder), {**TAGS, "as_of": f"2017-0{8 + seed}-01"}, {})
-        registry.promote(seed + 1, Reason("better on the same rows", "the gate"))
+    shutil.copytree(two_versions.root, tmp_path / "mlruns")
     return tmp_path
 
 
@@ -75,15 +84,15 @@ def test_a_decision_is_printed_kept_and_the_same_when_asked_again(project):
 def test_from_another_folder_the_monitor_writes_where_the_rules_and_the_pages_read(
     project, tmp_path_factory, monkeypatch
 ):
-    lay_out(project, draw_rows(days=30, a_day=60), version=2)
+    lay_out(project, draw_rows(days=14, a_day=60), version=2)
     params_of(project)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv("ONWARD_PROJECT", str(project))
-    looked = last_line(run("monitor", f"--as-of={day_number(30)}"))
+    looked = last_line(run("monitor", f"--as-of={day_number(14)}"))
     decided = last_line(run("act"))
-    assert (decided["version"], decided["as_of"]) == (looked["version"], looked["as_of"]) == (2, str(day_number(30)))
-    assert f"as of {day_number(30)}" in run("status").stdout
+    assert (decided["version"], decided["as_of"]) == (looked["version"], looked["as_of"]) == (2, str(day_number(14)))
+    assert f"as of {day_number(14)}" in run("status").stdout
     run("oncall")
     assert (project / "reports" / "oncall.html").is_file()
     assert list(elsewhere.iterdir()) == []
@@ -141,10 +150,10 @@ def test_without_a_model_in_use_there_is_nothing_to_watch(project):
 
 
 def test_the_page_and_the_dashboard_follow_the_assessments(project):
-    assessed(project, date(2017, 9, 20))
+    assessed(project, date(2017, 9, 6))
     shown = run("oncall").stdout
     assert "Every level keeps its promise: reports/oncall.html" in shown
-    assert "Evidently: 19 days are new or have changed" in shown
+    assert "Evidently: 5 days are new or have changed" in shown
     assert (project / "monitoring" / "workspace").is_dir()
     assert "Evidently: 0 days are new or have changed" in run("oncall").stdout
     page = (project / "reports" / "oncall.html").read_text()
@@ -159,15 +168,15 @@ def history_of(project):
 
 
 def test_a_failed_assessment_is_shown_and_what_was_known_before_stays(project):
-    place = assessed(project, date(2017, 9, 20))
-    failed = assessed(project, date(2017, 9, 21))
+    place = assessed(project, date(2017, 9, 6))
+    failed = assessed(project, date(2017, 9, 7))
     (failed / "daily.parquet").unlink()
     (failed / "verdict.json").write_text(json.dumps({
-        **verdict(date(2017, 9, 21), version=2), "verdict": "failed", "levels": [], "reason": "no matured labels",
+        **verdict(date(2017, 9, 7), version=2), "verdict": "failed", "levels": [], "reason": "no matured labels",
     }))  # fmt: skip
     history = history_of(project)
     assert [assessment.folder for assessment in history.of_version(2)] == [place, failed]
-    assert len(history.daily(2)) == 19 * 5
+    assert len(history.daily(2)) == 5 * 5
     assert "The monitor cannot see" in run("oncall").stdout
     assert "No matured labels" in (project / "reports" / "oncall.html").read_text()
 
@@ -184,7 +193,7 @@ def test_status_tells_of_the_last_assessment_and_where_to_read_on(project, monke
 
 def first_assessment(project, version=2, **kind):
     """What the pipeline's stage `monitor` leaves, before the version has decided anything."""
-    place = write_assessment(project / "first", date(2017, 9, 20), version=version, first=FIRST, **kind)
+    place = write_assessment(project / "first", date(2017, 9, 6), version=version, first=FIRST, **kind)
     shutil.copytree(place, project / "artifacts" / "monitoring")
 
 
@@ -196,16 +205,16 @@ def test_the_stage_s_assessment_is_the_first_until_there_is_a_daily_one(project)
     assert last_line(run("act"))["rule"] == "all-well"
     shown = run("oncall").stdout
     assert "Every level keeps its promise: reports/oncall.html" in shown
-    assert "Evidently: 19 days are new or have changed" in shown
+    assert "Evidently: 5 days are new or have changed" in shown
     page = (project / "reports" / "oncall.html").read_text()
     assert "test customers, before it came into use" in page
     assert "http://127.0.0.1:5000/#/models/onward/versions/2" in page
     assert re.search(r"http://127.0.0.1:8000/projects/[0-9a-f-]{36}", page)
-    assessed(project, date(2017, 9, 22))
+    assessed(project, date(2017, 9, 8))
     assert not history.last(2).before_use
     assert history.first_decided(2) == FIRST
     # The days of test customers leave the dashboard, on which they would stand beside those of all customers.
-    assert "Evidently: 21 days are new or have changed" in run("oncall").stdout
+    assert "Evidently: 7 days are new or have changed" in run("oncall").stdout
     assert "Evidently: 0 days are new or have changed" in run("oncall").stdout
 
 

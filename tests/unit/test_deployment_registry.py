@@ -1,5 +1,4 @@
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from builders.registries import new_registry
 from onward.deployment.registry import CHALLENGER, CHAMPION, Registry
 from onward.errors import RegistryError
 
@@ -18,20 +18,9 @@ def make_bundle_folder(folder: Path, text: str) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """MLflow takes a second to make its tables: make them once and copy the file."""
-    registry = Registry(tmp_path_factory.mktemp("template"))
-    registry._make_database()
-    return registry.database
-
-
 @pytest.fixture
-def registry(tmp_path, empty_database):
-    registry = Registry(tmp_path / "mlruns")
-    registry.root.mkdir()
-    shutil.copy(empty_database, registry.database)
-    return registry
+def registry(tmp_path):
+    return new_registry(tmp_path / "mlruns")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from builders.registries import new_registry
 from onward.deployment.registry import Registry
 from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RegistryError
@@ -26,6 +27,7 @@ def test_a_workspace_uses_the_file_that_its_machine_shares(tmp_path):
     places = {"registry": f"sqlite:///{shared}/mlflow.db", "registry_artifacts": str(tmp_path / "store")}
     registry = Registry.of(ProjectSettings(project=tmp_path / "workspace", **places))
     assert registry.database == shared / "mlflow.db"
+    new_registry(shared)
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "x.txt").write_text("x")
@@ -67,7 +69,7 @@ def test_a_moved_project_registers_and_reads_in_its_new_place(tmp_path):
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "x.txt").write_text("first")
-    old, new = Registry(tmp_path / "old"), Registry(tmp_path / "new")
+    old, new = new_registry(tmp_path / "old"), Registry(tmp_path / "new")
     first = old.register(bundle, "first", {}, {})
     old.root.rename(new.root)
     (bundle / "x.txt").write_text("second")

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from builders.registries import new_registry
 from builders.tiny_bundle import make_bundle, make_features
 from onward.artifacts import read_arrays, write_arrays
 from onward.deployment.bundle_files import write_bundle
 from onward.deployment.gate import Limits, Scored, Verdict
 from onward.deployment.list_gate import ListLimits
 from onward.deployment.provenance import provenance
-from onward.deployment.registry import Registry, Version
+from onward.deployment.registry import Version
 from onward.deployment.release import (
     Compared,
     Settled,
@@ -188,7 +189,7 @@ def test_a_bundle_that_disagrees_with_the_backtest_is_not_deployed(rows):
 
 
 def test_a_bundle_has_to_beat_the_champion_or_what_it_replaced_itself(tmp_path):
-    registry = Registry(tmp_path / "mlruns")
+    registry = new_registry(tmp_path / "mlruns")
     assert opponent(registry, registry.champion(), "a") is None
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -226,7 +227,7 @@ def add_bundle(tmp_path, name):
 
 
 def test_two_runs_at_once_end_as_if_one_had_come_after_the_other(tmp_path):
-    registry, passed, seen = Registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {}), []
+    registry, passed, seen = new_registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {}), []
 
     def settled(name, as_of, judge):
         folder = add_bundle(tmp_path, name)
@@ -268,7 +269,7 @@ def overtaken_by(settled, seen, passed):
 
 
 def test_done_again_after_a_kill_it_comes_to_the_same(tmp_path):
-    registry, verdict = Registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {})
+    registry, verdict = new_registry(tmp_path / "mlruns"), Verdict(True, ("passed: all",), {})
     tags = {"source": "simulator", "as_of": "2017-11-20"}
     for name in ("a", "b"):
         folder, seen = add_bundle(tmp_path, name), []

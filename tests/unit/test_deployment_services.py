@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import stat
@@ -69,9 +70,14 @@ def test_a_service_that_never_answers_is_not_waited_for_without_end(tmp_path, hu
 
 
 def test_a_service_that_ends_later_is_noticed(tmp_path):
-    short = Service("short", (sys.executable, "-c", ""), {}, tmp_path / "short.log")
+    last_word = tmp_path / "last word"
+    os.mkfifo(last_word)
+    command = (sys.executable, "-c", "import sys; open(sys.argv[1]).read()", str(last_word))
+    short = Service("short", command, {}, tmp_path / "short.log")
     with running([short], tmp_path, patience=5) as started:
-        started[0].wait(10)
+        require_alive([short], started)
+        last_word.write_text("")  # it has waited for this, however slow the machine
+        started[0].wait(60)
         with pytest.raises(ServiceError, match="short: ended with status 0"):
             require_alive([short], started)
 

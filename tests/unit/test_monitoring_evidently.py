@@ -71,13 +71,16 @@ def test_a_figure_that_is_not_known_is_left_out_not_drawn_as_zero():
 
 
 LAST, LABEL = date(2017, 9, 20), "version 4"
+# Ten days of which three have matured: each costs a snapshot.
+DAYS, WINDOW = 10, 7
 PANELS = parse_panels((Path(__file__).resolve().parents[2] / "monitoring" / "panels.yaml").read_text())
 
 
 def days_of(as_of, **planted):
     """Figures of each day as an assessment at as_of knows them, with its tests."""
     assessed = {as_of - timedelta(days=1): made_verdict(as_of, **planted)}
-    return day_figures(require_columns(daily(as_of, first=date(2017, 8, 15), **planted)), assessed)
+    table = daily(as_of, first=LAST - timedelta(days=DAYS), window=WINDOW, **planted)
+    return day_figures(require_columns(table), assessed)
 
 
 def snapshots(folder):
@@ -103,6 +106,7 @@ def test_a_figure_that_no_level_has_yet_is_left_out_of_the_page():
     assert "matured_rate" not in drawn
 
 
+@pytest.mark.slow
 def test_one_snapshot_a_day_and_version_replaced_as_labels_mature(tmp_path):
     first = days_of(LAST)
     assert publish_days({LABEL: first}, PANELS, tmp_path)[0] == len(first)

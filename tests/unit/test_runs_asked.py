@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.errors import RunError
@@ -74,6 +74,8 @@ def test_every_wrong_key_is_named():
         parse_asked('{"source": "mysql", "precision_target": 2}')
 
 
+# Each example writes and reads all of params.yaml, a fifth of a second.
+@settings(max_examples=20)
 @given(
     source=st.sampled_from(["complete_journey", "simulator", "parquet"]),
     day=st.dates(date(1970, 1, 1), date(2199, 12, 31)),

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from builders.registries import new_registry
 from builders.run_branches import STAGES, Made, make_repository
 from onward import cli
 from onward.commands import history as asking
 from onward.deployment.reasons import Reason
-from onward.deployment.registry import Registry, Version
+from onward.deployment.registry import Version
 from onward.errors import OnwardError, RunError
 from onward.runs.history import records
 from onward.runs.history.find import Equal, Item, Metric, join, select
@@ -27,7 +28,7 @@ def shop(tmp_path_factory):
     remote = make_repository(root / "remote.git", [FRESH, HALF, GOOD, POOR])
     clone = root / "clone"
     subprocess.run(["git", "clone", "-q", str(remote), str(clone)], check=True)
-    registry = Registry(root / "registry")
+    registry = new_registry(root / "registry")
     bundle = root / "bundle"
     bundle.mkdir()
     (bundle / "x.txt").write_text("x")

@@ -137,6 +137,7 @@ def kept(project):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_it_goes_on_and_ends_the_same(project, tmp_path_factory):
     walk(project)
     whole, steps = kept(project), diary(project)

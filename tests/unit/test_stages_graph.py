@@ -31,6 +31,9 @@ from onward.stages import (
 )
 from onward.stages.graph_files import read_fitted, read_known
 
+# Runs every stage for each kind of log, and again.
+pytestmark = pytest.mark.slow
+
 STAGES = {
     "ingest": ingest, "correct_label_delay": correct_label_delay, "train_gnn": train_gnn,
     "calibrate_uncertainty": calibrate_uncertainty, "fit_thresholds": fit_thresholds, "evaluate": evaluate,
