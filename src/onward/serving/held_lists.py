@@ -1,5 +1,6 @@
 """A bundle's lists as plain columns, ready to be asked for one product at a time."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,12 +96,24 @@ class HeldLists:
         first, last = self._places
         start, end = int(first[owner]), int(last[owner])
         rows = zip(*(column[start:end].tolist() for column in self._columns), strict=True)
-        for code, rank, other, score, times, count, type_count, lift, share in rows:
-            if other != product:
-                kept = (None, None) if lift != lift else (lift, share)  # NaN is no value  # noqa: PLR0124
-                entry = HeldEntry(LISTS[code], rank, other, score, times, count, type_count, *kept)
+        for values in rows:
+            entry = _entry(*values)
+            if entry.other != product:
                 held[entry.name].append(entry)
         return held
+
+    def between(self, product: int, other: int) -> list[HeldEntry]:
+        """The entries of one product on the lists of another, by list: no more than one of each.
+
+        What scores a page of pairs asks this of each, and would not wait for whole lists to be made.
+        """
+        owner = int(self.lists.stands_for[product])
+        if owner < 0 or product == other:
+            return []
+        first, last = self._places
+        start, end = int(first[owner]), int(last[owner])
+        rows = start + np.flatnonzero(self._columns[2][start:end] == other)
+        return [_entry(*values) for values in zip(*(column[rows].tolist() for column in self._columns), strict=True)]
 
     def reordered(self, name: str, entries: Sequence[HeldEntry], weight: float) -> list[HeldEntry]:
         """A list at another weight: what is held of it, in the order of `order_score`.
@@ -120,3 +133,10 @@ class HeldLists:
         share = np.array([entry.share for entry in entries], dtype=np.float64)
         order = np.argsort(-order_score(lift, share, weight), kind="stable")
         return [entries[place] for place in order.tolist()]
+
+
+def _entry(
+    code: int, rank: int, other: int, score: float, times: float, count: int, type_count: int, lift: float, share: float
+) -> HeldEntry:
+    kept = (None, None) if math.isnan(lift) else (lift, share)
+    return HeldEntry(LISTS[code], rank, other, score, times, count, type_count, *kept)

@@ -156,11 +156,8 @@ def _evidence(loaded: LoadedVersion, source: int, target: int) -> list[str]:
     lists = loaded.lists
     if lists is None:
         return []
-    held = lists.of(source)
     days = lists.lists.follow_days
     return [
-        f"{name}: {reason_for(name, entry.times, entry.count, entry.type_count, days)}"
-        for name in LISTS
-        for entry in held[name]
-        if entry.other == target
+        f"{entry.name}: {reason_for(entry.name, entry.times, entry.count, entry.type_count, days)}"
+        for entry in sorted(lists.between(source, target), key=lambda entry: LISTS.index(entry.name))
     ]
