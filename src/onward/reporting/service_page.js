@@ -202,6 +202,7 @@ async function suggest(words) {
     if (error.name !== "AbortError") tell(error);
     return undefined;
   }
+  const chosen = options[active]?.product_id;
   options = products;
   active = -1;
   const items = products.map((product, number) => {
@@ -217,7 +218,11 @@ async function suggest(words) {
   at("suggestions").hidden = false;
   at("search").setAttribute("aria-expanded", "true");
   at("search").removeAttribute("aria-activedescendant");
+  at("suggestions").setAttribute("aria-label", `Products named ${words}`);
   at("told").textContent = `${products.length} products`;
+  // More letters bring a new list, in which what was chosen stays so.
+  const kept = products.findIndex((product) => product.product_id === chosen);
+  if (kept >= 0) choose(kept);
   return undefined;
 }
 
@@ -280,10 +285,10 @@ function whyNot(entry, source, target) {
     return `No impression of that kind${kinds} was ever shown to anybody, so nothing is known of how it would be taken. The policy abstains and leaves it to you.`;
   }
   if (entry.threshold === null) {
-    return `Its uncertainty is level ${entry.level}, “${entry.doubt}”. No cut keeps the promised precision there, so nothing of that level is shown.`;
+    return `How sure the model is of this pair: ${entry.doubt} (level ${entry.level}). No cut keeps the promised precision there, so nothing of that level is shown.`;
   }
-  const promise = champion.precision_target === null ? "" : ` The cut keeps the promise that ${percent(champion.precision_target)} % of what is shown is bought.`;
-  return `For a pair of level ${entry.level}, “${entry.doubt}”: ${entry.why_decision}.${promise}`;
+  const promise = champion.precision_target === null ? "" : ` From that cut on the policy keeps its promise that at least ${percent(champion.precision_target)} % of what it shows is bought.`;
+  return `How sure the model is of this pair: ${entry.doubt} (level ${entry.level}). Its ${entry.why_decision}.${promise}`;
 }
 
 const last = (category) => category.split(" > ").at(-1);
