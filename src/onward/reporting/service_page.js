@@ -287,7 +287,7 @@ function whyNot(entry, source, target) {
   if (entry.threshold === null) {
     return `How sure the model is of this pair: ${entry.doubt} (level ${entry.level}). No cut keeps the promised precision there, so nothing of that level is shown.`;
   }
-  const promise = champion.precision_target === null ? "" : ` From that cut on the policy keeps its promise that at least ${percent(champion.precision_target)} % of what it shows is bought.`;
+  const promise = champion.precision_target === null ? "" : ` The cuts are set so that at least ${percent(champion.precision_target)} % of what is shown is bought.`;
   return `How sure the model is of this pair: ${entry.doubt} (level ${entry.level}). Its ${entry.why_decision}.${promise}`;
 }
 
