@@ -110,4 +110,4 @@ def test_it_listens_on_loopback_alone_and_ends_politely_with_everything_written(
     assert last in logged_requests(tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "access").read_text().splitlines()]
     assert last in {line["request_id"] for line in lines}
-    assert (tmp_path / "errors").read_text().strip() == f"{address}/docs"
+    assert (tmp_path / "errors").read_text().strip() == f"{address}/"

@@ -67,11 +67,12 @@ def serve(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds until a promotion is noticed.")] = 2.0,
     threads: Annotated[int, typer.Option(min=1, help="Requests that are scored at once.")] = 2,
 ) -> None:
-    """Answer over HTTP from the model in use: lists, scores, feedback; /docs tells the routes. Ctrl-C ends it."""
+    """Answer over HTTP from the model in use: lists, scores, a page at / and its routes at /docs. Ctrl-C ends it."""
     import logging
 
     import uvicorn
 
+    from onward.reporting.service_page import service_page
     from onward.serving.app import make_app
     from onward.serving.protection import Keys, Limits, is_loopback
     from onward.serving.service import Service
@@ -92,9 +93,9 @@ def serve(
         keys=keys,
     )
     # Standard output is for the access log, one JSON object a line.
-    Console(stderr=True).print(f"http://{host}:{port}/docs", soft_wrap=True)
+    Console(stderr=True).print(f"http://{host}:{port}/", soft_wrap=True)
     uvicorn.run(
-        make_app(service),
+        make_app(service, service_page()),
         host=host,
         port=port,
         log_level="warning",

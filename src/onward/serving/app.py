@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from onward import __version__
 from onward.errors import OnwardError, RegistryError
 from onward.serving.docs_page import docs_page
+from onward.serving.home import home_routes
 from onward.serving.protection import Gate, TooBusyError, TooSlowError
 from onward.serving.replies import AnswerError, error_reply
 from onward.serving.routes_health import health_routes, moved_routes
@@ -28,8 +29,13 @@ Beyond this machine, send a key as `X-API-Key` or as `Authorization: Bearer`. Ev
 decisions are logged under and feedback refers to. Errors have one form and a code of their own."""
 
 
-def make_app(service: Service) -> FastAPI:
-    """The app over a service, which its lifespan starts and stops."""
+def make_app(service: Service, page: str | None = None) -> FastAPI:
+    """The app over a service, which its lifespan starts and stops.
+
+    Args:
+        service: what answers.
+        page: HTML at `/`; without one there is no such route.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -45,6 +51,8 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(question_routes(service), responses=ERRORS)
     app.include_router(health_routes(service))
     app.include_router(moved_routes())
+    if page is not None:
+        app.include_router(home_routes(page))
     _add_errors(app)
     _add_documentation(app)
     app.add_middleware(Gate, limits=service.limits, keys=service.keys, metrics=service.metrics)
