@@ -6,7 +6,7 @@ kept as LightGBM's own text, which holds no code, so loading a model from elsewh
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import lightgbm as lgb
 import numpy as np
@@ -14,6 +14,23 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Inputs = npt.NDArray[np.float32]
+
+
+class TreeSettings(Protocol):
+    """What a model lets its user choose of `Boosting`."""
+
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def leaves(self) -> int: ...
+    @property
+    def min_rows_in_leaf(self) -> int: ...
+    @property
+    def l2(self) -> float: ...
+    @property
+    def feature_share(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +74,21 @@ class Boosting:
     category_l2: float = 10.0
     category_smoothing: float = 10.0
     ordered_places: int = 30
+
+    @classmethod
+    def of(cls, settings: TreeSettings, seed: int, threads: int, *, category_smoothing: float = 10.0) -> "Boosting":
+        """A user's choice, and LightGBM's defaults for the rest."""
+        return cls(
+            settings.iterations,
+            settings.learning_rate,
+            settings.leaves,
+            settings.min_rows_in_leaf,
+            settings.l2,
+            seed,
+            threads,
+            feature_share=settings.feature_share,
+            category_smoothing=category_smoothing,
+        )
 
     def parameters(self) -> dict[str, Any]:
         """The settings as LightGBM names them."""

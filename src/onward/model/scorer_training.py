@@ -112,7 +112,7 @@ def train_scorer(
             )
     features = tuple(fit.frame.columns)
     categorical = tuple(name for name in features if name.startswith("cat_"))
-    boosting = _boosting(settings, seed, threads)
+    boosting = Boosting.of(settings, seed, threads, category_smoothing=50.0)
     # One binned data set for all heads: only the weights change.
     matrix = feature_matrix(fit.frame, features)
     binned = bin_rows(matrix, fit.label, boosting, names=features, categorical=categorical).construct()
@@ -141,20 +141,6 @@ def heads_that_saw(customer: IntArray, trained: npt.NDArray[np.bool_], seed: int
     """[n, heads] whether a head's bootstrap held the row's customer; never where the customer was not `trained` on."""
     drawn = np.stack([bootstrap_weights(customer, seed, head) > 0.0 for head in range(heads)], axis=1)
     return drawn & trained[:, None]
-
-
-def _boosting(settings: ScorerSettings, seed: int, threads: int) -> Boosting:
-    return Boosting(
-        settings.iterations,
-        settings.learning_rate,
-        settings.leaves,
-        settings.min_rows_in_leaf,
-        settings.l2,
-        seed,
-        threads,
-        feature_share=settings.feature_share,
-        category_smoothing=50.0,
-    )
 
 
 def _probabilities_at(trees: Trees, values: npt.NDArray[np.float32], ends: list[int], threads: int) -> FloatArray:

@@ -142,7 +142,7 @@ def fit_lift(
     rows, label = _rows(evidence, learnt, settings.rivals, seed)
     held_out, truth = _rows(evidence, selection, settings.rivals, seed + 1)
     names = feature_names(evidence)
-    boosting = _boosting(settings, seed, threads)
+    boosting = Boosting.of(settings, seed, threads)
     binned = bin_rows(rows, label, boosting, names=names)
     trees, losses = grow_while_better(binned, bin_rows(held_out, truth, boosting, like=binned), boosting, _PATIENCE)
     best = int(np.argmin(losses)) + 1
@@ -155,16 +155,3 @@ def _rows(evidence: Evidence, pairs: Pairs, times: int, seed: int) -> tuple[npt.
     drawn = rivals(pairs, times, seed)
     u, v = (np.concatenate(ends) for ends in ((pairs.source, drawn.source), (pairs.target, drawn.target)))
     return pair_features(evidence, u, v), np.repeat([1.0, 0.0], [len(pairs.source), len(drawn.source)])
-
-
-def _boosting(settings: LiftSettings, seed: int, threads: int) -> Boosting:
-    return Boosting(
-        settings.iterations,
-        settings.learning_rate,
-        settings.leaves,
-        settings.min_rows_in_leaf,
-        settings.l2,
-        seed,
-        threads,
-        feature_share=settings.feature_share,
-    )
