@@ -6,7 +6,7 @@ kept as LightGBM's own text, which holds no code, so loading a model from elsewh
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import lightgbm as lgb
 import numpy as np
@@ -16,21 +16,25 @@ Floats = npt.NDArray[np.float64]
 Inputs = npt.NDArray[np.float32]
 
 
-class TreeSettings(Protocol):
-    """What a model lets its user choose of `Boosting`."""
+@dataclass(frozen=True, kw_only=True)
+class TreeSettings:
+    """What a model lets its user choose of how its trees are grown.
 
-    @property
-    def iterations(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def leaves(self) -> int: ...
-    @property
-    def min_rows_in_leaf(self) -> int: ...
-    @property
-    def l2(self) -> float: ...
-    @property
-    def feature_share(self) -> float: ...
+    Attributes:
+        iterations: trees, at most.
+        learning_rate: of the trees.
+        leaves: of a tree.
+        min_rows_in_leaf: of a tree.
+        l2: penalty of a leaf.
+        feature_share: columns a tree may see, drawn anew for each.
+    """
+
+    iterations: int
+    learning_rate: float
+    leaves: int
+    min_rows_in_leaf: int
+    l2: float
+    feature_share: float
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.boosting import Boosting, Trees, bin_rows, grow
+from onward.boosting import Boosting, Trees, TreeSettings, bin_rows, grow
 from onward.errors import DataError
 from onward.graph.product_graph import ProductGraph
 from onward.metrics.classification import log_loss
@@ -26,17 +26,11 @@ IntArray = npt.NDArray[np.int64]
 _LOOK_EVERY = 10
 
 
-@dataclass(frozen=True)
-class ScorerSettings:
+@dataclass(frozen=True, kw_only=True)
+class ScorerSettings(TreeSettings):
     """What boosting may vary; see params.yaml. `iterations` is the most a head may take."""
 
     heads: int
-    iterations: int
-    learning_rate: float
-    leaves: int
-    min_rows_in_leaf: int
-    l2: float
-    feature_share: float
 
 
 @dataclass(frozen=True)

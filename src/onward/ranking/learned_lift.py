@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onward.boosting import Boosting, Trees, bin_rows, grow_while_better
+from onward.boosting import Boosting, Trees, TreeSettings, bin_rows, grow_while_better
 from onward.errors import DataError
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence, Features, feature_names, pair_features
@@ -25,29 +25,17 @@ _ROWS_AT_ONCE = 262_144
 _PATIENCE = 15
 
 
-@dataclass(frozen=True)
-class LiftSettings:
-    """How the trees are grown.
+@dataclass(frozen=True, kw_only=True)
+class LiftSettings(TreeSettings):
+    """What is learnt from, and how the trees are grown: selection customers say where to stop.
 
     Attributes:
         pairs: that happened, at most, to learn from.
         rivals: drawn pairs for each.
-        iterations: trees, at most; selection customers say where to stop.
-        learning_rate: of the trees.
-        leaves: of a tree.
-        min_rows_in_leaf: of a tree.
-        l2: penalty of a leaf.
-        feature_share: columns a tree may see.
     """
 
     pairs: int
     rivals: int
-    iterations: int
-    learning_rate: float
-    leaves: int
-    min_rows_in_leaf: int
-    l2: float
-    feature_share: float
 
 
 @dataclass(frozen=True)
