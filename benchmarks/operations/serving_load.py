@@ -106,10 +106,12 @@ def two_versions(project: Path, folder: Path) -> tuple[Registry, Bundle]:
 def promote_in_turn(root: Path, seconds: float, stop: Event) -> None:
     """Promote the versions 2, 1, 2, … at times that far apart, until told to stop; a process of its own."""
     registry = Registry(root)
-    number = 1
-    while not stop.wait(seconds):
-        number = 3 - number
-        registry.promote(number)
+    registry.champion()
+    begun, done = time.monotonic(), 0
+    # By a timetable: what a promotion takes itself does not put off the next.
+    while not stop.wait(max(0.0, begun + (done + 1) * seconds - time.monotonic())):
+        done += 1
+        registry.promote(1 + done % 2)
 
 
 @contextmanager
@@ -287,7 +289,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=300.0, help="requests a second")
-    parser.add_argument("--swaps", type=int, default=22, help="promotions in that time")
+    parser.add_argument("--swaps", type=int, default=24, help="promotions in that time")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--project", type=Path, default=ROOT, help="whose deployed bundle is served")
     arguments = parser.parse_args()

@@ -12,7 +12,7 @@ from onward.serving.new_products import Subject
 from onward.serving.related_answers import RelatedQuestion, related
 
 _MOST_QUESTIONS = 4000
-_MOST_SECONDS = 15.0
+_MOST_SECONDS = 10.0
 
 
 def answer_ahead(successor: LoadedVersion, before: LoadedVersion, seconds: float = _MOST_SECONDS) -> int:
