@@ -20,6 +20,7 @@ from onward.errors import ArtifactError
 
 _KEPT_BYTES = 64 << 20
 _PART_BYTES = 256 << 20
+_PAUSE = 0.05
 
 
 class AppendLog:
@@ -104,6 +105,9 @@ class AppendLog:
                 self._waiting.wait_for(lambda: self._lines or self._stopping)
                 # The first line waits for company, unless somebody waits for it.
                 self._waiting.wait_for(lambda: self._stopping or self._flushing, self._seconds)
+                if self.problem and not self._stopping:
+                    # A disk that fails is not asked without a pause, whoever waits.
+                    self._waiting.wait_for(lambda: self._stopping, max(self._seconds, _PAUSE))
                 lines = self._lines
                 self._lines = []
                 self._flushing = False

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 from onward.deployment.registry import Registry
 from onward.errors import OnwardError, RegistryError
-from onward.serving.loaded_version import LoadedVersion, load_version
+from onward.serving.answers_ahead import answer_ahead
+from onward.serving.loaded_version import LoadedVersion, load_version, renamed
 
 _MOST_SECONDS = 60.0
 _MOST_CHARACTERS = 300
@@ -127,10 +128,14 @@ class Champion:
                 if loaded
                 else "nothing is deployed; run the pipeline, then `onward status`"
             )
+        if loaded is not None and loaded.version == version:
+            return loaded
         if loaded is not None and loaded.version.bundle_sha256 == version.bundle_sha256:
-            # Another number or another tag: the model is kept, what was answered in its name is not.
-            return loaded if loaded.version == version else LoadedVersion(version, loaded.holds, loaded.loaded_at)
-        return load_version(version, self._registry.folder(version))
+            return renamed(loaded, version)
+        successor = load_version(version, self._registry.folder(version))
+        if loaded is not None:
+            answer_ahead(successor, loaded)
+        return successor
 
 
 def told(error: Exception) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -142,6 +142,17 @@ def load_version(version: Version, folder: Path) -> LoadedVersion:
         loaded = LoadedVersion(version, read_graph_lists(folder) if holds_graph_lists(folder) else read_bundle(folder))
         loaded.warm()
     return loaded
+
+
+def renamed(loaded: LoadedVersion, version: Version) -> LoadedVersion:
+    """The same model under another tag or number; what was answered in another number's name is forgotten."""
+    if loaded.number == version.number:
+        same = replace(loaded, version=version)
+    else:
+        same = LoadedVersion(version, loaded.holds, loaded.loaded_at, pairs=loaded.pairs)
+    with _apart_from_collection():
+        same.warm()
+    return same
 
 
 @contextlib.contextmanager
