@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from builders import measured
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.request import Asked
 from onward.runs.protocol.start import start
@@ -97,8 +98,8 @@ class Machine:
 
     def onward(self, *words: str, feed: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "onward.cli", *words], cwd=self.root, env=self.environment | variables, input=feed,
-            capture_output=True, text=True, check=False, timeout=300,
+            [sys.executable, "-m", "onward.cli", *words], cwd=self.root, input=feed, capture_output=True, text=True,
+            env=self.environment | measured.VARIABLES | variables, check=False, timeout=300,
         )  # fmt: skip
 
     def popen(self, *words: str, **variables: str) -> subprocess.Popen[bytes]:
