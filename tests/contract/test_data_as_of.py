@@ -5,6 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,9 @@ from builders.small_log import AS_OF, HORIZON, WINDOW, ingest, small_log
 from onward.data.contract import CONTRACT, RawLog
 from onward.data.identifiers import EncodedLog
 from onward.data.validation import validate
+
+# Reads a whole log again and again.
+pytestmark = pytest.mark.slow
 
 BUSY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]}
 ODD = [

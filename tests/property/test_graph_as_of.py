@@ -3,11 +3,15 @@
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onward.graph.counting import count_in_process
 from onward.graph.counts import CountRules
+
+# Counts and samples a graph again and again.
+pytestmark = pytest.mark.slow
 
 START = datetime(2020, 1, 1)
 BEFORE = START + timedelta(days=100)

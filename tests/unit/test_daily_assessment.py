@@ -17,6 +17,9 @@ from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.monitoring.event_join import join_events
 
+# Assesses many days.
+pytestmark = pytest.mark.slow
+
 COLUMNS = [
     "day", "level", "n", "shown", "predicted", "matured_n", "matured_positives", "matured_rate", "nowcast",
     "nowcast_low", "nowcast_high", "share_matured", "precision", "precision_low", "precision_high", "score_psi",

@@ -23,6 +23,9 @@ from onward.deployment.reasons import Reason
 from onward.deployment.registry import Registry
 from onward.errors import MonitoringError, RegistryError
 
+# Writes the page and the dashboard again and again.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
 PLANTED = {"drift_level": 3, "drift_since": SINCE}

@@ -11,6 +11,9 @@ from builders.registries import new_registry
 from onward.deployment.registry import CHALLENGER, CHAMPION, Registry
 from onward.errors import RegistryError
 
+# Makes MLflow's tables, and kills who makes them.
+pytestmark = pytest.mark.slow
+
 
 def make_bundle_folder(folder: Path, text: str) -> Path:
     (folder / "heads").mkdir(parents=True)

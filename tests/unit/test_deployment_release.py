@@ -29,6 +29,9 @@ from onward.deployment.release import (
 from onward.deployment.served_lists import no_lists
 from onward.errors import ArtifactError
 
+# Registers and promotes in many orders.
+pytestmark = pytest.mark.slow
+
 LOOSE = Limits(max_nll_increase=1.0, max_recall_loss=1.0, pcoc_low=0.01, pcoc_high=100.0)
 STRICT = ListLimits(max_hit_rate_loss=0.0, max_lift_loss=0.0)
 OF_LISTS = {f"{name}_{metric}10" for name in ("goes_with", "after") for metric in ("hr", "lift")}

@@ -22,6 +22,9 @@ from onward.services.local import (
 )
 from onward.services.processes import Service, require_alive, running, session_members
 
+# Starts and ends processes.
+pytestmark = pytest.mark.slow
+
 # A page, and a worker that leaves its parent's process group and ignores SIGTERM.
 STUBBORN = """
 import os, signal, subprocess, sys

@@ -14,6 +14,9 @@ from onward.diagnosis.residual_order import measure_order, shuffle_days
 from onward.diagnosis.seasons import fit_seasons
 from tools.testbeds.diagnosed_shops import World, make_shop
 
+# Shuffles whole logs.
+pytestmark = pytest.mark.slow
+
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(-50, 400)), max_size=60)
 
 

@@ -17,6 +17,9 @@ from onward.runs.history.records import read_records
 from onward.runs.protocol.locations import RunLocations
 from onward.settings import ProjectSettings
 
+# Makes git repositories with many branches.
+pytestmark = pytest.mark.slow
+
 FRESH, HALF = Made(0, stages=0), Made(1, stages=3)
 GOOD, POOR = Made(2, auc=0.8, version=1, promoted=True), Made(3, auc=0.72, target=0.12, version=2)
 

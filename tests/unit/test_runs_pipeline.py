@@ -14,6 +14,9 @@ from onward.runs.protocol.hashing import hash_output
 from onward.runs.protocol.manifest import Manifest, parse_manifest
 from onward.runs.protocol.staleness import changes, hash_bytes, would_run
 
+# Starts DVC.
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = parse_pipeline((ROOT / "dvc.yaml").read_bytes())
 TOY = """

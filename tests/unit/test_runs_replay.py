@@ -13,6 +13,9 @@ from typer.testing import CliRunner
 from onward.errors import RunError
 from onward.runs.replay import Replay, replay
 
+# Walks weeks in processes of their own.
+pytestmark = pytest.mark.slow
+
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 PIPELINE = (
     "stages: {read: {cmd: 'true', outs: [a]}, join: {cmd: 'true', deps: [a], outs: [b]},"

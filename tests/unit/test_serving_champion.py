@@ -12,6 +12,9 @@ from onward.deployment.registry import Registry
 from onward.serving import champion as champions
 from onward.serving.champion import Champion, ChampionState
 
+# Makes MLflow's tables and swaps models.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):

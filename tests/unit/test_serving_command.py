@@ -19,6 +19,9 @@ from onward.services.local import free_port
 from onward.serving.append_log import cut_torn_lines
 from onward.serving.decision_log import read_decisions
 
+# Starts the service again and again.
+pytestmark = pytest.mark.slow
+
 BOUND_SECONDS = 1.0
 
 
