@@ -136,7 +136,8 @@ def draw_pairs(bundle: Bundle, kind: str, count: int, generator: np.random.Gener
         weight = bundle.model.graph.customers[product]
         rows = generator.choice(len(table), count, p=weight / weight.sum())
         drawn = zip(product[rows].tolist(), other[rows].tolist(), strict=True)
-    return [(bundle.product_ids[source], bundle.product_ids[target]) for source, target in drawn]
+    ids = bundle.listed.product_ids
+    return [(ids[source], ids[target]) for source, target in drawn]
 
 
 def ask(server: Server, bodies: Sequence[bytes], measured: Measured) -> None:

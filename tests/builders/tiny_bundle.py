@@ -110,9 +110,9 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
         contexts=features.loc[:15, ["customer_visits_28d"]],
         facts={"source": "simulator", "as_of": "2017-11-20", "attribution_days": 28},
         lists=make_lists(),
-    )
+    ).with_listed_scores()
 
 
 def recommend(bundle: Bundle, product: int, count: int) -> Answer:
     """What is answered of one product."""
-    return next(recommend_all(bundle, [product], count))
+    return next(recommend_all(bundle.listed, [product], count, bundle.typical.scores))

@@ -214,7 +214,9 @@ from onward.serving.service import Service
 service = Service(Registry(Path(sys.argv[2])), Path(sys.argv[3]))
 app = make_app(service)
 service.champion.look()
-print(next(recommend_all(service.champion.now().holds, [2], 1)).name, "torch" in absent, "airflow" in absent)
+bundle = service.champion.now().holds
+answers = recommend_all(bundle.listed, [2, 4], 1, bundle.typical.scores)
+print(next(answers).name, len(next(answers).goes_with), "torch" in absent, "airflow" in absent)
 """
 
 
@@ -236,7 +238,7 @@ def test_serving_works_with_no_other_package_than_its_image_holds(tmp_path):
         text=True,
         check=False,
     )
-    assert done.stdout.split() == ["Bread", "True", "True"], done.stderr[-3000:]
+    assert done.stdout.split() == ["Bread", "1", "True", "True"], done.stderr[-3000:]
 
 
 def test_the_dags_parse_with_what_airflows_image_holds():

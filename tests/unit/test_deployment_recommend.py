@@ -102,17 +102,17 @@ def test_the_same_pair_is_judged_alike_in_every_list(bundle):
 
 
 def test_a_chance_lies_in_its_range(bundle):
-    for answer in recommend_all(bundle, range(6), count=8):
+    for answer in recommend_all(bundle.listed, range(6), 8, bundle.typical.scores):
         for each in (entry for name in LIST_NAMES for entry in getattr(answer, name)):
             assert 0 <= each.low <= each.probability <= each.high <= 1
 
 
 def test_answers_do_not_depend_on_what_else_is_asked(bundle, monkeypatch):
     one_by_one = [recommend(bundle, product, count=3) for product in (4, 0, 5, 2, 2)]
-    assert list(recommend_all(bundle, [4, 0, 5, 2, 2], count=3)) == one_by_one
+    assert list(recommend_all(bundle.listed, [4, 0, 5, 2, 2], 3, bundle.typical.scores)) == one_by_one
     monkeypatch.setattr("onward.serving.recommend._PAIRS_AT_ONCE", 24)  # two products at a time
-    assert list(recommend_all(bundle, [4, 0, 5, 2, 2], count=3)) == one_by_one
-    assert list(recommend_all(bundle, [], count=3)) == []
+    assert list(recommend_all(bundle.listed, [4, 0, 5, 2, 2], 3, bundle.typical.scores)) == one_by_one
+    assert list(recommend_all(bundle.listed, [], 3, bundle.typical.scores)) == []
 
 
 def test_a_product_that_sells_too_little_is_given_its_types_lists_without_itself(bundle):
@@ -148,14 +148,15 @@ def test_decisions_follow_the_policy_for_pairs_like_those_that_were_shown(cuts, 
 def test_likeness_to_what_was_shown_goes_one_way():
     bundle = make_bundle(cuts=(0.0, 0.0))
     shown = replace(bundle.lists, seen=pd.DataFrame({"source": ["dairy"], "target": ["bakery"]}))
-    answer = recommend(replace(bundle, lists=shown), 2, count=8)
+    answer = recommend(replace(bundle, lists=shown).with_listed_scores(), 2, count=8)
     assert {each.decision for each in answer.after} == {"abstain"}
     assert {each.decision for each in answer.before} == {"show"}
 
 
 def test_a_policy_with_a_band_abstains_in_it():
     never = (float("inf"),) * 2
-    banded = replace(make_bundle(), policy=Policy("ew_dpmt", 0.3, never, abstain_cuts=(0.0, 0.0)))
+    policy = Policy("ew_dpmt", 0.3, never, abstain_cuts=(0.0, 0.0))
+    banded = replace(make_bundle(), policy=policy).with_listed_scores()
     assert {each.decision for each in recommend(banded, 0, count=8).after} == {"abstain"}
     features = banded.contexts.assign(target_sales_7d=np.float32(20), cat_target_category=np.float32(0))
     scored = banded.score(features, ["p2"] * len(features), ["p3"] * len(features))

@@ -18,9 +18,9 @@ def evidence():
 
 def listed(evidence, sources, each):
     found = {int(source): [] for source in sources}
-    for rows in generate_candidates(evidence, sources, each):
-        for source, candidate in zip(rows.source.tolist(), rows.candidate.tolist(), strict=True):
-            found[source].append(candidate)
+    rows = generate_candidates(evidence, sources, each)
+    for source, candidate in zip(rows.source.tolist(), rows.candidate.tolist(), strict=True):
+        found[source].append(candidate)
     return found
 
 

@@ -1,10 +1,12 @@
 """One model, every order: by f, by f + log P, and by what is more than so many times chance in between."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from builders.planted_shop import PRODUCTS, fit, make_purchases, model_of
-from onward.ranking import candidates, relations
+from onward.ranking import ranking_model, relations
 from onward.ranking.order_score import order_score
 from onward.ranking.ranking_model import best_of_each
 
@@ -54,10 +56,12 @@ def test_direction_that_was_not_asked_is_none(model):
     assert rows.direction.tolist() == [0.0] * len(rows.source)
 
 
-def test_blocks_and_the_order_of_sources_change_nothing(model, monkeypatch):
+def test_blocks_threads_and_the_order_of_sources_change_nothing(model, monkeypatch):
     whole = model.order(np.arange(PRODUCTS), "together", 0.25, 5)
-    monkeypatch.setattr(candidates, "_SOURCES_AT_ONCE", 4)
-    np.testing.assert_array_equal(model.order(np.arange(PRODUCTS), "together", 0.25, 5), whole)
+    monkeypatch.setattr(ranking_model, "_SOURCES_AT_ONCE", 4)
+    for threads in (1, 3):
+        several = replace(model, threads=threads)
+        np.testing.assert_array_equal(several.order(np.arange(PRODUCTS), "together", 0.25, 5), whole)
     shuffled = np.random.default_rng(0).permutation(PRODUCTS)
     np.testing.assert_array_equal(model.order(shuffled, "together", 0.25, 5), whole[shuffled])
 

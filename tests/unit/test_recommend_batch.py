@@ -31,7 +31,7 @@ def test_the_parts_hold_every_list_of_every_product_as_it_is_answered(bundle, tm
     assert rows.columns.tolist() == SCHEMA.names
     wanted = [
         (answer.product_id, name, rank, entry.product_id, entry.probability, entry.decision, entry.why)
-        for answer in recommend_all(bundle, range(6), 3)
+        for answer in recommend_all(bundle.listed, range(6), 3, bundle.typical.scores)
         for name in LISTS
         for rank, entry in enumerate(getattr(answer, name), 1)
     ]

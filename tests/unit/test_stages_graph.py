@@ -9,8 +9,9 @@ from builders.small_graphs import ITEMS, NODES, ROOT, edge_list_project, sequenc
 from onward.artifacts import read_json, read_table
 from onward.cli import app
 from onward.deployment.bundle_files import read_bundle
-from onward.deployment.graph_lists import holds_graph_lists, no_gate, read_graph_lists
+from onward.deployment.graph_lists import holds_graph_lists, read_graph_lists
 from onward.deployment.registry import Registry
+from onward.deployment.release import no_gate
 from onward.errors import ArtifactError, DataError
 from onward.ranking.blend import BlendSettings
 from onward.ranking.catalogue_ranker import RankerSettings

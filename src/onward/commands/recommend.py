@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from onward.deployment.bundle import Bundle
     from onward.deployment.graph_lists import GraphLists
+    from onward.deployment.listed_products import ListedProducts
     from onward.serving.recommend import Answer, Recommendation
 
 COLOURS = {"show": "green", "abstain": "yellow", "don't show": "dim"}
@@ -61,32 +62,37 @@ def recommend(
     elif batch is not None:
         _write_batch(read_bundle(folder), champion.bundle_sha256, batch, count)
     else:
-        _tell_of_products(read_bundle(folder), name, ids, count, as_json=as_json, similar=similar)
+        _tell_of_products(folder, name, ids, count, as_json=as_json, similar=similar)
 
 
 def _tell_of_products(
-    bundle: "Bundle", name: list[str] | None, ids: Path | None, count: int, *, as_json: bool, similar: bool
+    folder: Path, name: list[str] | None, ids: Path | None, count: int, *, as_json: bool, similar: bool
 ) -> None:
+    from onward.artifacts import StoredFiles
+    from onward.deployment.bundle_files import worked_out_by
+    from onward.deployment.listed_products import ListedProducts
     from onward.deployment.product_search import find_products
     from onward.serving.recommend import recommend_all
 
-    names = bundle.names
-    product_ids = bundle.product_ids
+    # Not the whole bundle: reading it takes longer than the answer.
+    listed = ListedProducts.from_files(StoredFiles(folder))
+    names = listed.names
+    product_ids = listed.product_ids
     if ids is not None:
-        places = _known(bundle, ids)
+        places = _known(listed, ids)
     else:
-        places = find_products(" ".join(name or []), names, product_ids, bundle.model.graph.customers)
+        places = find_products(" ".join(name or []), names, product_ids, listed.customers)
     asked = places if ids is not None else places[:1]
     if similar:
-        _tell_similar(bundle, asked, count, as_json=as_json)
+        _tell_similar(listed, folder, asked, count, as_json=as_json)
         return
-    answers = recommend_all(bundle, asked, count)
+    answers = recommend_all(listed, asked, count, worked_out_by(folder))
     if as_json:
         for answer in answers:
             typer.echo(json.dumps(asdict(answer), allow_nan=False))
         return
     for answer in answers:
-        _show(answer, bundle)
+        _show(answer, listed)
     if ids is None and len(places) > 1:
         others = ", ".join(f"{names[place]} ({product_ids[place]})" for place in places[1:6])
         more = f" and {len(places) - 6} more" if len(places) > 6 else ""
@@ -109,19 +115,23 @@ def _write_batch(bundle: "Bundle", bundle_sha256: str, folder: Path, count: int)
     )
 
 
-def _tell_similar(bundle: "Bundle", places: list[int], count: int, *, as_json: bool) -> None:
+def _tell_similar(listed: "ListedProducts", folder: Path, places: list[int], count: int, *, as_json: bool) -> None:
+    from onward.artifacts import StoredFiles
+    from onward.model.embeddings import Embeddings
     from onward.serving.similar_products import SimilarProducts
 
-    similar = SimilarProducts(bundle.model.embeddings)
+    similar = SimilarProducts(Embeddings.from_arrays(StoredFiles(folder)["embeddings.npz"]))
+    names = listed.names
+    product_ids = listed.product_ids
     for place in places:
         others = similar.of(place, count)
         if as_json:
-            found = [{"product_id": bundle.product_ids[other], "likeness": score} for other, score in others.items()]
-            typer.echo(json.dumps({"product_id": bundle.product_ids[place], "similar": found}))
+            found = [{"product_id": product_ids[other], "likeness": score} for other, score in others.items()]
+            typer.echo(json.dumps({"product_id": product_ids[place], "similar": found}))
             continue
-        _out.print(f"[bold]Like {escape(bundle.names[place])}[/] [dim](product {escape(bundle.product_ids[place])})[/]")
+        _out.print(f"[bold]Like {escape(names[place])}[/] [dim](product {escape(product_ids[place])})[/]")
         for other, score in others.items():
-            _out.print(f"  {score:5.2f}  {escape(bundle.names[other])} [dim]{escape(bundle.product_ids[other])}[/]")
+            _out.print(f"  {score:5.2f}  {escape(names[other])} [dim]{escape(product_ids[other])}[/]")
         _out.print("[dim]By the encoder alone: likeness on the scale of log lifts, no chance and no counts.[/]")
 
 
@@ -150,14 +160,14 @@ def _lines(path: Path | None) -> list[str]:
     return lines
 
 
-def _known(bundle: "Bundle", path: Path) -> list[int]:
+def _known(listed: "ListedProducts", path: Path) -> list[int]:
     """Inside numbers of the ids of a file.
 
     Raises:
         DataError: the file cannot be read, or holds an id that the model does not know.
     """
     identities = _lines(path)
-    inside = bundle.inside(identities)
+    inside = listed.inside(identities)
     unknown = [identity for identity, number in zip(identities, inside, strict=True) if number < 0]
     if unknown:
         raise DataError(
@@ -167,7 +177,7 @@ def _known(bundle: "Bundle", path: Path) -> list[int]:
     return [int(number) for number in inside]
 
 
-def _show(answer: "Answer", bundle: "Bundle") -> None:
+def _show(answer: "Answer", listed: "ListedProducts") -> None:
     from onward.ranking.list_names import LISTS
 
     _out.print(f"[bold]{escape(answer.name)}[/] [dim](product {escape(answer.product_id)})[/]")
@@ -177,7 +187,7 @@ def _show(answer: "Answer", bundle: "Bundle") -> None:
         print_list(_out, f"{_TITLES[name]} {answer.name}", getattr(answer, name))
     if not answer.directed:
         _out.print("[dim]This log shows no order beyond frequency and season: after and before lean on goes with.[/]")
-    facts = bundle.facts
+    facts = listed.facts
     _out.print(
         f"[dim]Chance that a typical customer who is shown it buys it new within {facts['attribution_days']} days; "
         f"the range is the model's own doubt. Learnt from {escape(str(facts['source']))} as of {facts['as_of']}.[/]"

@@ -74,23 +74,24 @@ def _related(folder: Path) -> "tuple[RelatedCard, ...]":
     """
     import numpy as np
 
-    from onward.deployment.bundle_files import read_bundle
+    from onward.artifacts import StoredFiles
+    from onward.deployment.bundle_files import worked_out_by
+    from onward.deployment.listed_products import ListedProducts
     from onward.reporting.related_cards import RelatedCard
     from onward.reporting.well_known import well_known_products
     from onward.serving.recommend import recommend_all
 
-    bundle = read_bundle(folder)
-    if not len(bundle.lists.table):
+    listed = ListedProducts.from_files(StoredFiles(folder))
+    if not len(listed.lists.table):
         return ()
-    customers = np.asarray(bundle.model.graph.customers, dtype=np.float64)
-    own = bundle.lists.stands_for == np.arange(len(bundle.products))
-    picked = well_known_products(bundle.products["category"], customers, own, _PRODUCTS)
-    answers = recommend_all(bundle, picked, _IN_A_LIST)
+    own = listed.lists.stands_for == np.arange(len(listed.products))
+    picked = well_known_products(listed.products["category"], listed.customers, own, _PRODUCTS)
+    answers = recommend_all(listed, picked, _IN_A_LIST, worked_out_by(folder))
     return tuple(
         RelatedCard(
             answer.name,
             answer.product_id,
-            int(customers[product]),
+            int(listed.customers[product]),
             _entries(answer.goes_with),
             _entries(answer.after) if answer.directed else (),
             _entries(answer.before) if answer.directed else (),

@@ -4,7 +4,7 @@ It speaks outside product ids, holds neither torch nor pickles, and can be store
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,8 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.deployment.served_lists import ServedLists, no_lists
-from onward.deployment.typical_scores import TypicalCustomer, TypicalScores
+from onward.deployment.listed_products import ListedProducts
+from onward.deployment.listed_scores import ListedScores
+from onward.deployment.served_lists import ServedLists
+from onward.deployment.typical_answer import TypicalScores
+from onward.deployment.typical_scores import TypicalCustomer
 from onward.errors import DataError
 from onward.model.pair_features import PAIR_FEATURES, pair_columns
 from onward.model.pair_model import PairModel
@@ -39,6 +42,7 @@ class Bundle:
         contexts: features of sampled impressions without those of the pair; the "typical customer" of recommend.py.
         facts: source, as_of and attribution_days of the run that made it.
         lists: what goes with each product, comes after and before it, and could stand in for it.
+        listed_scores: what is said of the pairs on the lists; None where every pair is worked out as it comes.
     """
 
     products: pd.DataFrame
@@ -50,6 +54,7 @@ class Bundle:
     contexts: pd.DataFrame
     facts: Mapping[str, Any]
     lists: ServedLists
+    listed_scores: ListedScores | None = None
 
     def to_files(self) -> dict[str, Any]:
         """Every part as tables, arrays, plain values and text, by name of file."""
@@ -57,6 +62,7 @@ class Bundle:
             **self.model.to_files(),
             **self.uncertainty.to_files(),
             **self.lists.to_files(),
+            **(self.listed_scores.to_files() if self.listed_scores else {}),
             "products.parquet": self.products,
             "policy.json": self.policy.to_dict(),
             "categories.json": self.categories,
@@ -68,36 +74,32 @@ class Bundle:
     @classmethod
     def from_files(cls, files: Mapping[str, Any]) -> Self:
         """Rebuild what `to_files` gave; a bundle from before lists were has none."""
-        products = files["products.parquet"]
+        listed = ListedProducts.from_files(files)
         return cls(
-            products=products,
+            products=listed.products,
             model=PairModel.from_files(files),
             uncertainty=UncertaintyModel.from_files(files),
             policy=Policy.from_dict(files["policy.json"]),
             categories=files["categories.json"],
             state=files["state.parquet"],
             contexts=files["contexts.parquet"],
-            facts=files["facts.json"],
-            lists=ServedLists.from_files(files) if "lists.json" in files else no_lists(len(products)),
+            facts=listed.facts,
+            lists=listed.lists,
+            listed_scores=listed.scores,
         )
 
-    @cached_property
-    def product_ids(self) -> list[str]:
-        """Outside ids by inside number."""
-        return [str(identity) for identity in self.products["product_id"].tolist()]
+    def with_listed_scores(self, threads: int = 1) -> Self:
+        """The same, with what is said of the pairs on its lists worked out."""
+        scored = ListedScores.of(self.lists, self.uncertainty.levels, self.policy, self.typical.scores, threads)
+        return replace(self, listed_scores=scored)
 
     @cached_property
-    def names(self) -> list[str]:
-        """Names by inside number."""
-        return [str(name) for name in self.products["name"].tolist()]
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {identity: number for number, identity in enumerate(self.product_ids)}
-
-    def inside(self, product_ids: Sequence[str]) -> Ints:
-        """[n] inside numbers of outside product ids, -1 where the bundle does not know the product."""
-        return np.array([self._numbers.get(identity, -1) for identity in product_ids], dtype=np.int64)
+    def listed(self) -> ListedProducts:
+        """The part that answers about lists."""
+        scores = self.listed_scores
+        if scores is None:
+            scores = ListedScores.none(len(self.products), self.uncertainty.levels, self.policy)
+        return ListedProducts(self.products, self.model.graph.customers, self.lists, scores, self.facts)
 
     def score(
         self,
@@ -123,7 +125,7 @@ class Bundle:
         Raises:
             DataError: lengths differ, or a feature is missing.
         """
-        source, target = self.inside(source_ids), self.inside(target_ids)
+        source, target = self.listed.inside(source_ids), self.listed.inside(target_ids)
         if not len(features) == len(source) == len(target):
             raise DataError(
                 f"scoring: {len(features)} feature rows, {len(source)} sources and {len(target)} targets; "
@@ -145,13 +147,13 @@ class Bundle:
         Raises:
             DataError: lengths differ.
         """
-        source, target = self.inside(source_ids), self.inside(target_ids)
+        source, target = self.listed.inside(source_ids), self.listed.inside(target_ids)
         if len(source) != len(target):
             raise DataError(f"scoring: {len(source)} sources and {len(target)} targets; give one of each per row")
         in_bundle = (source >= 0) & (target >= 0)
         if not in_bundle.any():
             return _score_table(in_bundle)
-        scores = self.typical.scores(source[in_bundle], target[in_bundle])
+        scores = self.typical_scores(source[in_bundle], target[in_bundle])
         return _score_table(in_bundle, scores, scores.decision)
 
     def predict(self, features: pd.DataFrame, source: Ints, target: Ints, threads: int = 1) -> PairPredictions:
@@ -172,9 +174,17 @@ class Bundle:
         groups = pair_groups(columns, self.products["category"], target) if repaired else {}
         return self.uncertainty.predict(scored, groups)
 
+    def typical_scores(self, source: Ints, target: Ints, threads: int = 1) -> TypicalScores:
+        """What is said of n pairs of inside numbers for a typical customer; those on lists are looked up."""
+
+        def work_out(source: Ints, target: Ints) -> TypicalScores:
+            return self.typical.scores(source, target, threads)
+
+        return self.listed.scores.answer(source, target, work_out)
+
     @cached_property
     def typical(self) -> TypicalCustomer:
-        """What scores a pair where no customer is named."""
+        """What works out a pair where no customer is named."""
         parts = ("products", "model", "uncertainty", "policy", "state", "contexts", "lists")
         return TypicalCustomer(**{name: getattr(self, name) for name in parts})
 

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from onward.artifacts import read_json, read_table, write_json, write_table
-from onward.deployment.gate import Verdict, refusal
 from onward.deployment.product_search import find_products
 from onward.ranking.list_names import AFTER, BEFORE
 
@@ -81,19 +80,3 @@ def read_graph_lists(folder: Path) -> GraphLists:
     """Read what `write_graph_lists` wrote."""
     nodes = tuple(str(node) for node in read_table(folder / "nodes.parquet")["node_id"].tolist())
     return GraphLists(nodes, read_table(folder / FILE), read_json(folder / "facts.json"))
-
-
-def no_gate(source: str, in_use: Path | None, figures: Mapping[str, dict[str, float | None]]) -> Verdict:
-    """Promote without a gate, unless what is in use comes from another source: that only a person may replace.
-
-    Args:
-        source: of the new lists.
-        in_use: folder of the version in use; None if there is none.
-        figures: what evaluation said, kept with the version.
-    """
-    if in_use is not None and (other := read_json(in_use / "facts.json")["source"]) != source:
-        return refusal(
-            f"in use is a model of {other}, and these are lists of {source}; only `onward promote` replaces it"
-        )
-    why = f"no gate applies: {source} has no impressions, so no labels; metrics/evaluation.json says how the lists do"
-    return Verdict(promote=True, reasons=(why,), figures=figures)

@@ -46,14 +46,14 @@ def judge_bundle_lists(bundle: Bundle, answers: pd.DataFrame, chance: pd.DataFra
     """
     ids = chance["product_id"].tolist()
     numbers = {identity: number for number, identity in enumerate(ids)}
-    inside = bundle.inside(ids)
+    inside = bundle.listed.inside(ids)
     place = np.full(len(bundle.products) + 1, -1, dtype=np.int64)  # the last stands for -1
     place[inside[inside >= 0]] = np.flatnonzero(inside >= 0)
     outcomes = {}
     for relation, name in JUDGED.items():
         mine = answers[(answers["relation"] == relation).to_numpy(bool)]
         _, first, row = np.unique(mine["query"].to_numpy(np.int64), return_index=True, return_inverse=True)
-        source = bundle.inside(mine["source_product_id"].to_numpy()[first].tolist())
+        source = bundle.listed.inside(mine["source_product_id"].to_numpy()[first].tolist())
         product = np.array([numbers[identity] for identity in mine["product_id"].tolist()], dtype=np.int64)
         order = np.lexsort((product, row))
         lists = bundle.lists.matrix(name, _COUNT)[source]

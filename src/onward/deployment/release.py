@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onward.artifacts import read_json
 from onward.deployment.bundle import Bundle
 from onward.deployment.bundle_files import read_bundle
 from onward.deployment.gate import Limits, Rows, Scored, Verdict, judge, refusal
@@ -229,3 +230,19 @@ def _score(bundle: Bundle, rows: pd.DataFrame, categories: Mapping[str, list[str
     if unknown:
         raise DataError(f"{unknown} of {len(rows)} gate rows hold products that the bundle does not know")
     return Scored(scored["score"].to_numpy(), scored["probability"].to_numpy(), scored["shown"].to_numpy(bool))
+
+
+def no_gate(source: str, in_use: Path | None, figures: Mapping[str, dict[str, float | None]]) -> Verdict:
+    """Promote without a gate, unless what is in use comes from another source: that only a person may replace.
+
+    Args:
+        source: of the new lists.
+        in_use: folder of the version in use; None if there is none.
+        figures: what evaluation said, kept with the version.
+    """
+    if in_use is not None and (other := read_json(in_use / "facts.json")["source"]) != source:
+        return refusal(
+            f"in use is a model of {other}, and these are lists of {source}; only `onward promote` replaces it"
+        )
+    why = f"no gate applies: {source} has no impressions, so no labels; metrics/evaluation.json says how the lists do"
+    return Verdict(promote=True, reasons=(why,), figures=figures)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.deployment.served_lists import ServedLists, ShownCategories
+from onward.deployment.typical_answer import TypicalScores
 from onward.deployment.typical_features import ProductState, is_of_the_pair
 from onward.model.context_grid import ContextGrid, SplitTrees
 from onward.model.pair_features import PAIR_FEATURES, pair_columns
@@ -24,35 +25,9 @@ from onward.uncertainty.pair_groups import GROUP_FEATURES, pair_groups
 from onward.uncertainty.uncertainty_model import EVIDENCE_FEATURES, PairPredictions, UncertaintyModel, spread_inputs
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Columns = Mapping[str, npt.NDArray[np.float32]]
 
 _SPREAD = 1.96
-
-
-@dataclass(frozen=True)
-class TypicalScores:
-    """What is said of n pairs.
-
-    Attributes:
-        score: [n] what is held against the cuts.
-        uncertainty: [n] mean over the contexts.
-        level: [n] its class, 0 the surest.
-        probability: [n] that a typical customer who is shown the target buys it new, calibrated.
-        low: [n] of the interval by the heads' disagreement.
-        high: [n] likewise.
-        like_shown: [n] whether any impression showed a product of the target's category after one of the source's.
-        decision: [n] show, don't show or abstain; a pair unlike any impression abstains.
-    """
-
-    score: Floats
-    uncertainty: Floats
-    level: Ints
-    probability: Floats
-    low: Floats
-    high: Floats
-    like_shown: npt.NDArray[np.bool_]
-    decision: npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -112,19 +87,10 @@ class TypicalCustomer:
         predicted = self._predictions(source, target, situations, threads)
         shape = (len(source), len(situations))
         low, high = self.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
-        score, uncertainty = (values.reshape(shape).mean(axis=1) for values in (predicted.score, predicted.uncertainty))
-        level = self.uncertainty.levels.assign(uncertainty)
+        rows = (predicted.score, predicted.uncertainty, predicted.probability, low, high)
+        means = tuple(values.reshape(shape).mean(axis=1) for values in rows)
         like_shown = self._shown_categories.hold(source, target)
-        return TypicalScores(
-            score=score,
-            uncertainty=uncertainty,
-            level=level,
-            probability=predicted.probability.reshape(shape).mean(axis=1),
-            low=low.reshape(shape).mean(axis=1),
-            high=high.reshape(shape).mean(axis=1),
-            like_shown=like_shown,
-            decision=np.where(like_shown, self.policy.answer(score, level), "abstain"),
-        )
+        return TypicalScores.of(means, like_shown, self.uncertainty.levels, self.policy)
 
     def situations(self, contexts: pd.DataFrame) -> Situations:
         """Make contexts ready; columns are those of `contexts` of the bundle.

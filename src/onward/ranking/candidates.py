@@ -4,7 +4,6 @@ The learned lift is too dear for every pair of a catalogue. Shrunk lifts of a ro
 popularity they hold most of what the learned lift would put on top; `python -m benchmarks.related` states the share.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 
-_SOURCES_AT_ONCE = 128
 _TIMES = np.float32(2.0)
 
 
@@ -24,8 +22,8 @@ class Candidates:
     candidate: Ints
 
 
-def generate_candidates(evidence: Evidence, sources: Ints, each: int) -> Iterator[Candidates]:
-    """Yield the candidates of sources, a block at a time.
+def generate_candidates(evidence: Evidence, sources: Ints, each: int) -> Candidates:
+    """The candidates of a block of sources: memory grows with sources times candidates.
 
     Args:
         evidence: as of the clock.
@@ -34,18 +32,16 @@ def generate_candidates(evidence: Evidence, sources: Ints, each: int) -> Iterato
     """
     candidates, popularity = evidence.candidates, evidence.popularity
     count = min(each, len(candidates))
-    for start in range(0, len(sources), _SOURCES_AT_ONCE):
-        block = sources[start : start + _SOURCES_AT_ONCE]
-        listed = np.zeros((len(block), len(candidates)), dtype=np.bool_)
-        own = candidates[None, :] == block[:, None]
-        for relation, share in ((evidence.cooccurrence, popularity.cooccurrence), (evidence.after, popularity.after)):
-            lift = relation.rows(block, candidates)
-            lift[own] = 0.0
-            chance = share[candidates].astype(np.float32)
-            # The most related, what is twice chance and more by how much, and the most probable: as `order_score`.
-            for score in (lift, np.where(lift > _TIMES, chance * (lift - _TIMES), lift - _TIMES), chance * lift):
-                order = np.argpartition(score, len(candidates) - count, axis=1)
-                np.put_along_axis(listed, order[:, len(candidates) - count :], values=True, axis=1)
-        listed &= ~own
-        row, column = np.nonzero(listed)
-        yield Candidates(block[row], candidates[column])
+    listed = np.zeros((len(sources), len(candidates)), dtype=np.bool_)
+    own = candidates[None, :] == sources[:, None]
+    for relation, share in ((evidence.cooccurrence, popularity.cooccurrence), (evidence.after, popularity.after)):
+        lift = relation.rows(sources, candidates)
+        lift[own] = 0.0
+        chance = share[candidates].astype(np.float32)
+        # The most related, what is twice chance and more by how much, and the most probable: as `order_score`.
+        for score in (lift, np.where(lift > _TIMES, chance * (lift - _TIMES), lift - _TIMES), chance * lift):
+            order = np.argpartition(score, len(candidates) - count, axis=1)
+            np.put_along_axis(listed, order[:, len(candidates) - count :], values=True, axis=1)
+    listed &= ~own
+    row, column = np.nonzero(listed)
+    return Candidates(sources[row], candidates[column])

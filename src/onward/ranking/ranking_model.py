@@ -14,8 +14,11 @@ from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence, feature_names, pair_features
 from onward.ranking.learned_lift import RELATIONS, LearnedLift
 from onward.ranking.order_score import order_score
+from onward.threads import map_in_order
 
 Floats = npt.NDArray[np.float64]
+
+_SOURCES_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class RankingModel:
         evidence: as of the clock.
         lifts: fitted models, by relation.
         short_list: candidates that every relation adds at every weight.
-        threads: of LightGBM.
+        threads: what is made does not depend on it.
     """
 
     evidence: Evidence
@@ -59,20 +62,26 @@ class RankingModel:
     threads: int
 
     def scored(self, sources: Ints, *, backwards: bool) -> Iterator[ScoredPairs]:
-        """Yield the scored short lists of sources, a block at a time.
+        """The scored short lists of sources, a block at a time.
 
         Args:
             sources: [m] products.
             backwards: whether to ask for the other order too.
         """
         names = feature_names(self.evidence)
-        for pairs in generate_candidates(self.evidence, sources, self.short_list):
+
+        def score(block: Ints) -> ScoredPairs:
+            pairs = generate_candidates(self.evidence, block, self.short_list)
             u, v = pairs.source, pairs.candidate
             # Both relations read the same features, which take as long as the trees.
             rows = pair_features(self.evidence, u, v)
-            cooccurrence, after = (self.lifts[name].score_rows(names, rows, self.threads) for name in RELATIONS)
-            before = self.lifts["after"].score(self.evidence, v, u, self.threads) if backwards else None
-            yield ScoredPairs(u, v, cooccurrence, after, before)
+            cooccurrence, after = (self.lifts[name].score_rows(names, rows, threads=1) for name in RELATIONS)
+            before = self.lifts["after"].score(self.evidence, v, u, threads=1) if backwards else None
+            return ScoredPairs(u, v, cooccurrence, after, before)
+
+        blocks = (sources[start : start + _SOURCES_AT_ONCE] for start in range(0, len(sources), _SOURCES_AT_ONCE))
+        # Features take most of the time, so threads share out the sources and not the trees.
+        return map_in_order(score, blocks, self.threads)
 
     def popularity(self, relation: str) -> Floats:
         """[P] P(v) of the relation, 0 for what is no candidate."""

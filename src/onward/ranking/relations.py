@@ -205,7 +205,7 @@ def _code_above(codes: Ints, above: Ints, counts: PairCounts) -> Ints:
     return code_above
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _look_up(
     offsets: Ints, columns: Ints, values: npt.NDArray[np.float32], rows: Ints, sought: Ints, counts: Floats
 ) -> None:

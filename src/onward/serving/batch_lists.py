@@ -99,7 +99,7 @@ def write_part(bundle: Bundle, part: Part) -> None:
             answer.product_id, name, rank, entry.product_id, entry.score, entry.probability, entry.low, entry.high,
             entry.level, entry.decision, entry.why, answer.of_its_type,
         )
-        for answer in recommend_all(bundle, range(part.first, part.end), part.count)
+        for answer in recommend_all(bundle.listed, range(part.first, part.end), part.count, bundle.typical.scores)
         for name in LISTS
         for rank, entry in enumerate(getattr(answer, name), 1)
     ]  # fmt: skip

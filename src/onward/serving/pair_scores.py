@@ -104,7 +104,10 @@ def _scores(
 ) -> list[PairScore]:
     if not len(source):
         return []
-    said = bundle.typical.scores(source, target, threads, situations)
+    if situations is None:
+        said = bundle.typical_scores(source, target, threads)
+    else:
+        said = bundle.typical.scores(source, target, threads, situations)
     names = ("probability", "low", "high", "score", "uncertainty", "level", "decision", "like_shown")
     columns = [getattr(said, name).tolist() for name in names]
     return _rows(columns, bundle.policy.cuts, bundle.uncertainty.levels.count)

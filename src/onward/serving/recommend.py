@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from onward.deployment.bundle import Bundle
+from onward.deployment.listed_products import ListedProducts
+from onward.deployment.listed_scores import ScorePairs
 from onward.errors import DataError
 from onward.ranking.list_names import AFTER, BEFORE, GOES_WITH, INSTEAD, LISTS
 
@@ -75,19 +76,25 @@ class Answer:
     of_its_type: bool
 
 
-def recommend_all(bundle: Bundle, products: Sequence[int], count: int, threads: int = 1) -> Iterator[Answer]:
+def recommend_all(listed: ListedProducts, products: Sequence[int], count: int, score: ScorePairs) -> Iterator[Answer]:
     """Answers for many products, in their order.
+
+    Args:
+        listed: catalogue and lists of the model in use.
+        products: inside numbers.
+        count: entries of each list at most.
+        score: works out pairs that stand on no list, as of a product that is given its type's.
 
     Raises:
         DataError: the bundle holds no lists.
     """
-    if not len(bundle.lists.table):
+    if not len(listed.lists.table):
         raise DataError(
             "recommend: the model in use was made before lists were; run `dvc repro` and let the gate take the new one"
         )
     batch = max(1, _PAIRS_AT_ONCE // (count * len(LISTS)))
     for start in range(0, len(products), batch):
-        yield from _answers(bundle, products[start : start + batch], count, threads)
+        yield from _answers(listed, products[start : start + batch], count, score)
 
 
 def word_for(level: int, levels: int) -> str:
@@ -99,57 +106,57 @@ def word_for(level: int, levels: int) -> str:
     return _WORDS[round(level / max(levels - 1, 1) * (len(_WORDS) - 1))]
 
 
-def _answers(bundle: Bundle, products: Sequence[int], count: int, threads: int) -> Iterator[Answer]:
-    rows = [part for product in products for part in bundle.lists.rows(product, count)]
+def _answers(listed: ListedProducts, products: Sequence[int], count: int, score: ScorePairs) -> Iterator[Answer]:
+    rows = [part for product in products for part in listed.lists.rows(product, count)]
     lengths = [len(part) for part in rows]
     product_of_row = np.repeat(np.repeat(np.asarray(products, np.int64), len(LISTS)), lengths)
     names = np.repeat(np.tile(np.arange(len(LISTS)), len(products)), lengths)
-    entries = iter(_entries(bundle, product_of_row, np.concatenate(rows), names, threads))
-    stands_for = bundle.lists.stands_for
+    entries = iter(_entries(listed, product_of_row, np.concatenate(rows), names, score))
+    stands_for = listed.lists.stands_for
     for number, product in enumerate(products):
         own_lengths = lengths[number * len(LISTS) : (number + 1) * len(LISTS)]
         entries_of = {
             name: tuple(next(entries) for _ in range(length)) for name, length in zip(LISTS, own_lengths, strict=True)
         }
         yield Answer(
-            product_id=bundle.product_ids[product],
-            name=bundle.names[product],
+            product_id=listed.product_ids[product],
+            name=listed.names[product],
             goes_with=entries_of[GOES_WITH],
             after=entries_of[AFTER],
             before=entries_of[BEFORE],
             instead=entries_of[INSTEAD],
-            directed=bundle.lists.directed,
+            directed=listed.lists.directed,
             of_its_type=int(stands_for[product]) not in {product, -1},
         )
 
 
-def _entries(bundle: Bundle, product: Ints, rows: Ints, names: Ints, threads: int) -> list[Recommendation]:
+def _entries(listed: ListedProducts, product: Ints, rows: Ints, names: Ints, score: ScorePairs) -> list[Recommendation]:
     """Entries of the table's rows, each with the product that is asked for and the number of its list."""
     if not len(rows):
         return []
-    columns = {name: values[rows] for name, values in bundle.lists.columns.items()}
+    columns = {name: values[rows] for name, values in listed.lists.columns.items()}
     other = columns["other"].astype(np.int64)
     backwards = names == LISTS.index(BEFORE)
     source = np.where(backwards, other, product)
     target = np.where(backwards, product, other)
     # The same pair stands in several lists: it is scored once.
-    pairs, place = np.unique(source * len(bundle.products) + target, return_inverse=True)
-    scores = bundle.typical.scores(pairs // len(bundle.products), pairs % len(bundle.products), threads)
+    pairs, place = np.unique(source * len(listed.products) + target, return_inverse=True)
+    scores = listed.scores.answer(pairs // len(listed.products), pairs % len(listed.products), score)
     probability, low, high, level, decision = (
         values[place].tolist()
         for values in (scores.probability, scores.low, scores.high, scores.level, scores.decision)
     )
-    levels = bundle.uncertainty.levels.count
+    levels = listed.scores.levels.count
     times, counts, type_counts = (columns[name].tolist() for name in ("times", "count", "type_count"))
     reasons = [
-        reason_for(LISTS[name], times[row], counts[row], type_counts[row], bundle.lists.follow_days)
+        reason_for(LISTS[name], times[row], counts[row], type_counts[row], listed.lists.follow_days)
         for row, name in enumerate(names.tolist())
     ]
     return [
         Recommendation(
-            product_id=bundle.product_ids[place_of_other],
-            name=bundle.names[place_of_other],
-            score=score,
+            product_id=listed.product_ids[place_of_other],
+            name=listed.names[place_of_other],
+            score=order_score,
             probability=probability[row],
             low=low[row],
             high=high[row],
@@ -158,7 +165,7 @@ def _entries(bundle: Bundle, product: Ints, rows: Ints, names: Ints, threads: in
             decision=decision[row],
             why=reasons[row],
         )
-        for row, (place_of_other, score) in enumerate(zip(other.tolist(), columns["score"].tolist(), strict=True))
+        for row, (place_of_other, order_score) in enumerate(zip(other.tolist(), columns["score"].tolist(), strict=True))
     ]
 
 

@@ -48,7 +48,7 @@ def run(layout: Layout, params: Params) -> str:
         contexts=sample_contexts(features, recent, 64, clock.seed),
         facts={"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days},
         lists=served_lists(layout, params, model.embeddings, products, shown, purchases),
-    )
+    ).with_listed_scores(clock.threads)
     folder = layout.bundle
     registry = Registry.of(ProjectSettings(project=layout.root))
     with replacing_directory(folder) as partial:

@@ -8,10 +8,10 @@ import numpy as np
 from onward.artifacts import read_json, replacing_directory, write_json
 from onward.deployment.bundle_files import bundle_hash
 from onward.deployment.gate import Verdict
-from onward.deployment.graph_lists import GraphLists, no_gate, write_graph_lists
+from onward.deployment.graph_lists import GraphLists, write_graph_lists
 from onward.deployment.provenance import provenance
 from onward.deployment.registry import Registry
-from onward.deployment.release import settle
+from onward.deployment.release import no_gate, settle
 from onward.layout import Layout
 from onward.params import Params
 from onward.ranking.chains import Floats
