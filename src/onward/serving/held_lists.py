@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +17,8 @@ from onward.ranking.order_score import order_score
 Ints = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class HeldEntry:
-    """One row of a list.
+class HeldEntry(NamedTuple):
+    """One row of a list; a tuple, since an answer makes dozens.
 
     Attributes:
         name: of the list.
@@ -26,8 +26,8 @@ class HeldEntry:
         other: inside number.
         score: what orders the list.
         times: how many times chance.
-        count: how often both were seen.
-        type_count: the same for their types.
+        support: how often both were seen.
+        type_support: the same for their types.
         log_lift: f of the list's order; None of a bundle that keeps it not.
         share: P of the other product; likewise.
     """
@@ -37,8 +37,8 @@ class HeldEntry:
     other: int
     score: float
     times: float
-    count: int
-    type_count: int
+    support: int
+    type_support: int
     log_lift: float | None
     share: float | None
 
@@ -85,6 +85,7 @@ class HeldLists:
     def warm(self) -> None:
         """Make the columns."""
         len(self._columns)
+        len(self._by_pair)
         len(self._places)
 
     def of(self, product: int) -> Mapping[str, list[HeldEntry]]:
@@ -102,18 +103,33 @@ class HeldLists:
                 held[entry.name].append(entry)
         return held
 
-    def between(self, product: int, other: int) -> list[HeldEntry]:
-        """The entries of one product on the lists of another, by list: no more than one of each.
+    def between(self, products: Ints, others: Ints) -> list[list[HeldEntry]]:
+        """The entries of others on the lists of products, pair by pair: by list, no more than one of each.
 
-        What scores a page of pairs asks this of each, and would not wait for whole lists to be made.
+        What scores a page of pairs asks this of all at once, and would not wait for whole lists to be made.
+
+        Args:
+            products: [n] inside numbers.
+            others: [n] inside numbers.
         """
-        owner = int(self.lists.stands_for[product])
-        if owner < 0 or product == other:
-            return []
-        first, last = self._places
-        start, end = int(first[owner]), int(last[owner])
-        rows = start + np.flatnonzero(self._columns[2][start:end] == other)
-        return [_entry(*values) for values in zip(*(column[rows].tolist() for column in self._columns), strict=True)]
+        pairs, rows_of_pairs = self._by_pair
+        owner = self.lists.stands_for[products]
+        wanted = np.where((owner < 0) | (products == others), -1, owner * len(self.lists.stands_for) + others)
+        start, end = (np.searchsorted(pairs, wanted, side=side) for side in ("left", "right"))
+        count = end - start
+        rows = rows_of_pairs[np.repeat(start - np.cumsum(count) + count, count) + np.arange(count.sum())]
+        entries = iter(
+            [_entry(*values) for values in zip(*(column[rows].tolist() for column in self._columns), strict=True)]
+        )
+        return [[next(entries) for _ in range(length)] for length in count.tolist()]
+
+    @cached_property
+    def _by_pair(self) -> tuple[Ints, Ints]:
+        """Owner · P + other of every row, ascending, and the rows; of one pair by list."""
+        owner, other = (self.lists.table[name].to_numpy(np.int64) for name in ("product", "other"))
+        pair = owner * len(self.lists.stands_for) + other
+        rows = np.lexsort((self._columns[0], pair))
+        return pair[rows], rows
 
     def reordered(self, name: str, entries: Sequence[HeldEntry], weight: float) -> list[HeldEntry]:
         """A list at another weight: what is held of it, in the order of `order_score`.
@@ -135,8 +151,6 @@ class HeldLists:
         return [entries[place] for place in order.tolist()]
 
 
-def _entry(
-    code: int, rank: int, other: int, score: float, times: float, count: int, type_count: int, lift: float, share: float
-) -> HeldEntry:
-    kept = (None, None) if math.isnan(lift) else (lift, share)
-    return HeldEntry(LISTS[code], rank, other, score, times, count, type_count, *kept)
+def _entry(code: int, *values: Any) -> HeldEntry:
+    entry = HeldEntry(LISTS[code], *values)
+    return entry._replace(log_lift=None, share=None) if math.isnan(entry.log_lift or 0.0) else entry

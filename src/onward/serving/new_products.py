@@ -6,6 +6,7 @@ They are given its lists and its chances, as a product that sells too little for
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -78,8 +79,7 @@ class NewProducts:
             return True
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """A product that is asked about, and whose number answers for it.
 
     Attributes:

@@ -7,7 +7,7 @@ reference context; where all are given, there is one context left and nothing to
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,8 @@ Ints = npt.NDArray[np.int64]
 _ROWS_AT_ONCE = 131_072
 
 
-@dataclass(frozen=True, slots=True)
-class PairScore:
-    """What is said of one pair.
+class PairScore(NamedTuple):
+    """What is said of one pair; a tuple, since an answer makes dozens.
 
     Attributes:
         probability: that who is shown the target after the source buys it new within the attribution window.

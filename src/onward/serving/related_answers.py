@@ -85,7 +85,7 @@ def related(loaded: LoadedVersion, subject: Subject, question: RelatedQuestion) 
                     "category": loaded.categories[entry.other],
                     "rank": entry.rank,
                     "score": entry.score,
-                    "why": reason_for(name, entry.times, entry.count, entry.type_count, lists.lists.follow_days),
+                    "why": reason_for(name, entry.times, entry.support, entry.type_support, lists.lists.follow_days),
                     "why_decision": score.reason,
                     **chance(score),
                 }
@@ -120,8 +120,8 @@ def neighbourhood(loaded: LoadedVersion, subject: Subject, count: int) -> dict[s
                 "name": names[entry.other],
                 "list": name,
                 "way": ways.get(name, "both"),
-                "count": entry.count,
-                "type_count": entry.type_count,
+                "count": entry.support,
+                "type_count": entry.type_support,
                 "times": entry.times,
                 "days": loaded.lists.lists.follow_days if name in ways else None,
             }

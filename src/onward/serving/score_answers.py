@@ -7,7 +7,6 @@ import numpy as np
 
 from onward.deployment.bundle import Bundle
 from onward.errors import DataError
-from onward.ranking.list_names import LISTS
 from onward.serving.encoded_answer import LoggedAnswer
 from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import NewProducts, Subject, subject_of
@@ -30,8 +29,8 @@ def score_pairs(loaded: LoadedVersion, added: NewProducts, question: ScoreQuesti
     scores = _scores(loaded, bundle, places, question, threads)
     rows: list[dict[str, Any]] = []
     decisions: list[list[Any]] = []
-    answered = zip(question.pairs, ends, places, scores, strict=True)
-    for rank, (pair, (source, target), at, score) in enumerate(answered, 1):
+    answered = zip(question.pairs, ends, _evidence(loaded, places), scores, strict=True)
+    for rank, (pair, (source, target), evidence, score) in enumerate(answered, 1):
         unknown = [
             identity
             for identity, subject in ((pair.source, source), (pair.target, target))
@@ -45,7 +44,7 @@ def score_pairs(loaded: LoadedVersion, added: NewProducts, question: ScoreQuesti
                 "source": pair.source,
                 "target": pair.target,
                 "score": None if score is None else score.score,
-                "reasons": [] if score is None or at is None else [score.reason, *_evidence(loaded, *at)],
+                "reasons": [] if score is None else [score.reason, *evidence],
                 "unknown": unknown,
                 **chance(score),
             }
@@ -151,13 +150,18 @@ def _places(source: Subject | None, target: Subject | None) -> tuple[int, int] |
     return source.place, target.place
 
 
-def _evidence(loaded: LoadedVersion, source: int, target: int) -> list[str]:
-    """Why the target stands on lists of the source, a line a list."""
+def _evidence(loaded: LoadedVersion, pairs: Sequence[tuple[int, int] | None]) -> list[list[str]]:
+    """Why the target stands on lists of the source, a line a list, pair by pair; nothing where there is no pair."""
     lists = loaded.lists
     if lists is None:
-        return []
+        return [[] for _ in pairs]
     days = lists.lists.follow_days
+    # A product is on no list of its own.
+    source, target = np.array([pair or (0, 0) for pair in pairs], dtype=np.int64).T
     return [
-        f"{entry.name}: {reason_for(entry.name, entry.times, entry.count, entry.type_count, days)}"
-        for entry in sorted(lists.between(source, target), key=lambda entry: LISTS.index(entry.name))
+        [
+            f"{entry.name}: {reason_for(entry.name, entry.times, entry.support, entry.type_support, days)}"
+            for entry in entries
+        ]
+        for entries in lists.between(source, target)
     ]
