@@ -15,6 +15,7 @@ from onward.ranking.learned_lift import RELATIONS, FittedLift, LearnedLift, Lift
 from onward.ranking.purchase_log import Bools
 from onward.ranking.shopping import Shopping, day_of, read_shopping
 from onward.ranking.training_pairs import Pairs, pairs_of_baskets, pairs_that_followed
+from onward.threads import map_in_order
 
 # Of each product of a basket, and after each purchase: more of the same customers' pairs, not more customers.
 _TARGETS = 4
@@ -146,11 +147,13 @@ def fit_ranking(training_data: RankingTrainingData, settings: LiftSettings, seed
     """
     training = training_data.pairs["training"]
     selection = training_data.pairs["selection"]
-    fits = {
-        relation: fit_lift(training_data.earlier, training[relation], selection[relation], settings, seed, threads)
-        for relation in RELATIONS
-    }
-    return FittedRanking(training_data.serving, fits)
+
+    def fit(relation: str) -> FittedLift:
+        return fit_lift(training_data.earlier, training[relation], selection[relation], settings, seed, threads)
+
+    # Features of pairs are made by one thread and trees grown by several: two fits at once leave none idle.
+    fits = zip(RELATIONS, map_in_order(fit, RELATIONS, len(RELATIONS)), strict=True)
+    return FittedRanking(training_data.serving, dict(fits))
 
 
 def _pairs(

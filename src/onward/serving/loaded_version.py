@@ -23,7 +23,7 @@ from onward.errors import RegistryError
 from onward.serving.encoded_answer import EncodedAnswer
 from onward.serving.held_lists import HeldLists
 from onward.serving.least_recent import LeastRecent
-from onward.serving.pair_scores import PairScore, typical_scores
+from onward.serving.pair_scores import PairScore
 
 _ANSWER_BYTES = 64 << 20
 _PAIRS = 50_000
@@ -122,8 +122,7 @@ class LoadedVersion:
         len(self.best_sellers)
         if isinstance(self.holds, Bundle) and self.lists is not None:
             self.lists.warm()
-            first = self.holds.lists.table.iloc[:1]
-            typical_scores(self.holds, first["product"].to_numpy(np.int64), first["other"].to_numpy(np.int64))
+            self.holds.typical.prepare()
 
 
 def load_version(version: Version, folder: Path) -> LoadedVersion:

@@ -1,5 +1,7 @@
 """Stage train_gnn: the directed product graph, its dual embeddings, the pair scorer's heads and the ranking."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from onward.artifacts import read_arrow, read_table, replacing_directory, write_csv, write_files, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.diagnosis.direction import diagnose_direction
@@ -28,10 +30,12 @@ def run(layout: Layout, params: Params) -> str:
     products = read_table(log.products)
     purchases = read_arrow(log.purchases)
     customers = read_table(log.customers)
-    edges, nodes = count_in_process(purchases, before, CountRules(**params.graph.model_dump()), threads)
-    graph = ProductGraph.from_tables(len(products), edges, nodes)
     bought = purchases.to_pandas()
-    lesson = ranking_training_data(params, products, bought, customers)
+    # DuckDB counts the edges while the ranking's own counts are made: neither reads what the other makes.
+    with ThreadPoolExecutor(1) as beside:
+        counted = beside.submit(count_in_process, purchases, before, CountRules(**params.graph.model_dump()), threads)
+        lesson = ranking_training_data(params, products, bought, customers)
+        graph = ProductGraph.from_tables(len(products), *counted.result())
     encoder = encoder_of(lesson, params, products, bought)
     ranking = learn(lesson.encoded(encoder.embeddings) if params.ranking.encoder_scores else lesson, params)
     direction = diagnose_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
