@@ -4,10 +4,11 @@ import gc
 import shutil
 import threading
 import weakref
+from dataclasses import replace
 
 import pytest
 
-from builders.served_app import Client, make_registry, served
+from builders.served_app import TAGS, Client, make_registry, make_shelf, served
 from onward.deployment.registry import Registry
 from onward.serving import champion as champions
 from onward.serving.champion import Champion, ChampionState
@@ -168,3 +169,20 @@ def test_the_background_looks_again_by_itself(registry, tmp_path):
     finally:
         champion.stop()
     assert champion.state.loaded.number == 1
+
+
+def test_a_new_tag_keeps_what_was_answered_and_a_new_number_does_not(tmp_path):
+    shelf = make_shelf(tmp_path)
+    with served(shelf, tmp_path / "served") as service:
+        client = Client(service)
+        client.get("/v1/related/p2")
+        before = service.champion.now()
+        shelf.versions[0] = replace(shelf.versions[0], tags={**TAGS, "note": "a person's"})
+        service.champion.look()
+        assert service.champion.now().version.tags["note"] == "a person's"
+        assert service.champion.now().answers is before.answers
+        shelf.folders[7] = shelf.folders[1]
+        shelf.versions[0] = replace(shelf.versions[0], number=7)
+        service.champion.look()
+        assert service.champion.now().holds is before.holds
+        assert client.get("/v1/related/p2").json()["version"] == 7

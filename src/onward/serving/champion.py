@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from onward.deployment.registry import Registry
 from onward.errors import OnwardError, RegistryError
-from onward.serving.answers_ahead import answer_ahead
 from onward.serving.loaded_version import LoadedVersion, load_version, renamed
 
 _MOST_SECONDS = 60.0
@@ -132,10 +131,7 @@ class Champion:
             return loaded
         if loaded is not None and loaded.version.bundle_sha256 == version.bundle_sha256:
             return renamed(loaded, version)
-        successor = load_version(version, self._registry.folder(version))
-        if loaded is not None:
-            answer_ahead(successor, loaded)
-        return successor
+        return load_version(version, self._registry.folder(version))
 
 
 def told(error: Exception) -> str:

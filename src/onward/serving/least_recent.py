@@ -45,17 +45,5 @@ class LeastRecent(Generic[Key, Value]):
                 _, (_, gone) = self._entries.popitem(last=False)
                 self._size -= gone
 
-    def keys(self) -> list[Key]:
-        """Every key, the last one used first.
-
-        >>> memory = LeastRecent(2)
-        >>> memory.put("a", 1), memory.put("b", 2), memory.get("a")
-        (None, None, 1)
-        >>> memory.keys()
-        ['a', 'b']
-        """
-        with self._lock:
-            return list(reversed(self._entries))
-
     def __len__(self) -> int:
         return len(self._entries)
