@@ -48,6 +48,7 @@ BOUND_SECONDS = 1.0
 """Within which an acknowledged decision has to be on disk."""
 _PATIENCE = 120.0
 _WARM_SECONDS = 20.0
+_THREADS = 2
 _ID_AT, _ID_LENGTH = len(b'{"request_id":"'), 32
 _VERSION = re.compile(rb'^,"version":(\d+),')
 _console = Console(stderr=True)
@@ -93,7 +94,7 @@ def two_versions(project: Path, folder: Path) -> tuple[Registry, Bundle]:
         raise ServiceError("nothing is deployed; run `dvc repro` first")
     bundle = read_bundle(deployed.folder(champion))
     scorer = replace(bundle.model.scorer, heads=bundle.model.scorer.heads[:-1])
-    other = replace(bundle, model=replace(bundle.model, scorer=scorer))
+    other = replace(bundle, model=replace(bundle.model, scorer=scorer)).with_listed_scores(_THREADS)
     registry = Registry(folder / "mlruns")
     for number, version in enumerate((bundle, other), 1):
         place = folder / f"bundle{number}"
