@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,15 @@ import pyarrow.parquet as pq
 
 from onward.errors import ArtifactError
 
+PARTIAL = ".partial"
+"""Ending of what is being written; what a killed process leaves of it nobody reads."""
+
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process id keeps two writers apart; DVC refuses the same stage twice, people do not.
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         yield partial
         partial.replace(path)
@@ -38,7 +41,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def replacing_directory(path: Path) -> Iterator[Path]:
     """Yield an empty directory that takes the place of `path` when the block ends well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -73,8 +76,9 @@ def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
     _require(path)
     try:
         return pq.read_table(path, columns=columns)
-    except pa.ArrowException as error:
-        raise ArtifactError(f"{path}: not readable as Parquet ({error}); delete it and run `dvc repro`") from error
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ArtifactError(f"{path}: not readable as Parquet ({reason}); delete it and run `dvc repro`") from error
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -91,7 +95,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{path}: not JSON ({error}); delete it and run `dvc repro`") from error
     if not isinstance(value, dict):
         raise ArtifactError(f"{path}: expected a JSON object; delete it and run `dvc repro`")
@@ -116,7 +120,12 @@ def read_text(path: Path) -> str:
         ArtifactError: the file is missing.
     """
     _require(path)
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ArtifactError(
+            f"{path}: not UTF-8 at byte {error.start}; restore it, or delete it and make it anew"
+        ) from None
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -135,8 +144,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         ArtifactError: the file is missing.
     """
     _require(path)
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (BadZipFile, ValueError, OSError, EOFError) as error:
+        raise ArtifactError(f"{path}: not readable as arrays ({error}); delete it and run `dvc repro`") from error
 
 
 def _require(path: Path) -> None:

@@ -4,6 +4,7 @@ Every heavy import is local to the command that needs it, so that `onward --help
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -55,8 +56,15 @@ def main() -> None:
     try:
         app()
     except OnwardError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # A folder that may not be written, a full disk, a file that is a folder: the system's own words say which.
+        _fail(f"{error.filename or error.__class__.__name__}: {error.strerror or error}; see to it and try again")
+
+
+def _fail(line: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]Error:[/] {escape(line)}", soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@ class OnwardError(Exception):
     """Base of every error that a user can cause and mend; the CLI prints it as one line."""
 
 
+class SettingsError(OnwardError):
+    """A variable of the environment, or an option, holds what it cannot be."""
+
+
 class ParamsError(OnwardError):
     """A key of params.yaml is missing, unknown, of the wrong type or out of range."""
 

@@ -15,12 +15,15 @@ from pydantic_core import PydanticCustomError
 
 from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
 from onward.errors import ParamsError
+from onward.yaml_text import load_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
+# Windows are counted from a clock, and times may be held in nanoseconds, which end in 2262.
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 
 
 def _one_of(names: Iterable[str]) -> AfterValidator:
@@ -45,9 +48,12 @@ def _day(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a quoted date such as '2017-11-20'")  # noqa: TRY004 - pydantic's own
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         raise ValueError(f"{value!r} is not a date such as '2017-11-20'") from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"{value!r} is no day of a shop's log, of the years 1970 to 2199")
+    return day
 
 
 Day = Annotated[date, BeforeValidator(_day)]
@@ -373,7 +379,7 @@ def parse_params(text: str, name: str = "params.yaml") -> Params:
         ParamsError: one line that names the key, its value and what is allowed.
     """
     try:
-        raw = yaml.safe_load(text)
+        raw = load_yaml(text)
     except yaml.YAMLError as error:
         raise ParamsError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(raw, dict):
@@ -391,12 +397,27 @@ def read_params(path: Path) -> Params:
         ParamsError: the file is missing or holds something that is not allowed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except OSError as error:
         raise ParamsError(
             f"{path}: cannot be read ({error.strerror}); restore it with `git checkout {path.name}`"
         ) from error
-    return parse_params(text, path.name)
+    return parse_params(decode_params(content, path.name), path.name)
+
+
+def decode_params(content: bytes, name: str = "params.yaml") -> str:
+    """Turn the bytes of a params file into text.
+
+    Raises:
+        ParamsError: they are not UTF-8.
+    """
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ParamsError(
+            f"{name}: not UTF-8 (byte {content[error.start]:#04x} in line {line}); save it as UTF-8"
+        ) from None
 
 
 def _explain(problem: Any) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 import yaml
 
 from onward.errors import RunError
+from onward.yaml_text import load_yaml
 
 PIPELINE_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
-# The C parser where there is one: ten times as fast, and a listing of runs reads many files.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def parse_pipeline(content: bytes | None) -> Pipeline:
         RunError: there is none, or it holds no stages.
     """
     try:
-        raw = _load(content or b"")
+        raw = load_yaml(content or b"")
         stages = {name: _stage(name, described) for name, described in raw["stages"].items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"dvc.yaml holds no stages that can be read ({' '.join(str(error).split())})") from None
@@ -140,7 +139,7 @@ def parse_lock(content: bytes | None) -> Lock:
     """
     text = (content or b"").decode()
     try:
-        return Lock(text, (_load(text) or {}).get("stages") or {})
+        return Lock(text, (load_yaml(text) or {}).get("stages") or {})
     except (yaml.YAMLError, AttributeError):
         raise RunError("dvc.lock is cut off or no lock; restore it with `git checkout dvc.lock`, and commit") from None
 
@@ -154,16 +153,12 @@ def is_whole(text: str) -> bool:
     (False, False, False)
     """
     try:
-        lock = _load(text)
+        lock = load_yaml(text)
     except yaml.YAMLError:
         return False
     if not (isinstance(lock, dict) and lock.get("schema") and isinstance(lock.get("stages"), dict)):
         return False
     return all(isinstance(stage, dict) and "cmd" in stage for stage in lock["stages"].values())
-
-
-def _load(text: str | bytes) -> Any:
-    return yaml.load(text, _LOADER)  # noqa: S506 - a safe loader either way
 
 
 def _stage(name: str, described: Mapping[str, Any]) -> Stage:

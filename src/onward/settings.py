@@ -1,7 +1,8 @@
 """What a machine's environment says, read here and nowhere else; inside, functions take these values.
 
-A variable that is empty counts as not set. Folders count from the project. The DAG files read their own few variables
-(`dags/onward_tasks/settings.py`), since Airflow parses them again and again; `ONWARD_PROJECT` means the same there.
+A variable that is empty or blank counts as not set. Folders count from the project. The DAG files read their own few
+variables (`dags/onward_tasks/settings.py`), since Airflow parses them again and again; `ONWARD_PROJECT` means the same
+there.
 
 | variable                     | value                                                                               |
 |------------------------------|-------------------------------------------------------------------------------------|
@@ -27,8 +28,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from onward.errors import SettingsError
 
 _PREFIX = "ONWARD_"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -60,6 +63,12 @@ class ProjectSettings(BaseSettings):
     api_keys: Path | None = None
     flush_seconds: float = Field(default=0.5, gt=0.0, le=1.0)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: dict[str, Any]) -> dict[str, Any]:
+        # A container's definition that names a variable which nobody set hands on a blank one.
+        return {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
+
     @field_validator("project")
     @classmethod
     def _resolved(cls, folder: Path) -> Path:
@@ -77,6 +86,26 @@ class ProjectSettings(BaseSettings):
     @classmethod
     def _from_project(cls, place: str | None, info: ValidationInfo) -> str | None:
         return None if place is None else absolute_place(place, info.data["project"])
+
+
+def read_settings(**given: Any) -> ProjectSettings:
+    """What the environment says, where no value is given.
+
+    Raises:
+        SettingsError: a variable holds what it cannot be, or names a project that is no folder.
+    """
+    try:
+        settings = ProjectSettings(**given)
+    except ValidationError as error:
+        told = (
+            f"{_PREFIX}{str(problem['loc'][0]).upper()} = {str(problem['input'])[:80]!r}: "
+            + str(problem["msg"]).removeprefix("Value error, ")
+            for problem in error.errors(include_url=False)
+        )
+        raise SettingsError("; ".join(told) + "; see the table in src/onward/settings.py") from None
+    if not settings.project.is_dir():
+        raise SettingsError(f"{_PREFIX}PROJECT = '{settings.project}': no such folder; name a checkout of the project")
+    return settings
 
 
 def absolute_place(place: str, folder: Path) -> str:

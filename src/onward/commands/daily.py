@@ -9,20 +9,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from onward.commands.day_option import day_option
 from onward.commands.project import project_layout, project_registry, project_settings
 from onward.errors import MonitoringError, RegistryError
 
-_DAY = ["%Y-%m-%d"]
 VERDICT_COLOURS = {"ok": "green", "inconclusive": "yellow", "drifted": "bold red", "failed": "bold red"}
 _out = Console()
 
 
 def score(
-    day: Annotated[datetime | None, typer.Option(help="Whose impressions are decided on.", formats=_DAY)] = None,
-    to: Annotated[datetime | None, typer.Option(help="Last of several days, included.", formats=_DAY)] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option(help="Instead: every day before it that is not logged yet.", formats=_DAY)
-    ] = None,
+    day: Annotated[datetime | None, day_option(help="Whose impressions are decided on.")] = None,
+    to: Annotated[datetime | None, day_option(help="Last of several days, included.")] = None,
+    as_of: Annotated[datetime | None, day_option(help="Instead: every day before it that is not logged yet.")] = None,
 ) -> None:
     """Log what the version in use decides on a day's impressions; a day that is logged stays as it is."""
     from onward.daily.score import Scored, score_days
@@ -63,7 +61,7 @@ def score(
 
 
 def monitor(
-    as_of: Annotated[datetime, typer.Option(help="The first day that is not known.", formats=_DAY)],
+    as_of: Annotated[datetime, day_option(help="The first day that is not known.")],
     version: Annotated[
         int | None, typer.Option(min=1, help="Another than the one in use; its log may have ended.", show_default=False)
     ] = None,
@@ -72,7 +70,14 @@ def monitor(
 
     Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
     """
-    from onward.daily.monitor import assess_version, assessment_folder, first_logged, still_maturing, version_in_use
+    from onward.daily.monitor import (
+        assess_version,
+        assessment_folder,
+        failure_recorded,
+        first_logged,
+        still_maturing,
+        version_in_use,
+    )
     from onward.daily.places import read_once
     from onward.daily.served_decisions import write_served_days
     from onward.params import read_params
@@ -83,11 +88,12 @@ def monitor(
     root = settings.project
     decisions = settings.decisions
     assessments = settings.looks
-    params = read_params(project_layout().params)
     number = version or version_in_use(project_registry())
-    write_served_days(ServedFolders(settings.served), decisions, min(day, date.today()))
-    others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
-    read = read_once(first_logged(decisions, {number, *others}, day))
+    with failure_recorded(assessments, number, day):
+        params = read_params(project_layout().params)
+        write_served_days(ServedFolders(settings.served), decisions, min(day, date.today()))
+        others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
+        read = read_once(first_logged(decisions, {number, *others}, day))
     verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
     for other in others:
         # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 def project_settings() -> "ProjectSettings":
     """What the environment says of the project and of the places that its commands share."""
-    from onward.settings import ProjectSettings
+    from onward.settings import read_settings
 
-    return ProjectSettings()
+    return read_settings()
 
 
 def project_layout() -> "Layout":

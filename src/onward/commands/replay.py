@@ -8,20 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from onward.commands.day_option import day_option
 from onward.commands.project import project_layout
 from onward.errors import RunError
 
-_DAY = ["%Y-%m-%d"]
 _out = Console()
 
 
 def replay(
-    first: Annotated[datetime, typer.Option("--from", help="Clock of the first training.", formats=_DAY)],
-    to: Annotated[datetime, typer.Option(help="No week ends after it.", formats=_DAY)],
+    first: Annotated[datetime, day_option("--from", help="Clock of the first training.")],
+    to: Annotated[datetime, day_option(help="No week ends after it.")],
     every: Annotated[str, typer.Option(help="Days between two trainings.")] = "7d",
     last_training: Annotated[
         datetime | None,
-        typer.Option(help="Later weeks go on with the version in use.", formats=_DAY, show_default="--to"),
+        day_option(help="Later weeks go on with the version in use.", show_default="--to"),
     ] = None,
     at_once: Annotated[int, typer.Option(min=1, max=16, help="Weeks in training at the same time.")] = 2,
     threads: Annotated[int, typer.Option(min=1, max=64, help="Threads of each training.")] = 1,

@@ -1,17 +1,20 @@
 """Assess a version as of a day, and keep the assessment as one folder."""
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from onward.artifacts import replacing_directory, write_json, write_table
+from onward.artifacts import PARTIAL, replacing_directory, write_json, write_table
 from onward.daily.places import ReadEvents, read_events
 from onward.deployment.registry import Registry
-from onward.errors import DataError, MonitoringError
+from onward.errors import MonitoringError, OnwardError
 from onward.monitoring.assessment import (
     AssessmentSettings,
     assess,
@@ -19,10 +22,11 @@ from onward.monitoring.assessment import (
     failed_document,
     verdict_document,
 )
-from onward.monitoring.decision_log import SERVED, check_schema, logged_days
+from onward.monitoring.decision_log import SERVED, check_schema, day_and_version, logged_days
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
+_log = logging.getLogger(__name__)
 # Longer ago, and a year's seasons are compared with each other.
 _HISTORY_DAYS = 140
 
@@ -71,13 +75,45 @@ def assess_version(
         assessment = assess(statistics, settings)
         verdict = verdict_document(assessment, facts)
         daily = daily_table(assessment, settings)
-    except (MonitoringError, DataError) as error:
-        verdict = failed_document(as_of, facts, str(error))
-    with replacing_directory(assessment_folder(assessments, version, as_of)) as folder:
+    except Exception as error:  # noqa: BLE001 - a look that broke off must not seem one that nobody has taken
+        verdict = failed_document(as_of, facts, _why(error))
+    _write(assessments, verdict, as_of, daily)
+    return verdict
+
+
+@contextmanager
+def failure_recorded(assessments: Path, version: int, as_of: date) -> Iterator[None]:
+    """Record an assessment as failed if what has to come before it breaks, whatever it is.
+
+    Raises:
+        MonitoringError: it broke; the message holds the reason that was recorded.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _why(error)
+        facts = {"source": "", "version": version, "decisions": _said_of([])}
+        _write(assessments, failed_document(as_of, facts, reason), as_of, None)
+        raise MonitoringError(f"version {version} as of {as_of} cannot be assessed: {reason}") from error
+
+
+def _write(assessments: Path, verdict: dict[str, Any], as_of: date, daily: pa.Table | None) -> None:
+    with replacing_directory(assessment_folder(assessments, verdict["version"], as_of)) as folder:
         write_json(folder / "verdict.json", verdict)
         if daily is not None:
             write_table(folder / "daily.parquet", daily)
-    return verdict
+
+
+def _why(error: Exception) -> str:
+    """One line: the message of an error that was meant, and of any other what and where it was."""
+    if isinstance(error, OnwardError):
+        return str(error)
+    where = extract_tb(error.__traceback__)[-1]
+    told = " ".join(str(error).split())
+    return (
+        f"{type(error).__name__}: {told[:300]} ({Path(where.filename).name}, line {where.lineno}); mend the input that "
+        "it names, or report it as a defect"
+    )
 
 
 def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = False) -> list[tuple[date, str]]:
@@ -144,8 +180,13 @@ def _said_of(served: Sequence[bool]) -> dict[str, int]:
 
 def _logged(folder: Path) -> Iterator[tuple[date, int]]:
     """Yield day and version of each file of the decision log."""
-    for path in (*folder.glob("day=*/version=*.parquet"), *(folder / SERVED).glob("day=*/version=*.parquet")):
-        yield date.fromisoformat(path.parent.name.partition("=")[2]), int(path.stem.partition("=")[2])
+    for place in (folder, folder / SERVED):
+        for path in sorted(place.glob("day=*/*")):
+            logged = day_and_version(path.relative_to(place).as_posix())
+            if logged is not None:
+                yield logged
+            elif not path.name.endswith(PARTIAL):
+                _log.warning("%s: skipped, it is no file of the decision log; move it elsewhere", path)
 
 
 def version_in_use(registry: Registry) -> int:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +93,30 @@ def parse_verdict(text: str) -> Mapping[str, Any]:
         MonitoringError: it is not one JSON object.
     """
     try:
-        verdict = json.loads(text)
-    except json.JSONDecodeError as error:
+        verdict = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_name_once)
+    except (ValueError, RecursionError) as error:
         raise MonitoringError(
             f"act: standard input is not JSON ({error}); pass on the last line of `onward monitor`"
         ) from None
     if not isinstance(verdict, dict):
         raise MonitoringError("act: standard input is not a JSON object; pass on the last line of `onward monitor`")
     return verdict
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"JSON has no {word}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_number(text[:20])
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a name comes twice in one object")
+    return values
 
 
 def write_page(monitored: MonitoredProject, page: Path, links: Links) -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from onward.choices import GRAPH_SOURCES
 from onward.data.contract import CONTRACT, RawLog
 from onward.data.sources import read_source
-from onward.data.sources.parquet_folder import part_paths, read_whole
+from onward.data.sources.parquet_folder import part_paths, read_whole, rows_before
 from onward.errors import MonitoringError
 from onward.params import Params
 
@@ -29,8 +29,8 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
     """Read a source as far as it is needed for impressions shown in [start, end).
 
     The simulator's days are counted back from its end, which must therefore stay that of the pipeline's run; Complete
-    Journey's impressions are built only where their window fits. Neither lets a later event into an earlier one, and
-    who reads here keeps to as_of himself.
+    Journey's and Online Retail's impressions are built only where their window fits. None lets a later event into an
+    earlier one, and who reads here keeps to as_of himself.
 
     Raises:
         MonitoringError: the simulated shop ends before the days that are asked for.
@@ -43,6 +43,7 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
         )
     ends: Mapping[str, datetime] = {
         "complete_journey": midnight(end) + run.window,
+        "online_retail": midnight(end) + run.window,
         "simulator": run.horizon,
         "parquet": midnight(end),
     }
@@ -70,10 +71,11 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
             if not path.is_file():
                 raise MonitoringError(f"no data: {path} is missing, so nothing is known of {name}; export it again")
             events[name] = str(path)
-            _check(name, columns, pq.read_schema(path))
-            if part_paths(folder, name):
-                # Further rows, as feedback's: then the table is read as ingest reads it.
-                events[name] = read_whole(folder, contracts[name])
+            schema = _schema(path)
+            _check(name, columns, schema)
+            if part_paths(folder, name) or schema.field(columns[-1]).type.unit in {"s", "ms"}:
+                # Further rows, as feedback's, or times that DuckDB might not be able to hold: read as ingest reads it.
+                events[name] = rows_before(read_whole(folder, contracts[name]), columns[-1], midnight(as_of))
         return events
     log = read_log(params, start, as_of)
     for name, columns in needed.items():
@@ -97,6 +99,14 @@ def read_once(since: date) -> ReadEvents:
         return held[0]
 
     return read
+
+
+def _schema(path: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise MonitoringError(f"{path} is not readable as Parquet ({reason}); export it again") from error
 
 
 def _check(name: str, needed: tuple[str, ...], schema: Any) -> None:

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from onward.errors import MonitoringError
 from onward.monitoring.verdict import OF_VERSION, Verdict
+from onward.yaml_text import load_yaml
 
 Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
 Cause = Literal["positivity", "delay", "engagement", "volume", "scores", "labels"]
@@ -165,7 +166,7 @@ class Findings:
             # A verdict that names no levels, only the worst one, is about that one.
             at_least = int(of_version is Verdict.DRIFTED)
             return cls(
-                version=int(verdict["version"]),
+                version=_whole(verdict["version"]),
                 as_of=date.fromisoformat(verdict["as_of"]),
                 verdict=of_version,
                 cause=cause or ("positivity" if of_version is Verdict.DRIFTED else None),
@@ -176,9 +177,10 @@ class Findings:
                 deployed=deployed,
                 replaced=replaced,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            told = " ".join(str(error).split())[:200]
             raise MonitoringError(
-                f"act: this is no verdict on a version ({type(error).__name__}: {error}); run `onward monitor` and "
+                f"act: this is no verdict on a version ({type(error).__name__}: {told}); run `onward monitor` and "
                 "pass on its last line"
             ) from error
 
@@ -263,7 +265,7 @@ def parsed(model: type[_Model], text: str, name: str) -> _Model:
         MonitoringError: one line a problem, joined, that names the place, its value and what is allowed.
     """
     try:
-        return model.model_validate(yaml.safe_load(text))
+        return model.model_validate(load_yaml(text))
     except yaml.YAMLError as error:
         raise MonitoringError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
@@ -272,6 +274,13 @@ def parsed(model: type[_Model], text: str, name: str) -> _Model:
 
 
 _NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}
+
+
+def _whole(value: object) -> int:
+    # Python takes a truth for a number, and 3.7 for 3.
+    if type(value) is not int:
+        raise ValueError(f"{str(value)[:40]!r} is no version's number")
+    return value
 
 
 def _decided(when: When) -> tuple[Verdict, ...]:

@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
 )
 SERVED = "served"
 """Folder of the log, laid out as itself, for what `onward serve` decided; the batch decides beside it."""
-_NAME = re.compile(r"day=(\d{4}-\d{2}-\d{2})/version=(\d+)\.parquet")
+_NAME = re.compile(r"day=([0-9]{4}-[0-9]{2}-[0-9]{2})/version=([0-9]{1,9})\.parquet")
 
 
 def place(day: date, version: int) -> PurePath:
@@ -45,10 +45,27 @@ def logged_days(names: Iterable[str], version: int) -> dict[date, str]:
     """
     name_by_day = {}
     for name in names:
-        match = _NAME.fullmatch(name)
-        if match and int(match[2]) == version:
-            name_by_day[date.fromisoformat(match[1])] = name
+        logged = day_and_version(name)
+        if logged and logged[1] == version:
+            name_by_day[logged[0]] = name
     return dict(sorted(name_by_day.items()))
+
+
+def day_and_version(name: str) -> tuple[date, int] | None:
+    """Day and version of a file by its relative name in the log's folder; None of any other file.
+
+    >>> day_and_version("day=2017-11-20/version=4.parquet")
+    (datetime.date(2017, 11, 20), 4)
+    >>> day_and_version("day=2017-11-20/version=4.bak.parquet"), day_and_version("day=2017-02-30/version=4.parquet")
+    (None, None)
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    try:
+        return date.fromisoformat(match[1]), int(match[2])
+    except ValueError:
+        return None
 
 
 def check_schema(name: str, schema: pa.Schema) -> None:

@@ -14,7 +14,7 @@ from onward.deployment.typical_features import describe_products, sample_context
 from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.params import Params
-from onward.settings import ProjectSettings
+from onward.settings import read_settings
 from onward.stages.gate_inputs import limits_of, read_compared
 from onward.stages.runner import main
 from onward.stages.served_lists import served_lists
@@ -50,7 +50,7 @@ def run(layout: Layout, params: Params) -> str:
         lists=served_lists(layout, params, model.embeddings, products, shown, purchases),
     ).with_listed_scores(clock.threads)
     folder = layout.bundle
-    registry = Registry.of(ProjectSettings(project=layout.root))
+    registry = Registry.of(read_settings(project=layout.root))
     with replacing_directory(folder) as partial:
         write_bundle(partial, bundle)
     sha256 = bundle_hash(folder)

@@ -20,7 +20,7 @@ from onward.ranking.link_ranks import rivals_of
 from onward.ranking.ranked_pairs import RankedPairs, best_after, chance_after, lists_of
 from onward.ranking.sequence_blend import NextBlend, fit_all
 from onward.ranking.sequence_moments import PREVIOUS_ITEM, QueryMoment, counts
-from onward.settings import ProjectSettings
+from onward.settings import read_settings
 from onward.stages.graph_files import read_fitted, read_known, read_node_ids, read_sequences
 
 _CANDIDATES = 50
@@ -37,7 +37,7 @@ def run(layout: Layout, params: Params) -> str:
     facts = {"source": clock.source, "as_of": clock.as_of.isoformat(), "attribution_days": clock.attribution_days}
     served = GraphLists(tuple(read_node_ids(layout.serving)), lists, facts)
     folder = layout.bundle
-    registry = Registry.of(ProjectSettings(project=layout.root))
+    registry = Registry.of(read_settings(project=layout.root))
     with replacing_directory(folder) as partial:
         write_graph_lists(partial, served)
     sha256 = bundle_hash(folder)

@@ -39,13 +39,14 @@ COLUMNS = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "
 
 _LINES = """
 create table all_lines as
-select cast("InvoiceNo" as varchar) as b, upper(trim(cast("StockCode" as varchar))) as p, trim("Description") as name,
-       cast("Quantity" as double) as quantity, cast("InvoiceDate" as timestamp) as moment,
-       round("Quantity" * "UnitPrice", 2) as amount, cast(cast("CustomerID" as bigint) as varchar) as h,
-       case when "InvoiceNo" like 'C%' then 'a return' when "CustomerID" is null then 'no customer'
-            when not regexp_matches(upper(trim(cast("StockCode" as varchar))), '^[0-9]{{5}}') then 'no goods'
-            when not "Quantity" > 0 or not "UnitPrice" >= 0 then 'no sale' end as dropped
-from read_parquet({file});
+select b, p, name, quantity, moment, round(quantity * price, 2) as amount, h,
+       case when b like 'C%' then 'a return' when h is null then 'no customer'
+            when not regexp_matches(p, '^[0-9]{{5}}') then 'no goods'
+            when not quantity > 0 or not price >= 0 then 'no sale' end as dropped
+from (select {invoice} as b, upper({code}) as p, trim(cast("Description" as varchar)) as name,
+             try_cast("Quantity" as double) as quantity, try_cast("UnitPrice" as double) as price,
+             try_cast("InvoiceDate" as timestamp) as moment, {customer} as h
+      from read_parquet({file}));
 create table names as
 select p, coalesce(mode(name), p) as name,
        'gifts' || {separator}
@@ -57,6 +58,11 @@ select h, b, p, category, sum(quantity) as quantity, sum(amount) as amount, min(
 from all_lines join names using (p) where dropped is null and moment < {end} group by h, b, p, category;
 create table bought as select distinct h, p, d, moment from lines;
 """
+
+# A spreadsheet keeps a number that was text as 536365 or 536365.0: an id is what both say.
+_ID = """nullif(nullif(regexp_replace(trim(cast("{column}" as varchar)), '^([0-9]+)[.]0+$', '\\1'), ''), 'nan')"""
+_IDS = {"invoice": "InvoiceNo", "code": "StockCode", "customer": "CustomerID"}
+_VALUES = {"Quantity": "double", "UnitPrice": "double", "InvoiceDate": "timestamp"}
 
 _IMPRESSIONS = """
 create table anchored as
@@ -120,6 +126,7 @@ def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: dat
         )
     values = filling(shop, window, start, end)
     values |= {"shown_per_visit": shop.shown_per_visit, "file": literal(str(shop.file))}
+    values |= {name: _ID.format(column=column) for name, column in _IDS.items()}
     with session(threads) as connection:
         _refuse_other_file(connection, shop.file)
         connection.execute(_LINES.format(**values))
@@ -138,13 +145,39 @@ def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: dat
 
 
 def _refuse_other_file(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Refuse a file that cannot be read, lacks a column, or holds values that could be read in more than one way."""
+    source = f"read_parquet({literal(str(file))})"
     try:
-        columns = connection.execute(f"describe select * from read_parquet({literal(str(file))})").fetchall()
+        described = connection.execute(f"describe select * from {source}").fetchall()
+        kinds = {row[0]: row[1] for row in described}
+        missing = [name for name in COLUMNS if name not in kinds]
+        if missing:
+            raise DataError(
+                f"source online_retail: {file} lacks {', '.join(missing)}; take the sheet as UCI 352 has it"
+            )
+        if kinds["InvoiceDate"] != "VARCHAR" and (
+            not kinds["InvoiceDate"].startswith("TIMESTAMP") or "ZONE" in kinds["InvoiceDate"]
+        ):
+            raise DataError(
+                f"source online_retail: InvoiceDate: holds {kinds['InvoiceDate']}, wanted timestamps without a time "
+                f"zone; export {file} again with that column as a date and time"
+            )
+        for column, kind in _VALUES.items():
+            wrong, rows, first = connection.execute(
+                f"""select count(*) filter (bad), count(*), min(text) filter (bad) from (
+                    select cast("{column}" as varchar) as text,
+                           "{column}" is not null and try_cast("{column}" as {kind}) is null as bad from {source})"""
+            ).fetchall()[0]
+            if wrong:
+                wanted = (
+                    "dates and times such as 2010-12-01 08:26:00" if kind == "timestamp" else "numbers such as 2.55"
+                )
+                raise DataError(
+                    f"source online_retail: {column}: {wrong} of {rows} values are no {wanted}, one of them "
+                    f"{first[:40]!r}; export {file} again with that column as {wanted.split(' such', maxsplit=1)[0]}"
+                )
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
         raise DataError(
             f"source online_retail: {file} is not readable as Parquet ({reason}); export it again"
         ) from error
-    missing = [name for name in COLUMNS if name not in {row[0] for row in columns}]
-    if missing:
-        raise DataError(f"source online_retail: {file} lacks {', '.join(missing)}; take the sheet as UCI 352 has it")

@@ -35,7 +35,7 @@ def read_log(*, folder: Path, end: datetime) -> RawLog:
     later = {}
     for contract in CONTRACT:
         table = read_whole(folder, contract)
-        tables[contract.name] = kept = _before(table, contract.clock, end)
+        tables[contract.name] = kept = rows_before(table, contract.clock, end)
         later[contract.name] = table.num_rows - kept.num_rows
     return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
 
@@ -80,11 +80,12 @@ def _read(path: Path, contract: TableContract) -> pa.Table:
         raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error
 
 
-def _before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
+def rows_before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
     """Rows before `end`; a missing time or a column of another type is left for validation to name."""
     if table.column_names.count(clock) != 1:
         return table
     kind = table.schema.field(clock).type
     if not pt.is_timestamp(kind) or kind.tz is not None:
         return table
-    return table.filter(pc.fill_null(pc.less(table[clock], pa.scalar(end, pa.timestamp("us"))), fill_value=True))
+    # In the column's own unit: a far future in seconds has no microseconds that fit into 64 bits.
+    return table.filter(pc.fill_null(pc.less(table[clock], pa.scalar(end, kind)), fill_value=True))

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 
-import yaml
-
 from onward.errors import RunError
 from onward.layout import PARAMS_FILE
-from onward.params import Params, parse_params
+from onward.params import Params, decode_params, parse_params
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, parse_lock, parse_pipeline
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.locations import RunLocations
@@ -20,6 +18,7 @@ from onward.runs.protocol.request import Asked
 from onward.runs.protocol.staleness import hash_bytes, would_run
 from onward.runs.protocol.transaction import message
 from onward.runs.protocol.workspace import Say
+from onward.yaml_text import load_yaml
 
 # What it decides depends on the registry, which DVC does not see: a bundle that was made before may have to take over
 # again, or be entered into a registry that never held it. The same bundle once more changes nothing.
@@ -56,7 +55,7 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
         raise RunError(
             f"{locations.project}: no commit {locations.settings.code_ref!r} to start from ({error})"
         ) from None
-    before = (git.file(code, PARAMS_FILE) or b"").decode()
+    before = decode_params(git.file(code, PARAMS_FILE) or b"")
     otherwise = parse_params(before).run.as_of
     settings = request.settings(otherwise)
     after = with_values(before, settings)
@@ -67,7 +66,7 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
     _say_uncommitted(git, locations, say)
     if request.dry_run:
         lock = parse_lock(git.file(code, LOCK_FILE))
-        plan = would_run(pipeline, lock, yaml.safe_load(after), _hash_at(git, code), reasons)
+        plan = would_run(pipeline, lock, load_yaml(after), _hash_at(git, code), reasons)
         return Started(None, request.clock(otherwise), new=False, plan=plan)
     identity = request.identity
     run = run_name(request.clock(otherwise), identity)

@@ -8,8 +8,6 @@ once both come to that push, and git lets one of them through.
 import secrets
 from collections.abc import Sequence
 
-import yaml
-
 from onward.errors import RunError
 from onward.layout import PARAMS_FILE
 from onward.pipeline_file import LOCK_FILE, Lock, Pipeline, Stage, parse_lock
@@ -18,6 +16,7 @@ from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.names import require_stage
 from onward.runs.protocol.staleness import changes, hash_bytes
 from onward.runs.protocol.workspace import Say, Workspace, open_workspace, require_status
+from onward.yaml_text import load_yaml
 
 STAGE_TRAILER = "Onward-Stage"
 RUN_TRAILER = "Onward-Run"
@@ -119,7 +118,7 @@ def _prepare(space: Workspace, pipeline: Pipeline, name: str, *, forced: bool) -
     lock = space.locked_state()
     reads = _read_by(pipeline, lock, [stage])
     before = {path: lock.outs(name)[path] for path in stage.outs if path in lock.outs(name)}
-    params = yaml.safe_load((space.root / PARAMS_FILE).read_bytes()) if stage.params else {}
+    params = load_yaml((space.root / PARAMS_FILE).read_bytes()) if stage.params else {}
     stale = forced or changes(pipeline, lock, params, lambda path: _hash_file(space, path), name)
     missing = space.bring(reads | ({} if stale else before)) & set(reads)
     if missing:
