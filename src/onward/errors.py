@@ -4,9 +4,14 @@ Every message is a single line that names what is wrong, where, and the remedy, 
 who meets it in a terminal, an Airflow log or a report can act on it without reading code.
 """
 
+from onward.redaction import redact
+
 
 class OnwardError(Exception):
-    """Base of every error that a user can cause and mend; the CLI prints it as one line."""
+    """Base of every error that a user can cause and mend; the CLI prints it as one line, without secrets."""
+
+    def __init__(self, *said: object) -> None:
+        super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
 
 
 class SettingsError(OnwardError):

@@ -32,8 +32,17 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onward.errors import SettingsError
+from onward.redaction import holds_secret
 
 _PREFIX = "ONWARD_"
+# Where a secret goes that is not to stand in an address, by the field that holds the address.
+_KEYS = "give the store's keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_INSTEAD = {
+    "git_remote": "let git ask a credential helper (`git config --global credential.helper store`)",
+    "dvc_remote": _KEYS,
+    "dvc_remote_endpoint": _KEYS,
+    "registry_artifacts": _KEYS,
+}
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -44,7 +53,7 @@ class ProjectSettings(BaseSettings):
     works in the folder that DVC starts it in, whatever the environment names.
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_ignore_empty=True, frozen=True, hide_input_in_errors=True)
 
     project: Path = Field(default_factory=Path.cwd)
     git_remote: str = Field(default_factory=lambda earlier: str(earlier["project"]))
@@ -81,6 +90,14 @@ class ProjectSettings(BaseSettings):
     def _in_project(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
         project: Path = info.data["project"]
         return None if folder is None else project / folder
+
+    @field_validator(*_INSTEAD)
+    @classmethod
+    def _without_secret(cls, address: str | None, info: ValidationInfo) -> str | None:
+        # It would reach manifests, DVC's settings and the lists of processes.
+        if address is not None and holds_secret(address):
+            raise ValueError(f"holds a user, a password or a token; take it out and {_INSTEAD[str(info.field_name)]}")
+        return address
 
     @field_validator("git_remote", "dvc_remote", "registry_artifacts")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from onward.commands.project import project_registry, run_locations
+from onward.redaction import redact
 
 run_app = typer.Typer(
     no_args_is_help=True,
@@ -39,7 +40,7 @@ def start_run() -> None:
 
     text = "{}" if sys.stdin.isatty() else sys.stdin.buffer.read(MOST_BYTES + 1).decode("utf-8", "replace")
     request = parse_asked(text)
-    started = start(run_locations(), request, _champion, typer.echo)
+    started = start(run_locations(), request, _champion, _say)
     if started.plan is not None:
         typer.echo(f"A run as of {started.as_of} would run:" if started.plan else "Nothing would run: nothing changed.")
         for stage, reason in started.plan.items():
@@ -63,9 +64,9 @@ def take_stage(
     from onward.runs.protocol.transaction import run_stage, run_stages
 
     if len(stages) == 1:
-        run_stage(run_locations(), run, stages[0], typer.echo)
+        run_stage(run_locations(), run, stages[0], _say)
     else:
-        run_stages(run_locations(), run, stages, typer.echo)
+        run_stages(run_locations(), run, stages, _say)
 
 
 @run_app.command(name="finish")
@@ -76,7 +77,7 @@ def finish_run(
     from onward.runs.protocol.finish import finish
     from onward.runs.protocol.names import branch_of
 
-    finished = finish(run_locations(), run, typer.echo, pages=pages)
+    finished = finish(run_locations(), run, _say, pages=pages)
     facts = finished.facts
     typer.echo(f"run {run} is finished: branch {branch_of(run)}")
     if "version" in facts:
@@ -94,13 +95,17 @@ def reproduce_run(
     """Restore a past run's code, settings and outputs, and compare every output's hash with its dvc.lock."""
     from onward.runs.history.reproduce import reproduce
 
-    restored = reproduce(run_locations(), run, folder, typer.echo)
+    restored = reproduce(run_locations(), run, folder, _say)
     for path, digest in restored.wrong.items():
         typer.echo(f"DIFFERENT {path}: recorded {restored.outs[path]}, found {digest or 'nothing'}")
     right = len(restored.outs) - len(restored.wrong)
     typer.echo(f"{right} of {len(restored.outs)} outputs are byte for byte those of run {run}, in {restored.folder}")
     if restored.wrong:
         raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    typer.echo(redact(line))
 
 
 def _champion() -> int | None:

@@ -72,6 +72,7 @@ def serve(
 
     import uvicorn
 
+    from onward.redaction import RedactedFormatter
     from onward.reporting.service_page import service_page
     from onward.serving.app import make_app
     from onward.serving.protection import Keys, Limits, is_loopback
@@ -83,7 +84,9 @@ def serve(
         raise ServiceError(
             f"serve: {host} reaches others, who must show a key; set ONWARD_API_KEYS to a file with one key a line"
         )
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactedFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     service = Service(
         project_registry(),
         settings.served,

@@ -5,18 +5,17 @@ is not ours), the version that answers goes on answering. It is tried again afte
 told by `/health/ready` and the metrics.
 """
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from onward.deployment.registry import Registry
 from onward.errors import OnwardError, RegistryError
+from onward.redaction import redact
 from onward.serving.loaded_version import LoadedVersion, load_version, renamed
 
 _MOST_SECONDS = 60.0
 _MOST_CHARACTERS = 300
-_PASSWORD = re.compile(r"://[^@/\s]*@")
 
 
 @dataclass(frozen=True)
@@ -141,5 +140,5 @@ def told(error: Exception) -> str:
     'ValueError: no answer from postgresql://…@db/mlflow'
     """
     lines = str(error).strip().splitlines()
-    text = _PASSWORD.sub("://…@", lines[0] if lines else "")[:_MOST_CHARACTERS]
+    text = redact(lines[0] if lines else "")[:_MOST_CHARACTERS]
     return text if isinstance(error, OnwardError) else f"{type(error).__name__}: {text}"

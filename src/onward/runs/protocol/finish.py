@@ -88,7 +88,7 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pag
     if version is None:
         raise RunError(
             f"version {deployment['version']} of run {space.run} is not in registry "
-            f"{_without_secrets(registry.address)}; start a run with run_from `deploy`"
+            f"{registry.address}; start a run with run_from `deploy`"
         )
     registry.attach(version, [space.root / name for name in files], f"runs/{space.run}")
     if "run" not in version.tags:
@@ -133,7 +133,3 @@ def _record(space: Workspace, manifest: Manifest, commit: str, facts: dict[str, 
             continue
         return ended
     raise RunError(f"branch {space.branch} moved {_ATTEMPTS} times while it was finished; run it again")
-
-
-def _without_secrets(address: str) -> str:
-    return address if "@" not in address else f"{address.split('://', maxsplit=1)[0]}://…@{address.rpartition('@')[2]}"

@@ -1,7 +1,6 @@
 """Git without surprises: no hooks, no prompts, no signing, no clean-up in the background, an identity of its own."""
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -22,9 +21,6 @@ _SETTINGS = {
     "http.lowSpeedLimit": "1",
     "http.lowSpeedTime": "60",
 }
-
-
-_PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 class GitError(RunError):
@@ -68,7 +64,7 @@ class Git:
         if done.returncode != 0:
             lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"status {done.returncode}"]
             telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", " !"))] or lines
-            raise GitError(f"git {arguments[0]} in {self.folder}: {_PASSWORD.sub('//…@', telling[0].strip())}")
+            raise GitError(f"git {arguments[0]} in {self.folder}: {telling[0].strip()}")
         return done.stdout
 
     def file(self, commit: str, path: str) -> bytes | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RunError
+from onward.redaction import holds_secret
 from onward.settings import ProjectSettings, absolute_place, as_environment
 
 
@@ -77,5 +78,10 @@ def _projects_dvc_remote(project: Path) -> str:
         url = config[f"'remote \"{name}\"'"]["url"]
     except (ConfigError, KeyError):
         raise RunError(f"{project}: names no default DVC remote; {remedy}") from None
+    if holds_secret(url):
+        raise RunError(
+            f"{project}: DVC remote {name} has a user, a password or a token in its address; keep them with "
+            f"`dvc remote modify --local {name} password …`, or set ONWARD_DVC_REMOTE to an address without"
+        )
     # Relative addresses in .dvc/config count from the folder that it lies in.
     return absolute_place(url, project / ".dvc")
