@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from onward.artifacts import read_json, read_table, write_json
-from onward.errors import MonitoringError
+from onward.daily.named_folders import by_day, by_version, skip
+from onward.errors import ArtifactError, MonitoringError
 from onward.monitoring.alerts import Decision, PastAction
 from onward.monitoring.assessment import SCHEMA
 from onward.monitoring.daily_series import require_columns
@@ -78,9 +79,11 @@ class AssessmentHistory:
             MonitoringError: a verdict was written by another release.
         """
         stored = []
-        for folder in sorted((self.assessments / f"version={version}").glob("as_of=????-??-??")):
-            day = date.fromisoformat(folder.name.partition("=")[2])
-            stored.append(StoredAssessment(version, day, folder, _read_verdict(folder)))
+        for day, folder in by_day(self.assessments / f"version={version}", "as_of"):
+            try:
+                stored.append(StoredAssessment(version, day, folder, _read_verdict(folder)))
+            except ArtifactError as error:
+                skip(folder, str(error))
         if stored:
             return stored
         first = self.before_use()
@@ -96,7 +99,7 @@ class AssessmentHistory:
 
     def watched_versions(self) -> list[int]:
         """Return the versions that have a daily assessment."""
-        return sorted(int(folder.name.partition("=")[2]) for folder in self.assessments.glob("version=*"))
+        return [version for version, _ in by_version(self.assessments)]
 
     def last(self, version: int) -> StoredAssessment:
         """Return the last assessment of a version.
@@ -130,11 +133,14 @@ class AssessmentHistory:
 
     def past_actions(self) -> list[PastAction]:
         """Return what was decided on every assessment so far, the earliest first."""
-        records = [read_json(path) for path in self.actions.glob("version=*/as_of=????-??-??.json")]
-        actions = [
-            PastAction(date.fromisoformat(record["as_of"]), record["version"], record["rule"], record["action"])
-            for record in records
-        ]
+        actions = []
+        for version, folder in by_version(self.actions):
+            for day, path in by_day(folder, "as_of", ".json"):
+                try:
+                    record = read_json(path)
+                    actions.append(PastAction(day, version, record["rule"], record["action"]))
+                except (ArtifactError, KeyError) as error:
+                    skip(path, f"it holds no action ({error})")
         return sorted(actions, key=lambda action: (action.as_of, action.version))
 
     def record(self, version: int, as_of: date, decision: Decision) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from onward.artifacts import write_table
+from onward.daily.named_folders import by_day
 from onward.data.contract import CONTRACT, TableContract
 from onward.serving.append_log import read_lines
 
@@ -29,7 +30,7 @@ def write_feedback_parts(feedback: Path, folder: Path, before: date) -> dict[str
     """
     contracts = [contract for contract in CONTRACT if contract.name in _TABLES]
     written = dict.fromkeys(_TABLES, 0)
-    for day in sorted(date.fromisoformat(path.name.partition("=")[2]) for path in feedback.glob("day=????-??-??")):
+    for day, _ in by_day(feedback, "day"):
         paths = {contract.name: folder / contract.name / f"feedback-{day}.parquet" for contract in contracts}
         if day >= before or all(path.exists() for path in paths.values()):
             continue

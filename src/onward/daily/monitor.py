@@ -1,6 +1,5 @@
 """Assess a version as of a day, and keep the assessment as one folder."""
 
-import logging
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import PARTIAL, replacing_directory, write_json, write_table
+from onward.daily.named_folders import skip
 from onward.daily.places import ReadEvents, read_events
 from onward.deployment.registry import Registry
 from onward.errors import MonitoringError, OnwardError
@@ -26,7 +26,6 @@ from onward.monitoring.decision_log import SERVED, check_schema, day_and_version
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
-_log = logging.getLogger(__name__)
 # Longer ago, and a year's seasons are compared with each other.
 _HISTORY_DAYS = 140
 
@@ -186,7 +185,7 @@ def _logged(folder: Path) -> Iterator[tuple[date, int]]:
             if logged is not None:
                 yield logged
             elif not path.name.endswith(PARTIAL):
-                _log.warning("%s: skipped, it is no file of the decision log; move it elsewhere", path)
+                skip(path, "it is no file of the decision log")
 
 
 def version_in_use(registry: Registry) -> int:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import replacing_directory
+from onward.daily.named_folders import by_day
 from onward.monitoring.decision_log import SCHEMA, SERVED, place
 from onward.serving.append_log import read_lines
 from onward.serving.decision_log import impression_id, read_decisions
@@ -105,4 +106,4 @@ def _shown(feedback: Path, day: date) -> frozenset[str]:
 
 
 def _days(folder: Path) -> list[date]:
-    return [date.fromisoformat(path.name.partition("=")[2]) for path in folder.glob("day=????-??-??")]
+    return [day for day, _ in by_day(folder, "day")]

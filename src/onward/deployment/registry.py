@@ -34,6 +34,9 @@ CHALLENGER = "challenger"
 _HASH = "bundle_sha256"
 _REPLACED = "replaced"
 _ROLLED_BACK = "rolled_back"
+# What a version says of itself from its registration on.
+_ALWAYS = ("source", "as_of")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -123,12 +126,12 @@ class Registry:
         if not self.exists:
             return None
         entries = self._client().search_model_versions(f"name='{MODEL}' and tags.{_HASH}='{bundle_sha256}'")
-        return min((_version(entry) for entry in entries), key=lambda version: version.number, default=None)
+        return min(_own(entries), key=lambda version: version.number, default=None)
 
     def versions(self) -> tuple[Version, ...]:
         """Return every version, the first registered first."""
         entries = self._client().search_model_versions(f"name='{MODEL}'") if self.exists else []
-        return tuple(sorted((_version(entry) for entry in entries), key=lambda version: version.number))
+        return tuple(sorted(_own(entries), key=lambda version: version.number))
 
     def version(self, number: int) -> Version:
         """Return a version by number.
@@ -154,7 +157,7 @@ class Registry:
         models = client.search_registered_models(f"name='{MODEL}'")
         if not models or alias not in models[0].aliases:
             return None
-        return _version(client.get_model_version_by_alias(MODEL, alias))
+        return next(_own([client.get_model_version_by_alias(MODEL, alias)]), None)
 
     def champion(self) -> Version | None:
         """Return the version in use; of a SQLite registry without importing MLflow unless the file has changed."""
@@ -361,6 +364,17 @@ class Registry:
     @property
     def _bundles(self) -> BundleStore:
         return BundleStore(self._places.artifacts, self._places.fetched)
+
+
+def _own(entries: Iterable[object]) -> Iterator[Version]:
+    """The versions that Onward registered; others may stand under the same name, and are left alone."""
+    for entry in entries:
+        tags, number = (getattr(entry, name) for name in ("tags", "version"))
+        missing = [name for name in (_HASH, *_ALWAYS) if name not in tags]
+        if missing:
+            _log.warning("registry: version %s: skipped, it has no tag %s: it is not Onward's", number, missing[0])
+        else:
+            yield _version(entry)
 
 
 def _version(entry: object) -> Version:

@@ -1,12 +1,15 @@
 """What the branches of all runs hold, read from git's objects: nothing is checked out, and one git reads all files."""
 
 import json
+import logging
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from onward.errors import RunError
 from onward.layout import PARAMS_FILE
@@ -19,6 +22,7 @@ from onward.runs.protocol.transaction import RUN_TRAILER, STAGE_TRAILER
 from onward.yaml_text import load_yaml
 
 _FETCHED = "refs/onward/"
+_log = logging.getLogger(__name__)
 _OWN = "refs/heads/"
 _FILES = (FILE, PARAMS_FILE, LOCK_FILE, PIPELINE_FILE)
 
@@ -97,7 +101,8 @@ def read_records(locations: RunLocations) -> list[RunRecord]:
     tips = _tips(git, locations)
     recorded = _recorded_stages(git, tips)
     texts = _read(locations.project, [f"{commit}:{path}" for commit in tips.values() for path in _FILES])
-    pipelines = {name: _pipeline(texts.get(f"{commit}:{PIPELINE_FILE}", "")) for name, commit in tips.items()}
+    pipelines = _pipelines(tips, texts)
+    tips = {name: commit for name, commit in tips.items() if name in pipelines}
     kept_files = [
         f"{commit}:{path}"
         for name, commit in tips.items()
@@ -108,13 +113,53 @@ def read_records(locations: RunLocations) -> list[RunRecord]:
         if path.endswith(".json")
     ]
     texts |= _read(locations.project, kept_files)
+    texts_of: dict[str, dict[str, str]] = {commit: {} for commit in tips.values()}
+    for key, text in texts.items():
+        commit, _, path = key.partition(":")
+        texts_of.setdefault(commit, {})[path] = text
     records = []
     for name, commit in tips.items():
-        own = f"{commit}:"
-        files = {key.removeprefix(own): text for key, text in texts.items() if key.startswith(own)}
-        manifest = parse_manifest(files.pop(FILE, "").encode(), name)
-        records.append(RunRecord(manifest, commit, recorded[name], tuple(pipelines[name].order()), files))
+        files = {path: text for path, text in texts_of[commit].items() if path != FILE}
+        try:
+            manifest = parse_manifest(texts_of[commit].get(FILE, "").encode(), name)
+            record = RunRecord(manifest, commit, recorded[name], tuple(pipelines[name].order()), files)
+            _require_whole(record, name)
+        except (RunError, yaml.YAMLError, KeyError, ValueError, TypeError, AttributeError) as error:
+            _skip(name, error)
+            continue
+        records.append(record)
     return sorted(records, key=lambda record: (record.manifest.started_at, record.name), reverse=True)
+
+
+def _pipelines(tips: Mapping[str, str], texts: Mapping[str, str]) -> dict[str, Pipeline]:
+    """The dvc.yaml of each branch that has one."""
+    pipelines = {}
+    for name, commit in tips.items():
+        try:
+            pipelines[name] = _pipeline(texts.get(f"{commit}:{PIPELINE_FILE}", ""))
+        except RunError as error:
+            _skip(name, error)
+    return pipelines
+
+
+def _require_whole(record: RunRecord, name: str) -> None:
+    """Refuse a branch whose files a question about runs could not read.
+
+    Raises:
+        RunError: it is another run's, or a file is missing or cut off.
+    """
+    if record.name != name:
+        raise RunError(f"its {FILE} is that of run {record.name}")
+    if PARAMS_FILE not in record.files or "run" not in record.params():
+        raise RunError(f"it has no {PARAMS_FILE}")
+    # Read once here, so that no question stumbles over it.
+    record.outs()
+    float(record.auc or 0.0)
+
+
+def _skip(name: str, error: Exception) -> None:
+    reason = " ".join(str(error).split())
+    _log.warning("branch %s: skipped, it holds no run that can be read (%s)", branch_of(name), reason)
 
 
 def _tips(git: Git, locations: RunLocations) -> dict[str, str]:
@@ -174,5 +219,6 @@ def _read(project: Path, names: list[str]) -> dict[str, str]:
     return texts
 
 
+@cache
 def _yaml(text: str) -> Any:
     return load_yaml(text) or {}

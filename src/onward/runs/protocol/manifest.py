@@ -1,7 +1,7 @@
 """run.json: what a run was asked, by whom, from which code, and how it ended."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from onward.errors import RunError
@@ -50,12 +50,13 @@ class Manifest:
 
 
 def parse_manifest(content: bytes | None, run: str) -> Manifest:
-    """Read the record of a run.
+    """Read the record of a run; fields that a later release added are left out.
 
     Raises:
-        RunError: the branch holds none, or one that another version of Onward wrote.
+        RunError: the branch holds none, or one that lacks a field.
     """
     try:
-        return Manifest(**json.loads(content or b""))
-    except (ValueError, TypeError):
+        record = json.loads(content or b"")
+        return Manifest(**{field.name: record[field.name] for field in fields(Manifest) if field.name in record})
+    except (ValueError, TypeError, RecursionError):
         raise RunError(f"the branch of run {run} holds no readable {FILE}; start another run") from None
