@@ -21,6 +21,7 @@ there.
 | `ONWARD_DASHBOARDS`          | Evidently's workspace, one for all runs of a machine                                |
 | `ONWARD_SERVED`              | folder of what `onward serve` decided, was told and was taught                      |
 | `ONWARD_API_KEYS`            | file of the keys that `onward serve` lets in, one a line                            |
+| `ONWARD_REMOTE_SECONDS`      | that one call of git, DVC or the bundle store to a remote may take                  |
 | `ONWARD_FLUSH_SECONDS`       | that a served decision may wait for the disk, at most 1                             |
 """
 
@@ -34,6 +35,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from onward.errors import SettingsError
 from onward.redaction import holds_secret
 
+REMOTE_SECONDS = 900.0
 _PREFIX = "ONWARD_"
 # Where a secret goes that is not to stand in an address, by the field that holds the address.
 _KEYS = "give the store's keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -70,6 +72,7 @@ class ProjectSettings(BaseSettings):
     dashboards: Path = Path("monitoring/workspace")
     served: Path = Path("monitoring/served")
     api_keys: Path | None = None
+    remote_seconds: float = Field(default=REMOTE_SECONDS, gt=0.0, le=86_400.0)
     flush_seconds: float = Field(default=0.5, gt=0.0, le=1.0)
 
     @model_validator(mode="before")

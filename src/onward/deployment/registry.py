@@ -284,13 +284,13 @@ class Registry:
         identity = run.info.run_id
         for name, value in sorted(metrics.items()):
             client.log_metric(identity, name, value)
-        client.log_artifacts(identity, str(bundle), "bundle")
+        self._bundles.answered(lambda: client.log_artifacts(identity, str(bundle), "bundle"))
         # What scores pairs is one of MLflow's models too; of a graph there are lists, which score nothing.
         is_model = scores_pairs(bundle)
         if is_model:
             with TemporaryDirectory() as folder:
                 write_model_files(Path(folder), "bundle")
-                client.log_artifacts(identity, folder)
+                self._bundles.answered(lambda: client.log_artifacts(identity, folder))
         client.set_terminated(identity)
         try:
             client.create_registered_model(MODEL)
@@ -363,7 +363,7 @@ class Registry:
 
     @property
     def _bundles(self) -> BundleStore:
-        return BundleStore(self._places.artifacts, self._places.fetched)
+        return BundleStore(self._places.artifacts, self._places.fetched, self._places.patience_s)
 
 
 def _own(entries: Iterable[object]) -> Iterator[Version]:

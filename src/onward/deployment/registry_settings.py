@@ -5,7 +5,7 @@ from pathlib import Path
 
 from onward.errors import RegistryError
 from onward.layout import Layout
-from onward.settings import ProjectSettings
+from onward.settings import REMOTE_SECONDS, ProjectSettings
 
 DATABASE = "mlflow.db"
 
@@ -19,12 +19,14 @@ class RegistrySettings:
         address: of a PostgreSQL database; empty for SQLite.
         artifacts: absolute folder or `s3://…` of the bundles.
         fetched: folder of this machine for bundles fetched out of a bucket.
+        patience_s: seconds that one call to a bucket may take.
     """
 
     root: Path
     address: str
     artifacts: str
     fetched: Path
+    patience_s: float = REMOTE_SECONDS
 
     @classmethod
     def in_folder(cls, root: Path) -> "RegistrySettings":
@@ -59,7 +61,8 @@ class RegistrySettings:
         own = cls.in_folder(root)
         if artifacts is not None and not artifacts.startswith(("/", "s3://")):
             raise RegistryError(f"ONWARD_REGISTRY_ARTIFACTS: {artifacts}: must be a folder or s3://bucket/prefix")
-        return cls(root, address, (artifacts or own.artifacts).rstrip("/"), settings.registry_cache or own.fetched)
+        place = (artifacts or own.artifacts).rstrip("/")
+        return cls(root, address, place, settings.registry_cache or own.fetched, settings.remote_seconds)
 
     @property
     def database_address(self) -> str:

@@ -97,7 +97,7 @@ def read_records(locations: RunLocations) -> list[RunRecord]:
     Raises:
         RunError: the remote does not answer.
     """
-    git = Git(locations.project)
+    git = locations.git(locations.project)
     tips = _tips(git, locations)
     recorded = _recorded_stages(git, tips)
     texts = _read(locations.project, [f"{commit}:{path}" for commit in tips.values() for path in _FILES])

@@ -10,12 +10,12 @@ from pathlib import Path
 from onward.errors import RunError
 from onward.pipeline_file import LOCK_FILE, parse_lock
 from onward.runs.protocol.checkout import clone, configure, environment, refresh
-from onward.runs.protocol.git import Git, GitError
+from onward.runs.protocol.git import GitError
 from onward.runs.protocol.hashing import hash_output
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.manifest import FILE, parse_manifest
 from onward.runs.protocol.names import branch_of, require_run
-from onward.runs.protocol.workspace import Say
+from onward.runs.protocol.workspace import Say, unanswered
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,23 @@ def reproduce(locations: RunLocations, run: str, folder: Path | None, say: Say) 
         if not head.is_file() or head.read_text(encoding="utf-8").strip() != f"ref: refs/heads/{branch_of(run)}":
             raise RunError(f"{folder} holds something else; name an empty folder with --folder")
     else:
-        clone(_source(locations, run), run, folder)
-    commit = refresh(Git(folder), run)
+        clone(locations.git(folder.parent), _source(locations, run), run, folder)
+    commit = refresh(locations.git(folder), run)
     manifest = parse_manifest((folder / FILE).read_bytes(), run)
     remote = locations.dvc_remote if _may_exist(locations.dvc_remote) else manifest.dvc_remote
     configure(folder, locations, remote)
     say(f"run {run} at commit {commit[:12]} in {folder}; outputs from {remote}")
     pull = [sys.executable, "-m", "dvc", "pull", "--force", "--allow-missing"]
-    subprocess.run(pull, cwd=folder, env=environment(folder, folder / "src", locations), check=False)
+    try:
+        subprocess.run(
+            pull,
+            cwd=folder,
+            env=environment(folder, folder / "src", locations),
+            check=False,
+            timeout=locations.settings.remote_seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise RunError(unanswered("fetching the outputs", locations.settings.remote_seconds, remote)) from None
     recorded = folder / LOCK_FILE
     lock = parse_lock(recorded.read_bytes() if recorded.exists() else None)
     outs = lock.all_outs()
@@ -63,7 +72,7 @@ def reproduce(locations: RunLocations, run: str, folder: Path | None, say: Say) 
 
 def _source(locations: RunLocations, run: str) -> str:
     """Return the address of a repository that has the run's branch."""
-    git = Git(locations.project)
+    git = locations.git(locations.project)
     tried = [locations.git_remote]
     with suppress(GitError):
         tried.append(git("remote", "get-url", "origin"))

@@ -12,13 +12,23 @@ from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.names import branch_of
 
+# An object store that says nothing for so long is asked again, a few times in all.
+_SILENT_S = 60.0
 
-def clone(git_remote: str, run: str, folder: Path, hold: int | None = None) -> None:
-    """Clone a run's branch, without its files yet; a killed clone leaves nothing that looks like one."""
+
+def clone(git: Git, git_remote: str, run: str, folder: Path) -> None:
+    """Clone a run's branch, without its files yet; a killed clone leaves nothing that looks like one.
+
+    Args:
+        git: in the folder that the new one is to lie in.
+        git_remote: what is cloned.
+        run: name of the run.
+        folder: new.
+    """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    Git(folder.parent, hold)(
+    git(
         "clone",
         "-q",
         "--template=",
@@ -55,6 +65,9 @@ def configure(folder: Path, locations: RunLocations, dvc_remote: str) -> None:
     # Without git, DVC gives no advice on committing, and a killed one leaves no lock of git's.
     address = locations.settings.dvc_remote_endpoint
     endpoint = f"    endpointurl = {address}\n" if address else ""
+    if dvc_remote.startswith("s3://"):
+        patience = max(1, round(min(_SILENT_S, locations.settings.remote_seconds)))
+        endpoint += f"    connect_timeout = {patience}\n    read_timeout = {patience}\n"
     replace_text(
         folder / ".dvc" / "config.local",
         "[core]\n    remote = outputs\n    analytics = false\n    no_scm = true\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RunError
 from onward.redaction import holds_secret
+from onward.runs.protocol.git import Git
 from onward.settings import ProjectSettings, absolute_place, as_environment
 
 
@@ -37,6 +38,10 @@ class RunLocations:
         """A checkout of the code; its own tree and index are never touched."""
         return self.settings.project
 
+    def git(self, folder: Path, hold: int | None = None) -> Git:
+        """Git in a folder, with the patience that this machine's settings give; see `Git`."""
+        return Git(folder, hold, self.settings.remote_seconds)
+
     @property
     def git_remote(self) -> str:
         """Where run branches live: a path or an address that git understands."""
@@ -65,6 +70,7 @@ class RunLocations:
             registry_artifacts=registry.artifacts,
             registry_cache=self.settings.registry_cache or self.cache / "bundles",
             dashboards=self.settings.dashboards,
+            remote_seconds=self.settings.remote_seconds,
         )
 
 

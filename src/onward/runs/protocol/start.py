@@ -48,7 +48,7 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
         RunError: the project is no git repository, or the request names what it does not have.
         ParamsError: params.yaml would not be valid with the values asked for.
     """
-    git = Git(locations.project)
+    git = locations.git(locations.project)
     try:
         code = git("rev-parse", "--verify", "--end-of-options", f"{locations.settings.code_ref}^{{commit}}")
     except GitError as error:

@@ -144,7 +144,8 @@ def _take(
     recorded = False
     for name in names:
         _require_own_inputs(space, lock, pipeline, name)
-    require_status(space.execute("dvc", "push", *names), f"sending the outputs of {', '.join(names)}")
+    sending = f"sending the outputs of {', '.join(names)}"
+    require_status(space.exchange(sending, "dvc", "push", *names), sending)
     for name in names:
         space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
         recorded = _record(space, lock, pipeline, name, code_commit, say)

@@ -49,7 +49,7 @@ class Workspace:
     @property
     def git(self) -> Git:
         """Git in that folder."""
-        return Git(self.root, self.lock)
+        return self.locations.git(self.root, self.lock)
 
     @property
     def branch(self) -> str:
@@ -90,6 +90,23 @@ class Workspace:
         with self.executing(*command) as process:
             return process.wait()
 
+    def exchange(self, what: str, *command: str) -> int:
+        """Run `python -m …` that talks to the DVC remote, and return its exit status.
+
+        Args:
+            what: it does, for the message.
+            command: module and arguments.
+
+        Raises:
+            RunError: it did not end in the time that a remote has.
+        """
+        patience = self.locations.settings.remote_seconds
+        try:
+            with self.executing(*command) as process:
+                return process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise RunError(unanswered(what, patience, self.locations.dvc_remote)) from None
+
     def executing(self, *command: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
         """Have `python -m …` run in the folder with the run's own code during a block, which ends when it has ended."""
         variables = environment(self.root, shared_code(self.git, self.locations), self.locations)
@@ -105,7 +122,7 @@ class Workspace:
         stale = [path for path, digest in paths.items() if here.get(path) != digest or not (self.root / path).exists()]
         if stale:
             self.forget(stale)
-            self.execute("dvc", "pull", "--force", "--allow-missing", *stale)
+            self.exchange(f"fetching {', '.join(stale)}", "dvc", "pull", "--force", "--allow-missing", *stale)
             self.remember({path: paths[path] for path in stale if (self.root / path).exists()})
         return {path for path in paths if not (self.root / path).exists()}
 
@@ -131,7 +148,7 @@ class Workspace:
             shutil.rmtree(self.root)
         _sweep(self.locations)
         try:
-            clone(self.locations.git_remote, self.run, self.root, self.lock)
+            clone(self.locations.git(self.root.parent, self.lock), self.locations.git_remote, self.run, self.root)
         except GitError:
             self._require_branch()
             raise
@@ -144,7 +161,7 @@ class Workspace:
 
     def _require_branch(self) -> None:
         """Tell a remote that cannot be reached or lacks the branch from a working copy that is broken."""
-        git = Git(self.locations.workspaces, self.lock)
+        git = self.locations.git(self.locations.workspaces, self.lock)
         remote = self.locations.git_remote
         if not git("ls-remote", "--", remote, f"refs/heads/{self.branch}"):
             raise RunError(f"no run {self.run} on {remote}; see `onward runs`, or set ONWARD_GIT_REMOTE")
@@ -206,6 +223,14 @@ def alone(path: Path, what: str, say: Say) -> Iterator[IO[str]]:
                 os.utime(lock.fileno())
                 yield lock
                 return
+
+
+def unanswered(what: str, patience_s: float, remote: str) -> str:
+    """Say that a remote was given up."""
+    return (
+        f"{what}: no end in {patience_s:g} s; does {remote} answer? ONWARD_REMOTE_SECONDS gives it longer; then run "
+        "the same command again"
+    )
 
 
 def require_status(status: int, what: str) -> None:
