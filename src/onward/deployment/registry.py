@@ -34,8 +34,6 @@ CHALLENGER = "challenger"
 _HASH = "bundle_sha256"
 _REPLACED = "replaced"
 _ROLLED_BACK = "rolled_back"
-# What a version says of itself from its registration on.
-_ALWAYS = ("source", "as_of")
 _log = logging.getLogger(__name__)
 
 
@@ -370,11 +368,10 @@ def _own(entries: Iterable[object]) -> Iterator[Version]:
     """The versions that Onward registered; others may stand under the same name, and are left alone."""
     for entry in entries:
         tags, number = (getattr(entry, name) for name in ("tags", "version"))
-        missing = [name for name in (_HASH, *_ALWAYS) if name not in tags]
-        if missing:
-            _log.warning("registry: version %s: skipped, it has no tag %s: it is not Onward's", number, missing[0])
-        else:
+        if _HASH in tags:
             yield _version(entry)
+        else:
+            _log.warning("registry: version %s: skipped, it has no tag %s: it is not Onward's", number, _HASH)
 
 
 def _version(entry: object) -> Version:
