@@ -46,6 +46,7 @@ class Layout(_Folder):
     labels = _Named("artifacts/delay/labels.parquet")
     delay_answer = _Named("artifacts/delay/question.json")
     direction_answer = _Named("artifacts/model/direction.json")
+    trained_on = _Named("artifacts/model/trained_on.json")
     edges = _Named("artifacts/model/edges.parquet")
     scores = _Named("artifacts/uncertainty/scores.parquet")
     levels = _Named("artifacts/uncertainty/levels.json")
@@ -88,6 +89,11 @@ class Layout(_Folder):
     def passed_through(self, room: str) -> Path:
         """The note that a stage with nothing to do for a source leaves in the place of its outputs."""
         return self.root / "artifacts" / room / "passed_through.json"
+
+    @property
+    def source(self) -> Path:
+        """Hashes of the files that the source reads; ingest depends on them."""
+        return self.root / "artifacts" / "source"
 
     @property
     def serving(self) -> Path:

@@ -24,6 +24,9 @@ class Stage:
         params: sections or dotted keys of params.yaml that it depends on.
         outs: folders and files that DVC keeps.
         kept_by_git: metrics and plots that git keeps.
+        always: it runs whether or not anything changed.
+        frozen: it does not run whatever changed; what it wrote stays.
+        trains: it makes the model that stages after it may be asked to keep.
     """
 
     name: str
@@ -32,6 +35,9 @@ class Stage:
     params: tuple[str, ...]
     outs: tuple[str, ...]
     kept_by_git: tuple[str, ...]
+    always: bool = False
+    frozen: bool = False
+    trains: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,10 @@ def _stage(name: str, described: Mapping[str, Any]) -> Stage:
         path, options = next(iter(entry.items())) if isinstance(entry, dict) else (entry, {})
         (outs if (options or {}).get("cache", True) else kept).append(path)
     deps = tuple(described.get("deps", []))
-    return Stage(name, described["cmd"], deps, tuple(described.get("params", [])), tuple(outs), tuple(kept))
+    params = tuple(described.get("params", []))
+    always, frozen = (bool(described.get(option, False)) for option in ("always_changed", "frozen"))
+    trains = bool((described.get("meta") or {}).get("trains", False))
+    return Stage(name, described["cmd"], deps, params, tuple(outs), tuple(kept), always, frozen, trains)
 
 
 def _holder(stage: Stage, path: str) -> str | None:

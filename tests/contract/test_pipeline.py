@@ -17,6 +17,7 @@ STAGES = PIPELINE["stages"]
 
 def test_stages_are_those_of_the_design_in_order():
     assert list(STAGES) == [
+        "fingerprint_source",
         "ingest",
         "correct_label_delay",
         "train_gnn",

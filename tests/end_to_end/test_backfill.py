@@ -19,7 +19,8 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(2400)]
 # Mondays. A run of the schedule is about the end of its data interval.
 WEEKS = ("2017-11-06", "2017-11-13", "2017-11-20")
 STAGES = (
-    "ingest", "correct_label_delay", "train_gnn", "calibrate_uncertainty", "fit_thresholds", "evaluate", "deploy",
+    "fingerprint_source", "ingest", "correct_label_delay", "train_gnn", "calibrate_uncertainty", "fit_thresholds",
+    "evaluate", "deploy",
     "monitor",
 )  # fmt: skip
 

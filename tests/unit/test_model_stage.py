@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import StoredFiles, write_table
+from onward.artifacts import StoredFiles, write_json, write_table
 from onward.errors import ArtifactError
 from onward.layout import Layout
 from onward.model.pair_features import PAIR_FEATURES
@@ -74,6 +74,7 @@ def write_shop(root, params, *, more_from=None):
     write_table(layout.serving / "purchases.parquet", purchases.astype({"customer": "int32", "product": "int32"}))
     categories = [f"food > shelf {p % 3}" for p in range(PRODUCTS + 2)]
     products = pd.DataFrame({"product": range(PRODUCTS + 2), "category": categories})
+    products["product_id"] = [f"p{product}" for product in products["product"]]
     write_table(layout.serving / "products.parquet", products)
 
     source, target = rng.integers(0, PRODUCTS, (2, IMPRESSIONS))
@@ -85,6 +86,7 @@ def write_shop(root, params, *, more_from=None):
     features = pd.DataFrame({"impression": range(IMPRESSIONS), "noise": rng.normal(size=IMPRESSIONS)})
     features["cat_shelf"] = (target % 3).astype(np.float32)
     write_table(layout.serving / "features.parquet", features)
+    write_json(layout.serving_log.categories, {})
     label = (rng.random(IMPRESSIONS) < np.where(target == source + 1, 0.9, 0.1)).astype(np.int8)
     labels = pd.DataFrame({"impression": range(IMPRESSIONS), "label": label, "weight": np.float32(1.0)})
     write_table(layout.delay / "labels.parquet", labels)

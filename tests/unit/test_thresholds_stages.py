@@ -1,5 +1,6 @@
 """The two stages of doubt, on a shop small enough to write down."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from onward.layout import Layout
 from onward.model.embeddings import Embeddings
 from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer, feature_matrix
+from onward.model.trained_on import TrainedOn
 from onward.params import read_params
 from onward.stages import calibrate_uncertainty, fit_thresholds
 from onward.thresholds.policy import Policy
@@ -78,7 +80,11 @@ def small_shop(layout):
     write_table(layout.serving / "impressions.parquet", impressions)
     write_table(layout.serving / "features.parquet", features)
     shelves = [f"{'food' if product % 3 else 'home'} > {product}" for product in range(PRODUCTS)]
-    write_table(layout.serving / "products.parquet", pd.DataFrame({"product": range(PRODUCTS), "category": shelves}))
+    ids = [f"p{product}" for product in range(PRODUCTS)]
+    products = pd.DataFrame({"product": range(PRODUCTS), "product_id": ids, "category": shelves})
+    write_table(layout.serving / "products.parquet", products)
+    write_json(layout.serving_log.categories, {})
+    write_json(layout.trained_on, TrainedOn.of(PARAMS.run.as_of.isoformat(), products, {}).to_dict())
     write_table(layout.delay / "outcomes.parquet", outcomes.assign(state="negative", elapsed_days=1.0))
     write_table(layout.model / "edges.parquet", graph.edge_table())
     write_table(layout.model / "nodes.parquet", graph.node_table())
@@ -95,6 +101,24 @@ def shop(tmp_path_factory):
     line = calibrate_uncertainty.run(layout, params())
     assert "5 levels" in line
     return layout
+
+
+def test_a_kept_model_is_calibrated_on_customers_that_no_head_could_have_seen(shop, tmp_path):
+    # A model of an earlier clock drew its heads by other numbers of customers: none of them is out of bag for certain.
+    later = Layout(tmp_path / "later")
+    shutil.copytree(shop.root, later.root)
+    trained_on = read_json(later.trained_on)
+    write_json(later.trained_on, {**trained_on, "as_of": "2017-11-13"})
+    calibrate_uncertainty.run(later, params())
+    strict = Layout(tmp_path / "strict")
+    shutil.copytree(shop.root, strict.root)
+    settings = PARAMS.uncertainty.model_copy(update={"out_of_bag": False})
+    calibrate_uncertainty.run(strict, params().model_copy(update={"uncertainty": settings}))
+    assert later.scores.read_bytes() == strict.scores.read_bytes()
+    assert later.scores.read_bytes() != shop.scores.read_bytes()
+    write_json(later.trained_on, {**trained_on, "catalogue_sha256": "0" * 64})
+    with pytest.raises(DataError, match="run from train_gnn"):
+        calibrate_uncertainty.run(later, params())
 
 
 def test_scores_hold_out_customers_of_the_window_and_nobody_else(shop):

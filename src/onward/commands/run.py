@@ -40,7 +40,7 @@ def start_run() -> None:
 
     text = "{}" if sys.stdin.isatty() else sys.stdin.buffer.read(MOST_BYTES + 1).decode("utf-8", "replace")
     request = parse_asked(text)
-    started = start(run_locations(), request, _champion, _say)
+    started = start(run_locations(), request, _champion, _say, _trained_by)
     if started.plan is not None:
         typer.echo(f"A run as of {started.as_of} would run:" if started.plan else "Nothing would run: nothing changed.")
         for stage, reason in started.plan.items():
@@ -106,6 +106,11 @@ def reproduce_run(
 
 def _say(line: str) -> None:
     typer.echo(redact(line))
+
+
+def _trained_by() -> str | None:
+    champion = project_registry().champion()
+    return None if champion is None else champion.tags.get("run")
 
 
 def _champion() -> int | None:

@@ -4,13 +4,14 @@ from dataclasses import asdict
 
 import numpy as np
 
-from onward.artifacts import StoredFiles, read_table, write_csv, write_files, write_json, write_table
+from onward.artifacts import StoredFiles, read_json, read_table, write_csv, write_files, write_json, write_table
 from onward.choices import GRAPH_SOURCES
 from onward.layout import Layout
 from onward.metrics.calibration import calibration_by_level, summarise_calibration
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
 from onward.model.scorer_training import heads_that_saw
+from onward.model.trained_on import TrainedOn
 from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main
@@ -26,7 +27,9 @@ def run(layout: Layout, params: Params) -> str:
     settings = params.uncertainty
     model = PairModel.from_files(StoredFiles(layout.model))
     rows = read_table(layout.serving_log.impressions)
-    splits = ["calibrate", "threshold", "test", *(["train"] if settings.out_of_bag else [])]
+    # Which customers a head was drawn is known by their numbers, which are those of the clock that it was trained at.
+    out_of_bag = settings.out_of_bag and _same_clock(layout, params.run.as_of.isoformat())
+    splits = ["calibrate", "threshold", "test", *(["train"] if out_of_bag else [])]
     chosen = ((rows["shown_at"] >= params.run.training_start) & rows["split"].isin(splits)).to_numpy(bool)
     features = read_table(layout.serving_log.features)[chosen]
     rows = rows[chosen].reset_index(drop=True)
@@ -68,6 +71,15 @@ def run(layout: Layout, params: Params) -> str:
     }
     write_json(layout.metric("calibration"), metrics)
     return f"{len(held_out_rows)} scored, {fitted.levels.count} levels; threshold split: {held_out['all'].describe()}"
+
+
+def _same_clock(layout: Layout, as_of: str) -> bool:
+    """Whether the model was trained as of this clock; a kept one was not, but must know the catalogue at hand."""
+    log = layout.serving_log
+    at_hand = TrainedOn.of(as_of, read_table(log.products, ["product_id", "category"]), read_json(log.categories))
+    trained_on = TrainedOn.from_dict(read_json(layout.trained_on))
+    trained_on.require_catalogue(at_hand)
+    return trained_on.as_of == as_of
 
 
 if __name__ == "__main__":

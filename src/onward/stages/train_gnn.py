@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from onward.artifacts import read_arrow, read_table, replacing_directory, write_csv, write_files, write_json
+from onward.artifacts import read_arrow, read_json, read_table, replacing_directory, write_csv, write_files, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.diagnosis.direction import diagnose_direction
 from onward.graph.counting import count_in_process
@@ -11,6 +11,7 @@ from onward.graph.product_graph import ProductGraph
 from onward.layout import Layout
 from onward.model.pair_model import PairModel
 from onward.model.scorer_training import ScorerSettings, labelled_pairs, train_scorer
+from onward.model.trained_on import TrainedOn
 from onward.model.training_report import encoder_history, training_metrics
 from onward.params import Params
 from onward.ranking.ranking_files import ranking_to_files
@@ -51,6 +52,8 @@ def run(layout: Layout, params: Params) -> str:
     scorer = train_scorer(fit, selection, ScorerSettings(**params.scorer.model_dump()), seed, threads)
     with replacing_directory(layout.model) as folder:
         write_json(folder / layout.direction_answer.name, direction)
+        trained_on = TrainedOn.of(params.run.as_of.isoformat(), products, read_json(log.categories))
+        write_json(folder / layout.trained_on.name, trained_on.to_dict())
         write_files(folder / "ranking", ranking_to_files(ranking))
         write_files(folder, PairModel(graph, encoder.embeddings, scorer.scorer).to_files())
     metrics = training_metrics(graph, encoder, scorer, held_out, threads)

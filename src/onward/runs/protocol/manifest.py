@@ -1,7 +1,7 @@
 """run.json: what a run was asked, by whom, from which code, and how it ended."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from onward.errors import RunError
@@ -26,6 +26,7 @@ class Manifest:
         started_at: in UTC, ISO 8601.
         finished: None until the run is finished; then when (`at`), what it registered (`version`, `promoted`) and
             which version was in use (`champion`), as far as the pipeline deploys one.
+        kept: stages that do not run, and the run that recorded what they wrote; see `kept_training`.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Manifest:
     dvc_remote: str
     started_at: str
     finished: dict[str, Any] | None = None
+    kept: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """The record as text, keys sorted."""
@@ -57,6 +59,6 @@ def parse_manifest(content: bytes | None, run: str) -> Manifest:
     """
     try:
         record = json.loads(content or b"")
-        return Manifest(**{field.name: record[field.name] for field in fields(Manifest) if field.name in record})
+        return Manifest(**{name: record[name] for name in (each.name for each in fields(Manifest)) if name in record})
     except (ValueError, TypeError, RecursionError):
         raise RunError(f"the branch of run {run} holds no readable {FILE}; start another run") from None

@@ -23,6 +23,10 @@ def changes(
     stage = pipeline.stage(name)
     if name not in lock.entries:
         return ["it has never run"]
+    if stage.frozen:
+        return []
+    if stage.always:
+        return ["always, because DVC does not see what it looks at"]
     entry = lock.entries[name]
     read = lock.deps(name)
     reasons = ["its command changed"] if entry["cmd"] != stage.cmd else []
@@ -61,7 +65,7 @@ def would_run(
             plan[name] = forced[name]
         elif reasons:
             plan[name] = reasons[0] + (f", and {len(reasons) - 1} more" if len(reasons) > 1 else "")
-        elif earlier:
+        elif earlier and not pipeline.stage(name).frozen:
             plan[name] = f"if the outputs of {', '.join(earlier)} change"
     return plan
 

@@ -10,6 +10,7 @@ from onward.layout import PARAMS_FILE
 from onward.params import Params, decode_params, parse_params
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, parse_lock, parse_pipeline
 from onward.runs.protocol.git import Git, GitError
+from onward.runs.protocol.kept_training import keep_training
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.manifest import FILE, Manifest, parse_manifest
 from onward.runs.protocol.names import branch_of, run_name
@@ -35,7 +36,13 @@ class Started:
     plan: dict[str, str] | None = None
 
 
-def start(locations: RunLocations, request: Asked, champion: Callable[[], int | None], say: Say) -> Started:
+def start(
+    locations: RunLocations,
+    request: Asked,
+    champion: Callable[[], int | None],
+    say: Say,
+    trained_by: Callable[[], str | None] = lambda: None,
+) -> Started:
     """Make a run's branch from the code as committed, or find the one that the same request made before.
 
     Args:
@@ -43,6 +50,7 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
         request: what the run is to be.
         champion: asks the registry for the version in use; called for new runs only.
         say: told in a line what happens.
+        trained_by: asks for the run that made the version in use; called where the run may keep its model.
 
     Raises:
         RunError: the project is no git repository, or the request names what it does not have.
@@ -64,8 +72,12 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
     reasons = {name: reason for name, reason in _ALWAYS.items() if name in pipeline.stages}
     reasons |= dict.fromkeys(pipeline.from_stage(request.run_from) if request.run_from else [], "asked for")
     _say_uncommitted(git, locations, say)
+    kept = keep_training(
+        git, locations, pipeline, code, load_yaml(after), request.run_from, _hash_at(git, code), trained_by, say
+    )
     if request.dry_run:
-        lock = parse_lock(git.file(code, LOCK_FILE))
+        lock = parse_lock(kept.files.get(LOCK_FILE) or git.file(code, LOCK_FILE))
+        pipeline = parse_pipeline(kept.files.get(PIPELINE_FILE) or git.file(code, PIPELINE_FILE))
         plan = would_run(pipeline, lock, load_yaml(after), _hash_at(git, code), reasons)
         return Started(None, request.clock(otherwise), new=False, plan=plan)
     identity = request.identity
@@ -83,8 +95,9 @@ def start(locations: RunLocations, request: Asked, champion: Callable[[], int | 
             champion(),
             locations.dvc_remote,
             datetime.now(UTC).isoformat(timespec="seconds"),
+            kept=dict(kept.stages),
         )
-        files = {PARAMS_FILE: after.encode(), FILE: manifest.to_json()}
+        files = {**kept.files, PARAMS_FILE: after.encode(), FILE: manifest.to_json()}
         commit = git.commit_files(code, files, message(f"Start run {run}", run))
         branch = f"refs/heads/{branch_of(run)}"
         try:

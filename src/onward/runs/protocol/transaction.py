@@ -153,7 +153,9 @@ def _take(
 
 
 def _require_own_inputs(space: Workspace, lock: Lock, pipeline: Pipeline, name: str) -> None:
-    """Refuse a result that came from other files than the run's earlier stages recorded."""
+    """Refuse a result that came from other files than the run's earlier stages recorded, unless it is a kept one."""
+    if pipeline.stage(name).frozen:
+        return
     for path, digest in lock.deps(name).items():
         recorded = lock.hash_of(path)
         if pipeline.maker(path) and recorded is not None and recorded != digest:
