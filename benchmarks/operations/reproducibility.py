@@ -66,7 +66,8 @@ def main() -> None:
         text = params.read_text(encoding="utf-8")
         params.write_text(text.replace("bins_per_level: 50", "bins_per_level: 40"), encoding="utf-8")
         _, after_edit = repro(first)
-        rerun = re.findall(r"Running stage '(\w+)'", after_edit)
+        # One stage always runs: it looks whether the source has changed.
+        rerun = [name for name in re.findall(r"Running stage '(\w+)'", after_edit) if name != "fingerprint_source"]
         again, _ = repro(second)
         two = hashes(second)
     mismatches = sorted(path for path in one | two if one.get(path) != two.get(path))

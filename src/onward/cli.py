@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from onward.commands.daily import feedback, monitor, score
 from onward.commands.diagnose import diagnose
+from onward.commands.gc import gc
 from onward.commands.history import find, lineage, runs
 from onward.commands.oncall import act, oncall
 from onward.commands.pipeline import check_params, repro
@@ -39,7 +40,7 @@ _PANELS = {
     "Ask the deployed model": (recommend, status, report, diagnose),
     "Change what is deployed": (promote, rollback, check_params),
     "Watch and run": (repro, dashboards, serve, airflow, score, monitor, feedback, act, oncall, replay),
-    "Find what exists": (runs, lineage, find),
+    "Find what exists": (runs, lineage, find, gc),
 }
 # `onward repro` hands every option and stage on to DVC.
 _FOR_DVC = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -11,6 +11,7 @@ from builders.made_assessments import verdict as made_verdict
 from onward.monitoring.daily_series import BEFORE_USE, day_figures, require_columns
 from onward.reporting.evidently_pages import (
     Workspace,
+    drop_versions,
     make_day_snapshot,
     make_snapshot,
     publish_days,
@@ -152,3 +153,12 @@ def test_days_from_before_use_go_when_they_are_not_given_any_more(tmp_path):
     days = {LAST: figures[max(figures)]}
     assert publish_days({LABEL: days}, PANELS, tmp_path)[0] == 1
     assert set(snapshots(tmp_path)[0]) == {f"{LAST} {LABEL}"}
+
+
+def test_days_of_collected_versions_go_and_others_stay(tmp_path):
+    one = {LAST: days_of(LAST)[max(days_of(LAST))]}
+    publish_days({"version 4": one, f"version 4{BEFORE_USE}": one, "version 41": one}, PANELS, tmp_path)
+    assert drop_versions([4], tmp_path, dry_run=True) == 2
+    assert len(snapshots(tmp_path)[0]) == 3
+    assert drop_versions([4], tmp_path, dry_run=False) == 2
+    assert list(snapshots(tmp_path)[0]) == [f"{LAST} version 41"]

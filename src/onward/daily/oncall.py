@@ -159,7 +159,10 @@ def publish(monitored: MonitoredProject, workspace: Path) -> PublishedDays:
 
     panels = parse_panels(_definition(monitored.project, PANELS), PANELS)
     history = monitored.history
-    figures = {f"version {version}": _figures(history, version) for version in history.watched_versions()}
+    # Assessments outlast their versions: of one that was collected (`onward gc`) nothing is drawn any more.
+    registered = {version.number for version in monitored.registry.versions()}
+    watched = [version for version in history.watched_versions() if version in registered]
+    figures = {f"version {version}": _figures(history, version) for version in watched}
     if not figures:
         champion = monitored.in_use().number
         figures[f"version {champion}{BEFORE_USE}"] = _figures(history, champion)

@@ -4,6 +4,7 @@ A bundle in a folder is read where it lies. One in a bucket is fetched once into
 against its hash and moved into place at once, so that a killed fetch leaves nothing that looks like a bundle.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -73,6 +74,13 @@ class BundleStore:
         """Places of a run's attached files: all of its folders' but the bundle's and the code's."""
         folders = [entry.path for entry in self.answered(self._repository(run).list_artifacts) if entry.is_dir]
         return [file for folder in folders if folder not in _OF_THE_MODEL for file in self._files(run, folder)]
+
+    def discard(self, run: str) -> None:
+        """Delete all files of a run."""
+        if self.remote:
+            self.answered(self._repository(run).delete_artifacts)
+        else:
+            shutil.rmtree(Path(self.place) / run, ignore_errors=True)
 
     def answered(self, call: Callable[[], Result]) -> Result:
         """Return what a call to the store returns.

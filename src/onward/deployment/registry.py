@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -231,6 +232,36 @@ class Registry:
             client.set_registered_model_alias(MODEL, CHAMPION, str(earlier.number))
         self.champion()
         return earlier
+
+    def registered_at(self) -> dict[int, datetime]:
+        """When each version was registered, in UTC."""
+        entries = self._client().search_model_versions(f"name='{MODEL}'") if self.exists else []
+        return {
+            int(entry.version): datetime.fromtimestamp(entry.creation_timestamp / 1000, tz=UTC) for entry in entries
+        }
+
+    def forget(self, version: Version) -> None:
+        """Delete a version with its run, its bundle and its pages, for good.
+
+        Raises:
+            RegistryError: it is in use, was in use before what is, or challenges it.
+        """
+        with self._alone():
+            champion = self.named(CHAMPION)
+            needed = {champion.number, champion.replaced} if champion else set()
+            if version.number in needed | {self._number(CHALLENGER)}:
+                raise RegistryError(f"version {version.number} is in use, or one could return to it; it stays")
+            client = self._client()
+            client.delete_model_version(MODEL, str(version.number))
+            self._bundles.discard(version.run)
+            client.delete_run(version.run)
+            # MLflow keeps a deleted run until `mlflow gc`, which does this.
+            client._tracking_client.store._hard_delete_run(version.run)  # noqa: SLF001
+
+    @property
+    def fetched(self) -> Path:
+        """Folder of this machine for bundles fetched out of a bucket."""
+        return self._places.fetched
 
     def tag(self, version: Version, tags: Mapping[str, str]) -> None:
         """Set tags of a version; a tag of the same name is replaced."""

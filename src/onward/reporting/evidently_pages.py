@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from pathlib import Path
@@ -132,6 +132,21 @@ def publish_days(figures: Mapping[str, DayFigures], panels: Panels, workspace: P
         buckets = sorted({bucket for _, _, of_day in snapshots.values() for bucket in of_day})
         _lay_out(place, project, {tab.name: _day_panels(panels, tab, buckets) for tab in panels.tabs})
         return len(snapshots) - len(kept), f"/projects/{project.id}"
+
+
+def drop_versions(versions: Collection[int], workspace: Path, *, dry_run: bool) -> int:
+    """Delete the days of versions that are no more, and return how many that are."""
+    labels = {f"version {version}{ending}" for version in versions for ending in ("", BEFORE_USE)}
+    dropped = 0
+    with _quietly():
+        place = Workspace.create(str(workspace))
+        for project in place.list_projects():
+            for identity, stored in _runs(place, project):
+                if stored.metadata.get("label") in labels:
+                    dropped += 1
+                    if not dry_run:
+                        place.delete_run(project.id, identity)
+    return dropped
 
 
 def make_day_snapshot(day: date, label: str, figures: Mapping[str, Mapping[str, float]]) -> Snapshot:

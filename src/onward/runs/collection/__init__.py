@@ -1,0 +1,1 @@
+"""What old runs left behind, and how it is collected without touching what is in use."""
