@@ -176,7 +176,7 @@ def of_tables() -> Iterator[CommandCase]:
         for what, change in _TABLES.items():
             yield CommandCase("file", f"{path}: {what}", look, spoil=_table(path, change))
         yield CommandCase("file", f"{path}: cut off", look, spoil=_cut(path, 0.7))
-    for day in ("2017-03-03", "2017-03-30"):
+    for day in ("2017-03-03", "2017-03-29"):
         path = f"monitoring/decisions/day={day}/version=3.parquet"
         for what, content in (("missing", None), ("empty", b""), ("text", b"x")):
             yield CommandCase("file", f"{path}: {what}", look, spoil=_replaced(path, content))

@@ -10,7 +10,8 @@ from airflow.sdk import Param
 
 from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
 
-DAY = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
+# Of the years that a shop's log can hold, as `onward.params` has them.
+DAY = r"^(19[7-9]|2[01][0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$(?!\n)"
 ONE_LINE = r"^[^\x00-\x1f\x7f\u0085\u2028\u2029]+$(?!\n)"
 
 

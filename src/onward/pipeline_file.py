@@ -143,10 +143,11 @@ def parse_lock(content: bytes | None) -> Lock:
     Raises:
         RunError: it cannot be read.
     """
-    text = (content or b"").decode()
     try:
-        return Lock(text, (load_yaml(text) or {}).get("stages") or {})
-    except (yaml.YAMLError, AttributeError):
+        text = (content or b"").decode()
+        entries = (load_yaml(text) or {}).get("stages") or {}
+        return Lock(text, {name: {**entry} for name, entry in entries.items()})
+    except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError):
         raise RunError("dvc.lock is cut off or no lock; restore it with `git checkout dvc.lock`, and commit") from None
 
 

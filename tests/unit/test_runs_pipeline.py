@@ -156,7 +156,9 @@ def test_an_entry_moves_between_locks_and_leaves_every_other_character(repo):
     }
 
 
-@pytest.mark.parametrize("content", [b"schema: '2.0'\nsta", b"[1", b"\tx", b"- 1"])
+@pytest.mark.parametrize(
+    "content", [b"schema: '2.0'\nsta", b"[1", b"\tx", b"- 1", b"stages: 3", b"stages: {a: 3}", b"\xff"]
+)
 def test_a_cut_lock_is_refused(content):
     with pytest.raises(RunError, match=r"dvc\.lock is cut off"):
         parse_lock(content)

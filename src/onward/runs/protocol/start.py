@@ -69,6 +69,8 @@ def start(
     after = with_values(before, settings)
     _require_reachable(git, code, parse_params(after))
     pipeline = parse_pipeline(git.file(code, PIPELINE_FILE))
+    # A run would stumble over it in its first stage, on a branch that nobody could mend.
+    lock = parse_lock(git.file(code, LOCK_FILE))
     reasons = {name: reason for name, reason in _ALWAYS.items() if name in pipeline.stages}
     reasons |= dict.fromkeys(pipeline.from_stage(request.run_from) if request.run_from else [], "asked for")
     _say_uncommitted(git, locations, say)
@@ -76,7 +78,7 @@ def start(
         git, locations, pipeline, code, load_yaml(after), request.run_from, _hash_at(git, code), trained_by, say
     )
     if request.dry_run:
-        lock = parse_lock(kept.files.get(LOCK_FILE) or git.file(code, LOCK_FILE))
+        lock = parse_lock(kept.files[LOCK_FILE]) if kept.stages else lock
         pipeline = parse_pipeline(kept.files.get(PIPELINE_FILE) or git.file(code, PIPELINE_FILE))
         plan = would_run(pipeline, lock, load_yaml(after), _hash_at(git, code), reasons)
         return Started(None, request.clock(otherwise), new=False, plan=plan)
