@@ -12,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from builders import measured
+from builders.compiled_code import share_compiled_code
 from tools.testbeds.small_shop import Changes, commit_all, copy_checkout, lock_hashes, set_params
 
 SMALL: Changes = {
@@ -48,10 +49,11 @@ class Project:
             "COLUMNS": "160",
         }
 
-    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=500
-        )
+            command, cwd=self.root, env=self.environment | variables, capture_output=True, text=True, check=False,
+            timeout=500,
+        )  # fmt: skip
         if check and done.returncode != 0:
             pytest.fail(
                 f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
@@ -81,6 +83,7 @@ def make_project(folder: Path, measured: bool = False) -> Project:
     project = Project(folder, measured)
     project.set_params(SMALL)
     commit_all(folder)
+    share_compiled_code(folder)
     return project
 
 
