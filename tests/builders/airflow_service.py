@@ -88,7 +88,7 @@ def until(what: str, question: Any) -> Any:
     while time.monotonic() < deadline:
         if (answer := question()) not in (None, False):
             return answer
-        time.sleep(0.3)
+        time.sleep(0.5)
     return pytest.fail(f"waited {PATIENCE:.0f} s for {what}")
 
 
