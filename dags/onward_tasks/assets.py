@@ -6,7 +6,7 @@ from airflow.sdk import Asset
 
 # extra: version, as_of, level, since, action, rule, reason, run_from; all may be missing. Starts retrain.
 DRIFT = Asset(name="onward_drift", uri="onward://monitor/drift")
-# extra: reason, at least 10 characters. Starts rollback.
+# extra: version, which is to be taken out of use, and reason, at least 10 characters. Starts rollback.
 ROLLBACK = Asset(name="onward_rollback", uri="onward://monitor/rollback")
 
 

@@ -267,3 +267,52 @@ def test_a_training_that_drift_started_is_about_the_day_of_the_look(answer):
     assert nothing == by_hand == {}
     assert seen == ["2018-01-08", "fit_thresholds"]
     assert silent == ahead == ["2018-01-10", None]
+
+
+CHANGES = """
+import json
+from datetime import datetime, UTC
+from types import SimpleNamespace
+import promote
+from airflow.sdk.exceptions import AirflowFailException
+from onward_tasks.assets import ROLLBACK
+at = datetime(2017, 11, 20, 6, tzinfo=UTC)
+ran = []
+promote.run = lambda *words: ran.append(words)
+def change(dag, **context):
+    ran.clear()
+    promote.get_current_context = lambda: context
+    try:
+        dag.get_task("change").python_callable()
+    except AirflowFailException as error:
+        return [*ran, "refused: " + str(error)]
+    return list(ran)
+def event(minute, **extra):
+    return SimpleNamespace(extra=extra, timestamp=at.replace(minute=minute))
+def form(**asked):
+    whole = {"version": None, "expected": None, "reason": "half the shop sees candles", **asked}
+    return change(promoted, params=whole, dag_run=SimpleNamespace(triggering_user_name="ada", run_after=at))
+def events(*raised):
+    return change(rolled_back, triggering_asset_events={ROLLBACK: list(raised)})
+promoted, rolled_back = promote.promote(), promote.rollback()
+print(json.dumps([
+    form(action="roll_back", expected=3), form(action="roll_back"), form(action="promote", version=2, expected=0),
+    events(event(5, version=2, reason="orders fell again"), event(1, version=3, reason="orders fell")),
+    events(event(1, reason="orders fell after the change"), event(2, version=3, reason="orders fell after it")),
+]))
+"""
+
+
+def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(answer):
+    back, unnamed, forward, both, one = answer(CHANGES)
+    asked, why = "--asked-at=2017-11-20T06:00:00+00:00", "--reason=half the shop sees candles"
+    assert back == [["rollback", why, "--by=ada in Airflow", asked, "--expected=3"]]
+    assert unnamed == ["refused: roll back needs the version in use: see `onward status`, and trigger again"]
+    assert forward == [["promote", "2", why, "--by=ada in Airflow", asked, "--expected=0"]]
+    # Two events of one run: the earlier one first, whichever order Airflow hands them over in.
+    assert [words[1:3] for words in both] == [
+        ["--expected=3", "--asked-at=2017-11-20T06:01:00+00:00"],
+        ["--expected=2", "--asked-at=2017-11-20T06:05:00+00:00"],
+    ]
+    assert one[0][1] == "--expected=3"
+    assert one[1].startswith("refused: onward_rollback needs in its extra the version to take out of use")

@@ -172,7 +172,7 @@ def test_every_dag_passes_dag_test_without_any_service(tested):
     states = [line.split()[1:] for line in tested.stdout.splitlines() if line.startswith("STATE ")]
     # No event, no reason: a rollback that nobody asked for is refused.
     assert states == [["retrain", "success"], ["monitor", "success"], ["promote", "success"], ["rollback", "failed"]]
-    assert "onward_rollback needs a reason" in tested.stdout + tested.stderr
+    assert "onward_rollback needs in its extra the version" in tested.stdout + tested.stderr
 
 
 def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_back(airflow, tested):
@@ -185,7 +185,7 @@ def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_ba
     assert now["version"] == other
     said = max(item for item in now["tags"].items() if item[0].startswith("promoted "))
     assert json.loads(said[1]) == {"by": "admin in Airflow", "reason": "seen to be right"}
-    raise_event(airflow, "onward_rollback", reason="orders fell after the change")
+    raise_event(airflow, "onward_rollback", version=other, reason="orders fell after the change")
     assert airflow.finished("rollback", by_event(airflow, "rollback")) == "success"
     assert champion(airflow)["version"] == before
 

@@ -167,7 +167,8 @@ def command(verdict: Mapping[str, Any], decision: Decision) -> str | None:
             form = {"as_of": as_of} | ({"run_from": "fit_thresholds"} if decision.action == "refit_thresholds" else {})
             return f"AIRFLOW_HOME=$PWD/.airflow airflow dags trigger retrain --conf '{json.dumps(form)}'"
         case "rollback":
-            return f'onward rollback --reason="{headline(verdict)}, with version {verdict["version"]}"'
+            version = verdict["version"]
+            return f'onward rollback --expected={version} --reason="{headline(verdict)}, with version {version}"'
         case "check_tracking":
             return f"onward monitor --as-of {as_of}    # once it is mended: assess again"
         case "wait":
