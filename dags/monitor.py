@@ -10,17 +10,18 @@ from onward_tasks.assets import DRIFT, ROLLBACK, told
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import DAY
-from onward_tasks.notify import FailureNotifier, alert_message, tell
+from onward_tasks.notify import FailureNotifier, alert_message
 from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES
+from onward_tasks.webhook import tell
 
 DOC = """
 ### Monitor
 
 `score` logs what the version in use decides on the days that are not logged yet. `assess` assesses it, level by level:
-ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it, and tells the
-webhook. `start_training` raises `onward_drift`, which starts *Retrain* (or only from `fit_thresholds` on), and
-`start_rollback` raises `onward_rollback`: once a version and state of the log. `page` writes `reports/oncall.html` and
-brings the Evidently dashboard up to date.
+ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it. `tell_people` tells
+the webhook, and nothing waits for it: red, it means that nobody was told. `start_training` raises `onward_drift`, which
+starts *Retrain* (or only from `fit_thresholds` on), and `start_rollback` raises `onward_rollback`: once a version and
+state of the log. `page` writes `reports/oncall.html` and brings the Evidently dashboard up to date.
 
 **Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the
 assessment could not be computed. The last line of the log says which, and what to do. A version that came into use
@@ -63,14 +64,18 @@ def monitor() -> None:
     def assess(as_of: str) -> dict[str, Any]:
         return ask("monitor", f"--as-of={as_of}")
 
-    @task(
-        execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict, and tell people."
-    )
+    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
     def act(verdict: dict[str, Any]) -> dict[str, Any]:
-        decided = ask("act", question=verdict)
-        if decided["action"] not in {"wait", "none"}:
-            tell(alert_message(decided))
-        return decided
+        return ask("act", question=verdict)
+
+    @task(
+        execution_timeout=timedelta(minutes=5),
+        doc_md="Tell the webhook what the rules decided; nothing waits for it.",
+    )
+    def tell_people(decided: dict[str, Any]) -> None:
+        if decided["action"] in {"wait", "none"}:
+            raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; nothing to tell")
+        tell(alert_message(decided))
 
     @task(
         inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
@@ -96,6 +101,7 @@ def monitor() -> None:
 
     verdict = assess(score())
     decided = act(verdict)
+    tell_people(decided)
     start_training(decided)
     start_rollback(decided)
     verdict >> page()

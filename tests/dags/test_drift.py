@@ -43,6 +43,10 @@ bag = DagBag("DAGS")
 days = []
 for day in json.loads(sys.argv[1]):
     os.environ["DAY"] = json.dumps(day)
+    # Nobody listens at port 9, "discard".
+    os.environ["AIRFLOW_CONN_ONWARD_WEBHOOK"] = '{"conn_type": "generic", "host": "http://127.0.0.1:9/s3cret"}'
+    if not day.get("webhook_is_down"):
+        del os.environ["AIRFLOW_CONN_ONWARD_WEBHOOK"]
     run = bag.dags["monitor"].test(run_conf={"as_of": "2017-11-20"})
     with create_session() as session:
         events = [(event.asset.name, event.extra) for event in session.query(AssetEvent).order_by(AssetEvent.id)]
@@ -61,6 +65,7 @@ SEEN = [
     {"as_of": "2017-11-29", "verdict": "ok", "action": "check_tracking"},
     {"as_of": "2017-11-30", "verdict": "failed", "action": "check_tracking"},
     {"as_of": "2017-12-01", "verdict": "ok", "action": "none", "days": 0},
+    {"as_of": "2017-12-02", "verdict": "drifted", "action": "retrain", "webhook_is_down": True},
 ]
 
 
@@ -99,7 +104,7 @@ def test_drift_is_announced_with_version_level_since_and_action(days):
     }  # fmt: skip
     assert days[1]["tasks"] == {
         "score": "success", "assess": "success", "act": "success", "page": "success", "start_training": "success",
-        "start_rollback": "skipped",
+        "start_rollback": "skipped", "tell_people": "success",
     }  # fmt: skip
 
 
@@ -129,3 +134,8 @@ def test_an_assessment_that_fails_is_red_and_is_shown(days):
 def test_a_version_that_has_decided_nothing_yet_is_skipped(days):
     assert days[8]["state"] == "success"
     assert set(days[8]["tasks"].values()) == {"skipped"}
+
+
+def test_a_webhook_that_is_down_keeps_no_training_from_starting(days):
+    assert [(name, extra["as_of"]) for name, extra in raised(days, 9)] == [("onward_drift", "2017-12-02")]
+    assert days[9]["tasks"] == {**days[1]["tasks"], "tell_people": "failed"}

@@ -181,11 +181,11 @@ import json, logging, socket
 from types import SimpleNamespace
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from onward_tasks.notify import FailureNotifier, failure_message, send
+from onward_tasks.notify import FailureNotifier, failure_message
 said = []
 class Keep(logging.Handler):
     def emit(self, record): said.append((record.levelname, record.getMessage()))
-logger = logging.getLogger("onward_tasks.notify"); logger.addHandler(Keep()); logger.setLevel("INFO")
+logger = logging.getLogger("onward_tasks"); logger.addHandler(Keep()); logger.setLevel("INFO")
 ti = SimpleNamespace(dag_id="retrain", task_id="pipeline.deploy", run_id="manual__1", try_number=4, log_url="http://a/b")
 context = {"ti": ti, "exception": RuntimeError("Error: no such\\nthing")}
 def connect(host):
@@ -226,6 +226,79 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
     # A run tells of itself only when no task has.
     assert found["repeated"] == []
     assert found["late"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
+
+
+WEBHOOK = """
+import json, logging, os, socket, threading
+from types import SimpleNamespace
+from airflow.sdk import BaseHook
+from onward_tasks.notify import FailureNotifier
+from onward_tasks.webhook import WebhookError, tell
+lines = []
+class Keep(logging.Handler):
+    def emit(self, record): lines.append(self.format(record))
+logging.getLogger().addHandler(Keep()); logging.getLogger().setLevel("INFO")
+def answering(reply):
+    listener = socket.create_server(("127.0.0.1", 0))
+    def serve():
+        while True:
+            with listener.accept()[0] as visitor:
+                visitor.recv(65536)
+                visitor.sendall(reply)
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+def connection(host, password=None):
+    def get(name):
+        if host is None: raise json.JSONDecodeError("Expecting value", '{"host": "https://s3cret"', 3)
+        return SimpleNamespace(host=host, password=password)
+    BaseHook.get_connection = staticmethod(get)
+ti = SimpleNamespace(dag_id="monitor", task_id="act", run_id="manual__1", try_number=4, log_url="http://a/b")
+ended = {}
+for name, host, password in (
+    ("no HTTP", answering(b"SSH-2.0-OpenSSH\\r\\n"), None),
+    ("closed", answering(b""), None),
+    ("cut short", answering(b"HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nx"), None),
+    ("not there", answering(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
+    ("elsewhere", answering(b"HTTP/1.1 302 Found\\r\\nLocation: /s3cret/2\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
+    ("certificates", "https://127.0.0.1:1", None),
+    ("token", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), "s3cret\\nX: y"),
+    ("port", "http://127.0.0.1:s3cret", None),
+    ("name", "http://" + "x" * 200 + ".example", None),
+    ("brackets", "http://[s3cret", None),
+    ("user", "http://somebody:s3cret@127.0.0.1:1", None),
+    ("connection", None, None),
+    ("taken", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), None),
+):
+    connection(host and (host if "s3cret" in host and name != "user" else host + "/hooks/s3cret?key=s3cret"), password)
+    del lines[:]
+    os.environ.pop("SSL_CERT_FILE", None)
+    if name == "certificates": os.environ["SSL_CERT_FILE"] = "/no/such/file"
+    FailureNotifier().notify({"ti": ti, "exception": RuntimeError("no data")})
+    quiet = list(lines)
+    try:
+        tell({"text": "drifted"})
+        ended[name] = ["told", quiet]
+    except WebhookError as error:
+        alone = error.__context__ is None or error.__suppress_context__
+        ended[name] = [str(error), [*quiet, str(error), *([] if alone else ["Traceback of another error"])]]
+print(json.dumps(ended))
+"""
+
+
+def test_a_webhook_that_misbehaves_is_one_named_error_and_its_address_stays_secret(answer):
+    ended = answer(WEBHOOK)
+    assert len(ended) == 13
+    for name, (_, lines) in ended.items():
+        assert "s3cret" not in " ".join(lines), name
+        assert not any("Traceback" in line for line in lines), name
+    said = {name: lines for name, (_, lines) in ended.items()}
+    assert "http://127.0.0.1:" in said["not there"][1]
+    assert said["not there"][1].endswith("it answered 404")
+    assert "FileNotFoundError" in said["certificates"][1]
+    assert "it answered 302" in said["elsewhere"][1]
+    assert "cannot be read" in said["connection"][1]
+    assert ended["taken"][0] == "told"
+    assert "status 204" in said["taken"][1]
 
 
 ANNOUNCE = """
