@@ -6,8 +6,8 @@ from typing import Any
 from airflow.sdk import dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from onward_tasks.assets import ROLLBACK
-from onward_tasks.commands import run
+from onward_tasks.assets import ROLLBACK, names_action
+from onward_tasks.commands import ask, run
 from onward_tasks.form import promote_form
 from onward_tasks.notify import FailureNotifier
 from onward_tasks.settings import TRIES
@@ -75,7 +75,8 @@ def rollback() -> None:
 
     @task(execution_timeout=timedelta(minutes=10), doc_md="Return to the version before.")
     def change() -> None:
-        events = get_current_context()["triggering_asset_events"]
+        context = get_current_context()
+        events = context["triggering_asset_events"]
         events_of_run = list(events[ROLLBACK]) if ROLLBACK in events else []
         unusable = [event for event in events_of_run if not names_version_and_reason(event.extra)]
         # The earliest first: each names the version that it saw in use.
@@ -86,6 +87,8 @@ def rollback() -> None:
                     "rollback", f"--expected={event.extra['version']}", f"--asked-at={event.timestamp.isoformat()}",
                     f"--reason={reason}", "--by=event onward_rollback in Airflow",
                 )  # fmt: skip
+                if names_action(event.extra):
+                    ask("act", f"--started-by={context['run_id']}", question=event.extra)
         if unusable or not events_of_run:
             raise AirflowFailException(
                 "onward_rollback needs in its extra the version to take out of use, and a reason of 10 characters"

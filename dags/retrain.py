@@ -6,7 +6,7 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from onward_tasks.assets import DRIFT
+from onward_tasks.assets import DRIFT, names_action
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import retrain_form
@@ -61,6 +61,9 @@ def retrain() -> None:
             asked["as_of"] = clock(context["dag_run"], drift.get("as_of")).isoformat()
         question = {"run_id": context["run_id"], "trigger": str(context["dag_run"].run_type.value), **asked}
         answer = ask("run", "start", question=question)
+        for event in asked_by_the_rules(context["triggering_asset_events"]):
+            # The action rests from now on, and nobody is told that no run has come of it.
+            ask("act", f"--started-by={answer['run']}", question=event)
         return None if asked["dry_run"] else answer["run"]
 
     @task(execution_timeout=timedelta(minutes=20), doc_md="Render the report, tag the model version, tidy up.")
@@ -75,6 +78,12 @@ def drift_seen(events: Any) -> dict[str, Any]:
     # A run that somebody else started knows the asset too, with no event of it.
     told = list(events[DRIFT]) if DRIFT in events else []
     return dict(told[-1].extra) if told else {}
+
+
+def asked_by_the_rules(events: Any) -> list[dict[str, Any]]:
+    """Return what the events of drift say that the rules of alerts.yaml raised, and no other system."""
+    told = list(events[DRIFT]) if DRIFT in events else []
+    return [dict(event.extra) for event in told if names_action(event.extra)]
 
 
 def clock(dag_run: Any, seen: str | None = None) -> date:

@@ -10,6 +10,11 @@ DRIFT = Asset(name="onward_drift", uri="onward://monitor/drift")
 ROLLBACK = Asset(name="onward_rollback", uri="onward://monitor/rollback")
 
 
+def names_action(extra: dict[str, Any]) -> bool:
+    """Tell whether an event was raised for what `onward act` decided, so that it can be told which run came of it."""
+    return all(extra.get(key) for key in ("version", "as_of", "action"))
+
+
 def told(earlier: dict[str, Any], decided: dict[str, Any]) -> bool:
     """Tell whether an earlier event was about the same version and the same state of the log."""
     return all(earlier.get(key) == decided[key] for key in ("version", "as_of"))

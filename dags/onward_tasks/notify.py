@@ -43,6 +43,16 @@ def alert_message(decided: dict[str, Any]) -> dict[str, str]:
     return {"text": text, "action": decided["action"], "rule": decided["rule"], "runbook": runbook}
 
 
+def notice_message(decided: dict[str, Any], notice: dict[str, str]) -> dict[str, str]:
+    """Return what a person needs to know besides the alert: a notice of `onward act`."""
+    runbook = f"monitoring/runbook.md#{notice['name']}"
+    text = (
+        f"monitor: version {decided['version']} as of {decided['as_of']}: {notice['name']}\n{notice['says']}\n"
+        f"Runbook: {runbook}"
+    )
+    return {"text": text, "action": "none", "rule": notice["name"], "runbook": runbook}
+
+
 def failure_message(context: Any) -> dict[str, str]:
     """Return what a person needs to know of a failed task, as JSON for a webhook."""
     instance = context["ti"]

@@ -352,6 +352,7 @@ from onward_tasks.assets import ROLLBACK
 at = datetime(2017, 11, 20, 6, tzinfo=UTC)
 ran = []
 promote.run = lambda *words: ran.append(words)
+promote.ask = lambda *words, question: ran.append((*words, question["as_of"]))
 def change(dag, **context):
     ran.clear()
     promote.get_current_context = lambda: context
@@ -366,18 +367,19 @@ def form(**asked):
     whole = {"version": None, "expected": None, "reason": "half the shop sees candles", **asked}
     return change(promoted, params=whole, dag_run=SimpleNamespace(triggering_user_name="ada", run_after=at))
 def events(*raised):
-    return change(rolled_back, triggering_asset_events={ROLLBACK: list(raised)})
+    return change(rolled_back, run_id="event__1", triggering_asset_events={ROLLBACK: list(raised)})
 promoted, rolled_back = promote.promote(), promote.rollback()
 print(json.dumps([
     form(action="roll_back", expected=3), form(action="roll_back"), form(action="promote", version=2, expected=0),
     events(event(5, version=2, reason="orders fell again"), event(1, version=3, reason="orders fell")),
     events(event(1, reason="orders fell after the change"), event(2, version=3, reason="orders fell after it")),
+    events(event(1, version=3, as_of="2017-11-20", action="rollback", reason="orders fell after it")),
 ]))
 """
 
 
 def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(answer):
-    back, unnamed, forward, both, one = answer(CHANGES)
+    back, unnamed, forward, both, one, ruled = answer(CHANGES)
     asked, why = "--asked-at=2017-11-20T06:00:00+00:00", "--reason=half the shop sees candles"
     assert back == [["rollback", why, "--by=ada in Airflow", asked, "--expected=3"]]
     assert unnamed == ["refused: roll back needs the version in use: see `onward status`, and trigger again"]
@@ -388,4 +390,6 @@ def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(an
         ["--expected=2", "--asked-at=2017-11-20T06:05:00+00:00"],
     ]
     assert one[0][1] == "--expected=3"
+    # What the rules asked for is done once there is a run of it.
+    assert ruled[1] == ["act", "--started-by=event__1", "2017-11-20"]
     assert one[1].startswith("refused: onward_rollback needs in its extra the version to take out of use")

@@ -298,7 +298,8 @@ def test_an_alert_starts_a_training_and_the_gate_puts_the_new_model_in_use_unatt
     assert airflow.finished("monitor", run_id) == "success", airflow.tasks("monitor", run_id)
     assert airflow.tasks("monitor", run_id) == {
         "score": "success", "assess": "success", "act": "success", "start_training": "success",
-        "start_rollback": "skipped", "tell_people": "success", "page": "success",
+        "start_rollback": "skipped", "tell_people": "success", "see_it_start": "success",
+        "page": "success",
     }  # fmt: skip
     (message,) = [said for _, said in airflow.heard[told:] if said.get("rule")]
     assert (message["rule"], message["action"]) == ("drift", "retrain")
