@@ -11,7 +11,7 @@ from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import DAY
 from onward_tasks.notify import FailureNotifier, alert_message, notice_message
-from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES
+from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES, time_zone
 from onward_tasks.webhook import tell
 
 DOC = """
@@ -25,7 +25,7 @@ state of the log. `see_it_start` waits for the run that carries the action out; 
 the DAG paused? Unpause it, and clear `act` with what comes after it. `page` writes `reports/oncall.html` and brings the
 Evidently dashboard up to date.
 
-**Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the
+**Red means that nobody is watching**: no model is in use, the log is not complete, the labels are not to be had, or the
 assessment could not be computed. The last line of the log says which, and what to do. A version that came into use
 today has decided nothing yet: the tasks are skipped, with that reason.
 """
@@ -35,7 +35,7 @@ today has decided nothing yet: the tasks are skipped, with that reason.
     dag_id="monitor",
     dag_display_name="Monitor",
     # Without this a day's moment that has gone by less than 2.4 hours ago would be made up for when unpaused.
-    schedule=CronTriggerTimetable(MONITOR_CRON, timezone="UTC", run_immediately=timedelta()),
+    schedule=CronTriggerTimetable(MONITOR_CRON, timezone=time_zone().key, run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),

@@ -11,7 +11,7 @@ from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import retrain_form
 from onward_tasks.notify import FailureNotifier
-from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml
+from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml, time_zone
 from onward_tasks.stages import render_stages, the_run
 
 DOC = """
@@ -35,7 +35,7 @@ task: the run goes on from there, on any machine; nothing that was finished is c
     # No start date and nothing at once: after unpausing, Airflow waits for the next Monday, on Mondays too.
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable(
-            RETRAIN_CRON, timezone="UTC", interval=timedelta(days=7), run_immediately=timedelta()
+            RETRAIN_CRON, timezone=time_zone().key, interval=timedelta(days=7), run_immediately=timedelta()
         ),
         assets=[DRIFT],
     ),
@@ -100,7 +100,7 @@ def clock(dag_run: Any, seen: str | None = None) -> date:
     if dag_run.run_type.value not in {"scheduled", "backfill"}:
         latest = latest_day(dag_run)
         return latest if seen is None else min(latest, date.fromisoformat(seen))
-    end: date = dag_run.data_interval_end.date()
+    end: date = dag_run.data_interval_end.astimezone(time_zone()).date()
     if dag_run.run_type.value == "scheduled" and last is not None and end > last:
         raise AirflowSkipException(
             f"no run as of {end}: the log can be trusted until {last}; set ONWARD_LAST_AS_OF to a later day, "

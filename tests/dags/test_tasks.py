@@ -118,6 +118,26 @@ def test_where_the_log_grows_a_run_is_about_the_day_it_was_asked_for(answer):
     assert found == ["2017-10-09", "2026-11-23", "2017-10-09", "2018-02-05", "2026-11-21", "2026-11-21"]
 
 
+def test_a_run_is_about_the_shop_s_day_and_not_that_of_utc(answer, tmp_path):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    shutil.copy(ROOT / "dvc.yaml", shop)
+    (shop / "params.yaml").write_text(
+        (ROOT / "params.yaml").read_text().replace("time_zone: UTC", "time_zone: America/Los_Angeles")
+    )
+    found = answer(CLOCK, ONWARD_LAST_AS_OF="none", ONWARD_PROJECT=str(shop))
+    # Midnight and two in the afternoon of UTC: the evening before, and the morning of the same day.
+    assert found == ["2017-10-08", "2026-11-22", "2017-10-08", "2018-02-04", "2026-11-21", "2026-11-20"]
+    program = """
+import json, monitor, retrain
+from datetime import datetime, UTC
+moments = [dag.timetable.timetable if hasattr(dag.timetable, "timetable") else dag.timetable
+           for dag in (monitor.monitor(), retrain.retrain())]
+print(json.dumps([str(each.timezone) if hasattr(each, "timezone") else str(each._timezone) for each in moments]))
+"""
+    assert answer(program, ONWARD_PROJECT=str(shop)) == ["America/Los_Angeles"] * 2
+
+
 def test_without_a_setting_the_clock_of_params_yaml_is_the_last_day(answer):
     program = "import json; from onward_tasks.settings import last_as_of; print(json.dumps(str(last_as_of())))"
     (text,) = [line for line in (ROOT / "params.yaml").read_text().splitlines() if line.strip().startswith("as_of:")]
