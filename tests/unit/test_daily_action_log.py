@@ -114,6 +114,17 @@ def test_the_page_names_what_has_not_begun(monitored, tmp_path):
         assert "none has begun" in page
 
 
+def test_an_act_and_the_page_tell_of_challengers_that_are_refused_week_after_week(monitored, tmp_path, monkeypatch):
+    weeks = [date(2017, 8, 7) + timedelta(days=7 * number) for number in range(4)]
+    refused = [Version(3 + number, "c" * 64, "run", {**TAGS, "as_of": str(week)}) for number, week in enumerate(weeks)]
+    champion = OneVersion().champion()
+    for versions, shown in ((refused[:3], False), (refused, True)):
+        monkeypatch.setattr(OneVersion, "versions", lambda _, versions=versions: (champion, *versions))
+        assert ("challenger-refused" in names(oncall.act(monitored, None, NOW))) == shown
+        oncall.write_page(monitored, tmp_path / "page.html", oncall.Links(), NOW)
+        assert ('id="notice-challenger-refused"' in (tmp_path / "page.html").read_text()) == shown
+
+
 @pytest.fixture
 def command(project, monitored, monkeypatch):
     monkeypatch.setenv("ONWARD_PROJECT", str(project))

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onward.commands.project import assessment_history, project_layout, project_registry, project_settings
+from onward.commands.project import (
+    assessment_history,
+    project_layout,
+    project_registry,
+    project_settings,
+    unpushed_deployment,
+)
 from onward.errors import MonitoringError
 
 if TYPE_CHECKING:
@@ -41,7 +47,7 @@ def act(
     text = "" if sys.stdin.isatty() else sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace")
     printed = oncall.parse_verdict(text) if text.strip() else None
     now = datetime.now(UTC)
-    monitored = _monitored()
+    monitored = monitored_project()
     if started_by is not None:
         typer.echo(json.dumps(oncall.started(monitored, printed or _last_asked(monitored), started_by, now)))
         return
@@ -83,7 +89,7 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     from onward.daily.oncall import publish, write_page
     from onward.reporting.oncall_page import Links
 
-    monitored = _monitored()
+    monitored = monitored_project()
     champion = monitored.in_use()
     monitored.history.last(champion.number)
     published = publish(monitored, project_settings().dashboards)
@@ -92,7 +98,8 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     return write_page(monitored, page, links, datetime.now(UTC)), published.changed
 
 
-def _monitored() -> "MonitoredProject":
+def monitored_project() -> "MonitoredProject":
+    """What acting and showing need, of the project that a command works on."""
     from onward.daily.oncall import MonitoredProject
 
-    return MonitoredProject(project_settings().project, assessment_history(), project_registry())
+    return MonitoredProject(project_settings().project, assessment_history(), project_registry(), unpushed_deployment)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from onward.commands.daily import VERDICT_COLOURS
-from onward.commands.project import assessment_history, project_layout, project_registry
+from onward.commands.project import assessment_history, project_layout, project_registry, unpushed_deployment
 from onward.errors import ArtifactError, ServiceError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _notice_lines(champion: "Version | None") -> "Iterator[tuple[str, str]]":
     root = project_layout().root
     if champion is None or not (root / ALERTS).is_file():
         return
-    monitored = MonitoredProject(root, assessment_history(), project_registry())
+    monitored = MonitoredProject(root, assessment_history(), project_registry(), unpushed_deployment)
     for notice in monitored.notices(champion, datetime.now(UTC)):
         yield "Notice", f"[bold red]{notice.name}[/]: {escape(notice.says)}"
 

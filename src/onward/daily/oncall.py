@@ -1,7 +1,7 @@
 """Act on an assessment, and show it: the rules decide, the page says so, Evidently keeps the figures."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from onward.artifacts import read_text, write_text
 from onward.daily.action_log import Started
 from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
+from onward.daily.champion_notices import abandoned, refused
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
@@ -26,11 +27,19 @@ _MOST_CHANGES = 12
 
 @dataclass(frozen=True)
 class MonitoredProject:
-    """What acting and showing need: the project with its rules, the assessments, and the registry."""
+    """What acting and showing need.
+
+    Attributes:
+        project: its folder, with the rules.
+        history: the assessments, and what was done about them.
+        registry: what is deployed.
+        unpushed: says of a run what its branch lacks of the deployment that it has made; None if it lacks nothing.
+    """
 
     project: Path
     history: AssessmentHistory
     registry: Registry
+    unpushed: Callable[[str], str | None] = lambda _: None
 
     def in_use(self) -> Version:
         """Return the version in use.
@@ -62,16 +71,21 @@ class MonitoredProject:
             )
         return decide(rules, findings, self.history.action_log.past())
 
-    def notices(self, champion: Version, now: datetime) -> list[Notice]:
+    def notices(self, champion: Version, now: datetime, versions: Sequence[Version] = ()) -> list[Notice]:
         """What people are told besides, whichever rule decides.
 
         Args:
             champion: the version in use.
             now: with time zone.
+            versions: all that are registered; without them nothing is said of challengers that were refused.
         """
-        log = self.history.action_log
-        late = not_started(log.past(), champion.number, self.rules().notices.minutes_to_start, now)
-        return [notice for notice in (late,) if notice is not None]
+        limits = self.rules().notices
+        told = (
+            not_started(self.history.action_log.past(), champion.number, limits.minutes_to_start, now),
+            abandoned(champion, limits.minutes_to_push, now, self.unpushed),
+            refused(champion, versions, limits.refused_weeks),
+        )
+        return [notice for notice in told if notice is not None]
 
 
 def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
@@ -91,7 +105,7 @@ def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None, now: dat
     rules = monitored.rules()
     decision = monitored.decide(verdict, champion, rules)
     # Before this decision is kept: the same action, asked for again, is a new one.
-    notices = monitored.notices(champion, now)
+    notices = monitored.notices(champion, now, monitored.registry.versions())
     as_of = date.fromisoformat(verdict["as_of"])
     again = monitored.history.action_log.record(champion.number, as_of, decision, now, rules.notices.minutes_to_start)
     return {
@@ -150,20 +164,21 @@ def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datet
     last = monitored.history.last(champion.number)
     decision = monitored.decide(last.verdict, champion, rules)
     before = None if champion.replaced is None else monitored.registry.version(champion.replaced)
+    versions = monitored.registry.versions()
     acted = [action for action in monitored.history.action_log.past() if action.action not in {"wait", "none"}]
     content = OncallContent(
         verdict=last.verdict,
         decision=decision,
         rule=rules.rule(decision.rule),
         series=_series(monitored.history, last, before),
-        changes=_changes(monitored.registry.versions()),
+        changes=_changes(versions),
         taken=acted[:-_MOST_CHANGES:-1],
         facts=champion.tags,
         facts_before=None if before is None else before.tags,
         runbook=_definition(monitored.project, RUNBOOK),
         before_use=last.before_use,
         links=links,
-        notices=monitored.notices(champion, now),
+        notices=monitored.notices(champion, now, versions),
     )
     write_text(page, render_oncall(content))
     return headline(last.verdict)

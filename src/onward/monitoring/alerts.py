@@ -92,9 +92,13 @@ class Notices(_Part):
 
     Attributes:
         minutes_to_start: in which the run must exist that an action asks for.
+        refused_weeks: in a row, in which the gate refused every challenger.
+        minutes_to_push: in which the run that put a version in use must have said so on its branch.
     """
 
     minutes_to_start: Annotated[int, Field(ge=1, le=240)] = 30
+    refused_weeks: Annotated[int, Field(ge=1, le=52)] = 4
+    minutes_to_push: Annotated[int, Field(ge=1, le=1440)] = 30
 
 
 class Rules(_Part):

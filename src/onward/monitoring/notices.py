@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from onward.monitoring.alerts import ACTION_NAMES, STARTS, PastAction
 
 ACTION_NOT_STARTED = "action-not-started"
-NOTICES = (ACTION_NOT_STARTED,)
+CHALLENGER_REFUSED = "challenger-refused"
+CHAMPION_ABANDONED = "champion-abandoned"
+NOTICES = (ACTION_NOT_STARTED, CHALLENGER_REFUSED, CHAMPION_ABANDONED)
 """Every name that a notice may have."""
 
 
