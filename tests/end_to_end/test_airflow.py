@@ -258,7 +258,7 @@ def test_an_alert_starts_a_training_and_the_gate_puts_the_new_model_in_use_unatt
     run_id, messages, now = alerted
     assert airflow.tasks("monitor", run_id) == {
         "score": "success", "assess": "success", "act": "success", "start_training": "success",
-        "start_rollback": "skipped", "page": "success",
+        "start_rollback": "skipped", "tell_people": "success", "see_it_start": "success", "page": "success",
     }  # fmt: skip
     (message,) = messages
     assert (message["rule"], message["action"]) == ("drift", "retrain")
@@ -338,7 +338,7 @@ def test_a_version_is_promoted_by_hand_with_who_and_why_and_an_event_takes_it_ba
     now = champion(airflow)
     assert now["version"] == other
     assert promotion(now) == {"by": "admin in Airflow", "reason": "seen to be right"}
-    raise_event(airflow, "onward_rollback", reason="orders fell after the change")
+    raise_event(airflow, "onward_rollback", version=other, reason="orders fell after the change")
     assert airflow.finished("rollback", by_event(airflow, "rollback")) == "success"
     assert champion(airflow)["version"] == before
 
@@ -388,4 +388,4 @@ def test_every_dag_passes_dag_test_without_any_service(airflow, alerted, tmp_pat
     states = [line.split()[1:] for line in tested.stdout.splitlines() if line.startswith("STATE ")]
     # No event, no reason: a rollback that nobody asked for is refused.
     assert states == [["retrain", "success"], ["monitor", "success"], ["promote", "success"], ["rollback", "failed"]]
-    assert "onward_rollback needs a reason" in tested.stdout + tested.stderr
+    assert "onward_rollback needs in its extra the version" in tested.stdout + tested.stderr
