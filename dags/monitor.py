@@ -4,25 +4,28 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onward_tasks.assets import DRIFT, ROLLBACK, told
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import DAY
-from onward_tasks.notify import FailureNotifier, alert_message, tell
-from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES
+from onward_tasks.notify import FailureNotifier, alert_message, notice_message
+from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES, time_zone
+from onward_tasks.webhook import tell
 
 DOC = """
 ### Monitor
 
 `score` logs what the version in use decides on the days that are not logged yet. `assess` assesses it, level by level:
-ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it, and tells the
-webhook. `start_training` raises `onward_drift`, which starts *Retrain* (or only from `fit_thresholds` on), and
-`start_rollback` raises `onward_rollback`: once a version and state of the log. `page` writes `reports/oncall.html` and
-brings the Evidently dashboard up to date.
+ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it. `tell_people` tells
+the webhook, and nothing waits for it: red, it means that nobody was told. `start_training` raises `onward_drift`, which
+starts *Retrain* (or only from `fit_thresholds` on), and `start_rollback` raises `onward_rollback`: once a version and
+state of the log. `see_it_start` waits for the run that carries the action out; red, it means that none has begun: is
+the DAG paused? Unpause it, and clear `act` with what comes after it. `page` writes `reports/oncall.html` and brings the
+Evidently dashboard up to date.
 
-**Red means that nobody is watching**: no model is in use, the log or the labels are not to be had, or the
+**Red means that nobody is watching**: no model is in use, the log is not complete, the labels are not to be had, or the
 assessment could not be computed. The last line of the log says which, and what to do. A version that came into use
 today has decided nothing yet: the tasks are skipped, with that reason.
 """
@@ -32,7 +35,7 @@ today has decided nothing yet: the tasks are skipped, with that reason.
     dag_id="monitor",
     dag_display_name="Monitor",
     # Without this a day's moment that has gone by less than 2.4 hours ago would be made up for when unpaused.
-    schedule=CronTriggerTimetable(MONITOR_CRON, timezone="UTC", run_immediately=timedelta()),
+    schedule=CronTriggerTimetable(MONITOR_CRON, timezone=time_zone().key, run_immediately=timedelta()),
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
@@ -54,23 +57,24 @@ def monitor() -> None:
     def score() -> str:
         context = get_current_context()
         as_of: str = context["params"]["as_of"] or latest_day(context["dag_run"]).isoformat()
-        done = ask("score", f"--as-of={as_of}")
-        if not done["days"] and not done["kept"]:
-            raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to assess")
+        log_days_before(as_of)
         return as_of
 
     @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Assess the model in use.")
     def assess(as_of: str) -> dict[str, Any]:
         return ask("monitor", f"--as-of={as_of}")
 
-    @task(
-        execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict, and tell people."
-    )
+    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
     def act(verdict: dict[str, Any]) -> dict[str, Any]:
-        decided = ask("act", question=verdict)
-        if decided["action"] not in {"wait", "none"}:
-            tell(alert_message(decided))
-        return decided
+        return ask("act", question=verdict)
+
+    @task(
+        execution_timeout=timedelta(minutes=5),
+        doc_md="Tell the webhook what the rules decided; nothing waits for it.",
+    )
+    def tell_people(decided: dict[str, Any]) -> None:
+        for message in messages_of(decided):
+            tell(message)
 
     @task(
         inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
@@ -86,6 +90,15 @@ def monitor() -> None:
     def start_rollback(decided: dict[str, Any]) -> None:
         announce(ROLLBACK, decided, {"rollback"})
 
+    @task.sensor(
+        # A run that begins takes seconds; between two looks the worker is free.
+        mode="reschedule", poke_interval=30, timeout=timedelta(hours=5), trigger_rule="none_failed_min_one_success",
+        execution_timeout=timedelta(minutes=5),
+        doc_md="Wait for the run that carries the action out; red if none has begun in time, and people are told.",
+    )  # fmt: skip
+    def see_it_start(decided: dict[str, Any]) -> bool:
+        return has_started(decided)
+
     @task(
         # After an assessment that failed too, but not when there was nothing to assess.
         trigger_rule="none_skipped", execution_timeout=timedelta(minutes=30),
@@ -96,9 +109,48 @@ def monitor() -> None:
 
     verdict = assess(score())
     decided = act(verdict)
-    start_training(decided)
-    start_rollback(decided)
+    tell_people(decided)
+    [start_training(decided), start_rollback(decided)] >> see_it_start(decided)
     verdict >> page()
+
+
+def log_days_before(as_of: str) -> None:
+    """Log what the model in use decided before a day.
+
+    Raises:
+        AirflowSkipException: it has decided nothing yet.
+    """
+    done = ask("score", f"--as-of={as_of}")
+    if not done["days"] and not done["kept"]:
+        raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to assess")
+
+
+def messages_of(decided: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what people are told: the alert, if the rules ask for anything, and the notices.
+
+    Raises:
+        AirflowSkipException: nothing.
+    """
+    alerts = [] if decided["action"] in {"wait", "none"} else [alert_message(decided)]
+    messages = alerts + [notice_message(decided, notice) for notice in decided["notices"]]
+    if not messages:
+        raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; nothing to tell")
+    return messages
+
+
+def has_started(decided: dict[str, Any]) -> bool:
+    """Return whether a run carries out what the rules decided.
+
+    Raises:
+        AirflowSkipException: there is nothing to carry out.
+        AirflowFailException: no run does though one should by now.
+    """
+    if decided["action"] in {"wait", "none", "check_tracking"}:
+        raise AirflowSkipException(f"version {decided['version']}: {decided['action']}, so no run is to begin")
+    seen = ask("act", "--whether-started", question=decided)
+    if seen["notices"]:
+        raise AirflowFailException(seen["notices"][0]["says"])
+    return seen["run"] is not None
 
 
 def announce(event: Asset, decided: dict[str, Any], actions: set[str]) -> None:
@@ -110,7 +162,11 @@ def announce(event: Asset, decided: dict[str, Any], actions: set[str]) -> None:
     if decided["action"] not in actions:
         raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; {decided['why']}")
     context = get_current_context()
-    if any(told(earlier.extra, decided) for earlier in context["inlet_events"][event]):
+    # Asked again: no run came of the event before, so it is raised once more.
+    raised = not decided["asked_again"] and any(
+        told(earlier.extra, decided) for earlier in context["inlet_events"][event]
+    )
+    if raised:
         raise AirflowSkipException(f"{event.name} was raised before for version {decided['version']}")
     context["outlet_events"][event].extra = {**decided, "reason": f"{decided['rule']}: {decided['reason']}"}
 

@@ -6,12 +6,12 @@ from typing import Any
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from onward_tasks.assets import DRIFT
+from onward_tasks.assets import DRIFT, names_action
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import retrain_form
 from onward_tasks.notify import FailureNotifier
-from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml
+from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml, time_zone
 from onward_tasks.stages import render_stages, the_run
 
 DOC = """
@@ -35,7 +35,7 @@ task: the run goes on from there, on any machine; nothing that was finished is c
     # No start date and nothing at once: after unpausing, Airflow waits for the next Monday, on Mondays too.
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable(
-            RETRAIN_CRON, timezone="UTC", interval=timedelta(days=7), run_immediately=timedelta()
+            RETRAIN_CRON, timezone=time_zone().key, interval=timedelta(days=7), run_immediately=timedelta()
         ),
         assets=[DRIFT],
     ),
@@ -61,6 +61,9 @@ def retrain() -> None:
             asked["as_of"] = clock(context["dag_run"], drift.get("as_of")).isoformat()
         question = {"run_id": context["run_id"], "trigger": str(context["dag_run"].run_type.value), **asked}
         answer = ask("run", "start", question=question)
+        for event in asked_by_the_rules(context["triggering_asset_events"]):
+            # The action rests from now on, and nobody is told that no run has come of it.
+            ask("act", f"--started-by={answer['run']}", question=event)
         return None if asked["dry_run"] else answer["run"]
 
     @task(execution_timeout=timedelta(minutes=20), doc_md="Render the report, tag the model version, tidy up.")
@@ -77,6 +80,12 @@ def drift_seen(events: Any) -> dict[str, Any]:
     return dict(told[-1].extra) if told else {}
 
 
+def asked_by_the_rules(events: Any) -> list[dict[str, Any]]:
+    """Return what the events of drift say that the rules of alerts.yaml raised, and no other system."""
+    told = list(events[DRIFT]) if DRIFT in events else []
+    return [dict(event.extra) for event in told if names_action(event.extra)]
+
+
 def clock(dag_run: Any, seen: str | None = None) -> date:
     """Return the day that a run is about when nobody named one.
 
@@ -91,7 +100,7 @@ def clock(dag_run: Any, seen: str | None = None) -> date:
     if dag_run.run_type.value not in {"scheduled", "backfill"}:
         latest = latest_day(dag_run)
         return latest if seen is None else min(latest, date.fromisoformat(seen))
-    end: date = dag_run.data_interval_end.date()
+    end: date = dag_run.data_interval_end.astimezone(time_zone()).date()
     if dag_run.run_type.value == "scheduled" and last is not None and end > last:
         raise AirflowSkipException(
             f"no run as of {end}: the log can be trusted until {last}; set ONWARD_LAST_AS_OF to a later day, "

@@ -112,6 +112,15 @@ def promote_form() -> dict[str, Param]:
             title="Version",
             description="A registered version; only for promote.",
         ),
+        "expected": Param(
+            None,
+            type=["integer", "null"],
+            minimum=0,
+            maximum=10**9,
+            title="Version in use",
+            description="What is in use now (0: nothing); is it another when the task runs, nothing is changed. Roll "
+            "back needs it; empty for promote: whatever is in use.",
+        ),
         "reason": Param(
             type="string",
             minLength=10,

@@ -2,20 +2,20 @@
 
 import logging
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import httpx
-from airflow.sdk import BaseHook, BaseNotifier
+from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowNotFoundException
 
-CONNECTION = "onward_webhook"
-_PATIENCE = 10.0
+from onward_tasks.webhook import WebhookError, tell
+
 _log = logging.getLogger(__name__)
 
 
 class FailureNotifier(BaseNotifier):
     """Tell people of a task that failed for good, or of a run that failed without one: out of time, or stuck.
+
+    A webhook that is down fails nothing; the log says that it was.
 
     The webhook is the Airflow connection `onward_webhook`: a whole http(s) address in `host`, and a bearer token in
     `password` if it asks for one. It gets JSON with `text` and the parts of it. No connection: the log only.
@@ -27,20 +27,10 @@ class FailureNotifier(BaseNotifier):
             return  # the task has said it, and more of it
         message = run_message(context) if "reason" in context else failure_message(context)
         _log.error("%s", message["text"])
-        tell(message)
-
-
-def tell(message: dict[str, str]) -> None:
-    """Send a message to the webhook, if a connection names one; a webhook that is down fails nothing."""
-    try:
-        connection = BaseHook.get_connection(CONNECTION)
-    except AirflowNotFoundException:
-        return
-    try:
-        status = send(connection.host or "", connection.password, message)
-        _log.info("told the webhook of connection %s (status %d)", CONNECTION, status)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        _log.warning("the webhook of connection %s did not take the message: %s", CONNECTION, error)
+        try:
+            tell(message)
+        except WebhookError as error:
+            _log.warning("%s", error)
 
 
 def alert_message(decided: dict[str, Any]) -> dict[str, str]:
@@ -51,6 +41,16 @@ def alert_message(decided: dict[str, Any]) -> dict[str, str]:
         f"Action: {decided['action']}. {decided['why']}\nRunbook: {runbook}"
     )
     return {"text": text, "action": decided["action"], "rule": decided["rule"], "runbook": runbook}
+
+
+def notice_message(decided: dict[str, Any], notice: dict[str, str]) -> dict[str, str]:
+    """Return what a person needs to know besides the alert: a notice of `onward act`."""
+    runbook = f"monitoring/runbook.md#{notice['name']}"
+    text = (
+        f"monitor: version {decided['version']} as of {decided['as_of']}: {notice['name']}\n{notice['says']}\n"
+        f"Runbook: {runbook}"
+    )
+    return {"text": text, "action": "none", "rule": notice["name"], "runbook": runbook}
 
 
 def failure_message(context: Any) -> dict[str, str]:
@@ -78,18 +78,3 @@ def run_message(context: Any) -> dict[str, str]:
     resume = "see which task it waited for (its pool exists? a worker runs?), then clear that task with those after it"
     text = f"{dag}: run {run} failed: {context['reason']}\nRun: {log}\nTo go on: {resume}"
     return {"text": text, "dag": dag, "task": "", "run": run, "error": context["reason"], "log": log, "resume": resume}
-
-
-def send(address: str, token: str | None, message: dict[str, str]) -> int:
-    """POST the message as JSON and return the answer's status.
-
-    Raises:
-        ValueError: the address is not HTTP(S).
-        httpx.HTTPError: nobody answers, or with an error.
-        httpx.InvalidURL: the address is none.
-    """
-    if urlsplit(address).scheme not in {"http", "https"}:
-        raise ValueError(f"connection {CONNECTION}: host must be a whole http:// or https:// address")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = httpx.post(address, json=message, headers=headers, timeout=_PATIENCE, follow_redirects=True)
-    return answer.raise_for_status().status_code

@@ -4,6 +4,7 @@ import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -11,7 +12,7 @@ import yaml
 # out of DAG files: they are parsed again and again, and import nothing heavy.
 PROJECT = Path(os.environ.get("ONWARD_PROJECT") or Path(__file__).resolve().parents[2])
 
-# When retrain runs by itself, in UTC: a week of data ends on Monday at midnight.
+# When retrain runs by itself, in the shop's time zone: a week of data ends on Monday at midnight.
 RETRAIN_CRON = os.environ.get("ONWARD_RETRAIN_CRON") or "0 0 * * 1"
 MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 
@@ -32,6 +33,11 @@ def read_yaml(name: str, project: Path = PROJECT) -> dict[str, Any]:
     """Return a YAML file of the project."""
     content: dict[str, Any] = yaml.safe_load((project / name).read_text(encoding="utf-8"))
     return content
+
+
+def time_zone(project: Path = PROJECT) -> ZoneInfo:
+    """The shop's time zone, by its name in params.yaml; without one UTC. Its days are the log's days."""
+    return ZoneInfo(read_yaml("params.yaml", project).get("shop", {}).get("time_zone", "UTC"))
 
 
 def last_as_of(project: Path = PROJECT) -> date | None:

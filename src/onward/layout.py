@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS_FILE = "params.yaml"
+RUN_FILE = "run.json"
+"""At the root of a run's branch: what it was asked, and how it ended."""
 
 
 class _Named:

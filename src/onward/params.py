@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -353,10 +354,25 @@ class Monitoring(_Section):
     tolerance: Positive
 
 
+def _time_zone(name: str) -> str:
+    try:
+        return name if name == "UTC" else ZoneInfo(name).key
+    # A folder of the database is a name too, and a name may not leave it.
+    except (LookupError, OSError, ValueError):
+        raise ValueError(f"{name[:60]!r} is no time zone of this machine; name one such as Europe/Berlin") from None
+
+
+class Shop(_Section):
+    """The shop itself: no stage reads it, since the times of a log are the shop's own."""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+
+
 class Params(_Section):
     """All of params.yaml."""
 
     run: Run
+    shop: Shop = Shop()
     sources: Sources
     validation: Validation
     splits: Splits

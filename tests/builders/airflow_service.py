@@ -34,6 +34,7 @@ class Airflow:
         password: of user admin.
         heard: what the webhook was told, with the token it was told with.
         process: `onward airflow`, which started all of it.
+        answered: seconds that somebody waited who triggered a run while tasks started, of every attempt.
     """
 
     project: Any
@@ -42,6 +43,7 @@ class Airflow:
     heard: list[tuple[str, dict[str, str]]]
     process: subprocess.Popen[str]
     tokens: dict[str, str] = field(default_factory=dict)
+    answered: list[float] = field(default_factory=list)
 
     def ask(self, path: str, body: Any = None, method: str | None = None) -> tuple[int, Any]:
         """Ask the REST API as admin; the answer's JSON, or its text when it is an error."""
@@ -61,7 +63,7 @@ class Airflow:
 
     def finished(self, dag: str, run: str) -> str:
         """Wait for the end of a run and return its state."""
-        return until(f"the end of {dag} {run}", lambda: self.ended(dag, run))
+        return until(f"the end of {dag} {run}", lambda: self.ended(dag, run, asking=True))
 
     def tasks(self, dag: str, run: str) -> dict[str, str]:
         found = self.ask(f"dags/{dag}/dagRuns/{run}/taskInstances")[1]["task_instances"]
@@ -70,8 +72,12 @@ class Airflow:
     def log(self, dag: str, run: str, task: str) -> str:
         return json.dumps(self.ask(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")[1], ensure_ascii=False)
 
-    def ended(self, dag: str, run: str) -> str | None:
-        """The state of a run that has ended, else None."""
+    def ended(self, dag: str, run: str, *, asking: bool = False) -> str | None:
+        """The state of a run that has ended, else None; `asking`, with a form beside it that must be refused."""
+        if asking:
+            started = time.monotonic()
+            assert self.trigger("promote", action="nonsense")[0] == 400
+            self.answered.append(time.monotonic() - started)
         state = self.ask(f"dags/{dag}/dagRuns/{run}")[1]["state"]
         return state if state in {"success", "failed"} else None
 
@@ -82,7 +88,7 @@ def until(what: str, question: Any) -> Any:
     while time.monotonic() < deadline:
         if (answer := question()) not in (None, False):
             return answer
-        time.sleep(0.3)
+        time.sleep(0.5)
     return pytest.fail(f"waited {PATIENCE:.0f} s for {what}")
 
 

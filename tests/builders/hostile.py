@@ -66,6 +66,7 @@ def promote_cases(canary: str) -> list[tuple[str, dict[str, Any]]]:
             for key, values in {
                 "action": ["delete", f"promote; touch {canary}", "promote\n", "", None, 1, ["promote"]],
                 "version": [0, -1, 1.5, "1", f"1; touch {canary}", True, [1], 10**30, "1" * MEGABYTE],
+                "expected": [-1, 1.5, "1", f"1; touch {canary}", True, [1], 10**30],
                 "reason": ["too short", "", None, 7, "two lines\nof reasons", "ends in a break\n", "r" * 501,
                            "null \x00 byte in it", "r" * MEGABYTE, ["a reason in a list"]],
             }.items()

@@ -89,7 +89,7 @@ def test_two_hosts_see_the_same_versions_promotions_and_reasons(environ, tmp_pat
     second = there.register(make_bundle(tmp_path / "b", "b"), "b", {}, {})
     here.promote(second.number, REASON)
     assert there.champion().number == second.number
-    assert here.rollback(Reason("half the shop sees candles", "grace")).number == first.number
+    assert here.rollback(Reason("half the shop sees candles", "grace")).in_use.number == first.number
     assert there.champion().number == first.number
     assert there.version(second.number).rolled_back
     told = [(event.what, event.reason.by) for event in events(there.version(second.number).tags)]

@@ -125,8 +125,8 @@ def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_t
     run = toy.machines[0].start(as_of="2017-11-27", run_id="killed")
     kills = 0
     for stage in STAGES:
-        # Two die before or in the stage, which takes long enough for that; up to two in what comes after it.
-        for seconds, latest in (*[("60", 4.0)] * 2, *[("0", 2.5)] * 2):
+        # One dies before or in the stage, which takes long enough for that; one perhaps in what comes after it.
+        for seconds, latest in (("60", 4.0), ("0", 2.5)):
             process = chance.choice(toy.machines).popen("run", "stage", run, stage, TOY_SECONDS=seconds)
             try:
                 process.wait(timeout=chance.uniform(0.2, latest))
@@ -137,7 +137,7 @@ def test_killed_at_random_moments_every_run_completes_and_no_stage_is_recorded_t
         assert toy.commits(run).count(stage) == 1
     finish(toy.machines[1].places, run, ignore)
     print(f"{kills} kills")
-    assert kills >= 8
+    assert kills >= 4
     assert toy.commits(run) == list(STAGES)
     assert toy.hashes(run) == hashes(plain_repro(toy, run, tmp_path / "plain"))
 
@@ -355,8 +355,8 @@ def test_runs_of_the_same_code_share_one_copy_of_it_and_other_code_has_its_own(t
             (space.root / "src" / "said.py").write_text("WORD = 'changed in the folder only'\n")
             copies.setdefault(word, set()).add(shared_code(space.git, machine.places))
             wrote = tmp_path / "wrote"
-            statement = f"import said; open({str(wrote)!r}, 'w').write(said.WORD)"
-            assert space.execute("timeit", "-n1", "-r1", statement) == 0
+            with space.executing("-c", f"import said; open({str(wrote)!r}, 'w').write(said.WORD)") as process:
+                assert process.wait() == 0
             assert wrote.read_text() == word
     assert {word: len(paths) for word, paths in copies.items()} == {"one": 1, "other": 1}
     assert copies["one"] != copies["other"]

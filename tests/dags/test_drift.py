@@ -22,11 +22,17 @@ elif command == "monitor":
     if day["verdict"] == "failed":
         sys.exit("Error: version 4 as of 2017-11-20 cannot be assessed: no data")
     print(json.dumps({"version": 4, "as_of": day["as_of"], "verdict": day["verdict"]}))
+elif command == "act" and options == ["--whether-started"]:
+    assert day["action"] in {"retrain", "refit_thresholds", "rollback"}
+    late = [{"name": "action-not-started", "says": "30 minutes later no run had begun"}]
+    lost = day.get("event_is_lost")
+    print(json.dumps({"run": None if lost else "2017-11-20-3f2a9c1b", "notices": late if lost else []}))
 elif command == "act":
     seen = json.load(sys.stdin)
     assert seen["verdict"] == day["verdict"]
     print(json.dumps({**seen, "action": day["action"], "rule": "drift", "why": "so say the rules", "run_from": None,
-                      "reason": "fewer buy", "level": 3, "since": "2017-10-23"}))
+                      "reason": "fewer buy", "level": 3, "since": "2017-10-23", "notices": [],
+                      "asked_again": day.get("asked_again", False)}))
 else:
     assert command == "oncall", command
     print("page")
@@ -43,6 +49,10 @@ bag = DagBag("DAGS")
 days = []
 for day in json.loads(sys.argv[1]):
     os.environ["DAY"] = json.dumps(day)
+    # Nobody listens at port 9, "discard".
+    os.environ["AIRFLOW_CONN_ONWARD_WEBHOOK"] = '{"conn_type": "generic", "host": "http://127.0.0.1:9/s3cret"}'
+    if not day.get("webhook_is_down"):
+        del os.environ["AIRFLOW_CONN_ONWARD_WEBHOOK"]
     run = bag.dags["monitor"].test(run_conf={"as_of": "2017-11-20"})
     with create_session() as session:
         events = [(event.asset.name, event.extra) for event in session.query(AssetEvent).order_by(AssetEvent.id)]
@@ -61,6 +71,9 @@ SEEN = [
     {"as_of": "2017-11-29", "verdict": "ok", "action": "check_tracking"},
     {"as_of": "2017-11-30", "verdict": "failed", "action": "check_tracking"},
     {"as_of": "2017-12-01", "verdict": "ok", "action": "none", "days": 0},
+    {"as_of": "2017-12-02", "verdict": "drifted", "action": "retrain", "webhook_is_down": True},
+    {"as_of": "2017-12-03", "verdict": "drifted", "action": "retrain", "event_is_lost": True},
+    {"as_of": "2017-12-03", "verdict": "drifted", "action": "retrain", "asked_again": True},
 ]
 
 
@@ -99,7 +112,7 @@ def test_drift_is_announced_with_version_level_since_and_action(days):
     }  # fmt: skip
     assert days[1]["tasks"] == {
         "score": "success", "assess": "success", "act": "success", "page": "success", "start_training": "success",
-        "start_rollback": "skipped",
+        "start_rollback": "skipped", "tell_people": "success", "see_it_start": "success",
     }  # fmt: skip
 
 
@@ -116,6 +129,7 @@ def test_each_action_raises_its_own_event_and_no_other(days):
     for number in (0, 5, 6):
         assert raised(days, number) == []
         assert days[number]["state"] == "success"
+        assert days[number]["tasks"]["see_it_start"] == "skipped"
 
 
 def test_an_assessment_that_fails_is_red_and_is_shown(days):
@@ -129,3 +143,15 @@ def test_an_assessment_that_fails_is_red_and_is_shown(days):
 def test_a_version_that_has_decided_nothing_yet_is_skipped(days):
     assert days[8]["state"] == "success"
     assert set(days[8]["tasks"].values()) == {"skipped"}
+
+
+def test_a_webhook_that_is_down_keeps_no_training_from_starting(days):
+    assert [(name, extra["as_of"]) for name, extra in raised(days, 9)] == [("onward_drift", "2017-12-02")]
+    assert days[9]["tasks"] == {**days[1]["tasks"], "tell_people": "failed"}
+
+
+def test_an_event_of_which_no_run_comes_is_red_and_may_be_raised_again(days):
+    assert days[10]["tasks"] == {**days[1]["tasks"], "see_it_start": "failed"}
+    # The same version and state of the log, which would be announced once.
+    assert [(name, extra["as_of"]) for name, extra in raised(days, 11)] == [("onward_drift", "2017-12-03")]
+    assert days[11]["tasks"] == days[1]["tasks"]

@@ -118,6 +118,26 @@ def test_where_the_log_grows_a_run_is_about_the_day_it_was_asked_for(answer):
     assert found == ["2017-10-09", "2026-11-23", "2017-10-09", "2018-02-05", "2026-11-21", "2026-11-21"]
 
 
+def test_a_run_is_about_the_shop_s_day_and_not_that_of_utc(answer, tmp_path):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    shutil.copy(ROOT / "dvc.yaml", shop)
+    (shop / "params.yaml").write_text(
+        (ROOT / "params.yaml").read_text().replace("time_zone: UTC", "time_zone: America/Los_Angeles")
+    )
+    found = answer(CLOCK, ONWARD_LAST_AS_OF="none", ONWARD_PROJECT=str(shop))
+    # Midnight and two in the afternoon of UTC: the evening before, and the morning of the same day.
+    assert found == ["2017-10-08", "2026-11-22", "2017-10-08", "2018-02-04", "2026-11-21", "2026-11-20"]
+    program = """
+import json, monitor, retrain
+from datetime import datetime, UTC
+moments = [dag.timetable.timetable if hasattr(dag.timetable, "timetable") else dag.timetable
+           for dag in (monitor.monitor(), retrain.retrain())]
+print(json.dumps([str(each.timezone) if hasattr(each, "timezone") else str(each._timezone) for each in moments]))
+"""
+    assert answer(program, ONWARD_PROJECT=str(shop)) == ["America/Los_Angeles"] * 2
+
+
 def test_without_a_setting_the_clock_of_params_yaml_is_the_last_day(answer):
     program = "import json; from onward_tasks.settings import last_as_of; print(json.dumps(str(last_as_of())))"
     (text,) = [line for line in (ROOT / "params.yaml").read_text().splitlines() if line.strip().startswith("as_of:")]
@@ -181,11 +201,11 @@ import json, logging, socket
 from types import SimpleNamespace
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
-from onward_tasks.notify import FailureNotifier, failure_message, send
+from onward_tasks.notify import FailureNotifier, failure_message
 said = []
 class Keep(logging.Handler):
     def emit(self, record): said.append((record.levelname, record.getMessage()))
-logger = logging.getLogger("onward_tasks.notify"); logger.addHandler(Keep()); logger.setLevel("INFO")
+logger = logging.getLogger("onward_tasks"); logger.addHandler(Keep()); logger.setLevel("INFO")
 ti = SimpleNamespace(dag_id="retrain", task_id="pipeline.deploy", run_id="manual__1", try_number=4, log_url="http://a/b")
 context = {"ti": ti, "exception": RuntimeError("Error: no such\\nthing")}
 def connect(host):
@@ -228,6 +248,79 @@ def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_no
     assert found["late"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
 
 
+WEBHOOK = """
+import json, logging, os, socket, threading
+from types import SimpleNamespace
+from airflow.sdk import BaseHook
+from onward_tasks.notify import FailureNotifier
+from onward_tasks.webhook import WebhookError, tell
+lines = []
+class Keep(logging.Handler):
+    def emit(self, record): lines.append(self.format(record))
+logging.getLogger().addHandler(Keep()); logging.getLogger().setLevel("INFO")
+def answering(reply):
+    listener = socket.create_server(("127.0.0.1", 0))
+    def serve():
+        while True:
+            with listener.accept()[0] as visitor:
+                visitor.recv(65536)
+                visitor.sendall(reply)
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+def connection(host, password=None):
+    def get(name):
+        if host is None: raise json.JSONDecodeError("Expecting value", '{"host": "https://s3cret"', 3)
+        return SimpleNamespace(host=host, password=password)
+    BaseHook.get_connection = staticmethod(get)
+ti = SimpleNamespace(dag_id="monitor", task_id="act", run_id="manual__1", try_number=4, log_url="http://a/b")
+ended = {}
+for name, host, password in (
+    ("no HTTP", answering(b"SSH-2.0-OpenSSH\\r\\n"), None),
+    ("closed", answering(b""), None),
+    ("cut short", answering(b"HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nx"), None),
+    ("not there", answering(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
+    ("elsewhere", answering(b"HTTP/1.1 302 Found\\r\\nLocation: /s3cret/2\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
+    ("certificates", "https://127.0.0.1:1", None),
+    ("token", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), "s3cret\\nX: y"),
+    ("port", "http://127.0.0.1:s3cret", None),
+    ("name", "http://" + "x" * 200 + ".example", None),
+    ("brackets", "http://[s3cret", None),
+    ("user", "http://somebody:s3cret@127.0.0.1:1", None),
+    ("connection", None, None),
+    ("taken", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), None),
+):
+    connection(host and (host if "s3cret" in host and name != "user" else host + "/hooks/s3cret?key=s3cret"), password)
+    del lines[:]
+    os.environ.pop("SSL_CERT_FILE", None)
+    if name == "certificates": os.environ["SSL_CERT_FILE"] = "/no/such/file"
+    FailureNotifier().notify({"ti": ti, "exception": RuntimeError("no data")})
+    quiet = list(lines)
+    try:
+        tell({"text": "drifted"})
+        ended[name] = ["told", quiet]
+    except WebhookError as error:
+        alone = error.__context__ is None or error.__suppress_context__
+        ended[name] = [str(error), [*quiet, str(error), *([] if alone else ["Traceback of another error"])]]
+print(json.dumps(ended))
+"""
+
+
+def test_a_webhook_that_misbehaves_is_one_named_error_and_its_address_stays_secret(answer):
+    ended = answer(WEBHOOK)
+    assert len(ended) == 13
+    for name, (_, lines) in ended.items():
+        assert "s3cret" not in " ".join(lines), name
+        assert not any("Traceback" in line for line in lines), name
+    said = {name: lines for name, (_, lines) in ended.items()}
+    assert "http://127.0.0.1:" in said["not there"][1]
+    assert said["not there"][1].endswith("it answered 404")
+    assert "FileNotFoundError" in said["certificates"][1]
+    assert "it answered 302" in said["elsewhere"][1]
+    assert "cannot be read" in said["connection"][1]
+    assert ended["taken"][0] == "told"
+    assert "status 204" in said["taken"][1]
+
+
 ANNOUNCE = """
 import json
 from onward_tasks.assets import told
@@ -267,3 +360,56 @@ def test_a_training_that_drift_started_is_about_the_day_of_the_look(answer):
     assert nothing == by_hand == {}
     assert seen == ["2018-01-08", "fit_thresholds"]
     assert silent == ahead == ["2018-01-10", None]
+
+
+CHANGES = """
+import json
+from datetime import datetime, UTC
+from types import SimpleNamespace
+import promote
+from airflow.sdk.exceptions import AirflowFailException
+from onward_tasks.assets import ROLLBACK
+at = datetime(2017, 11, 20, 6, tzinfo=UTC)
+ran = []
+promote.run = lambda *words: ran.append(words)
+promote.ask = lambda *words, question: ran.append((*words, question["as_of"]))
+def change(dag, **context):
+    ran.clear()
+    promote.get_current_context = lambda: context
+    try:
+        dag.get_task("change").python_callable()
+    except AirflowFailException as error:
+        return [*ran, "refused: " + str(error)]
+    return list(ran)
+def event(minute, **extra):
+    return SimpleNamespace(extra=extra, timestamp=at.replace(minute=minute))
+def form(**asked):
+    whole = {"version": None, "expected": None, "reason": "half the shop sees candles", **asked}
+    return change(promoted, params=whole, dag_run=SimpleNamespace(triggering_user_name="ada", run_after=at))
+def events(*raised):
+    return change(rolled_back, run_id="event__1", triggering_asset_events={ROLLBACK: list(raised)})
+promoted, rolled_back = promote.promote(), promote.rollback()
+print(json.dumps([
+    form(action="roll_back", expected=3), form(action="roll_back"), form(action="promote", version=2, expected=0),
+    events(event(5, version=2, reason="orders fell again"), event(1, version=3, reason="orders fell")),
+    events(event(1, reason="orders fell after the change"), event(2, version=3, reason="orders fell after it")),
+    events(event(1, version=3, as_of="2017-11-20", action="rollback", reason="orders fell after it")),
+]))
+"""
+
+
+def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(answer):
+    back, unnamed, forward, both, one, ruled = answer(CHANGES)
+    asked, why = "--asked-at=2017-11-20T06:00:00+00:00", "--reason=half the shop sees candles"
+    assert back == [["rollback", why, "--by=ada in Airflow", asked, "--expected=3"]]
+    assert unnamed == ["refused: roll back needs the version in use: see `onward status`, and trigger again"]
+    assert forward == [["promote", "2", why, "--by=ada in Airflow", asked, "--expected=0"]]
+    # Two events of one run: the earlier one first, whichever order Airflow hands them over in.
+    assert [words[1:3] for words in both] == [
+        ["--expected=3", "--asked-at=2017-11-20T06:01:00+00:00"],
+        ["--expected=2", "--asked-at=2017-11-20T06:05:00+00:00"],
+    ]
+    assert one[0][1] == "--expected=3"
+    # What the rules asked for is done once there is a run of it.
+    assert ruled[1] == ["act", "--started-by=event__1", "2017-11-20"]
+    assert one[1].startswith("refused: onward_rollback needs in its extra the version to take out of use")

@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from builders.compiled_code import share_compiled_code
 from builders.kill_moments import kill_moments
 from onward.deployment.registry import Registry
 from onward.settings import ProjectSettings
@@ -24,6 +25,7 @@ def machines(new_project, tmp_path_factory):
     made = []
     for name in ("one", "two"):
         project.run("git", "clone", "-q", str(shared / "git"), str(shared / name))
+        share_compiled_code(shared / name)
         made.append({
             **project.environment,
             "ONWARD_PROJECT": str(shared / name),

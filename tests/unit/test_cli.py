@@ -24,7 +24,7 @@ from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import events
 from onward.deployment.registry import Registry
 from onward.errors import DataError, RegistryError
-from onward.reporting.run_report import EDGES, PRODUCTS, REPORT_FILES
+from onward.reporting.report_files import EDGES, PRODUCTS, REPORT_FILES
 from onward.services.processes import Service
 from onward.serving.recommend import Recommendation
 

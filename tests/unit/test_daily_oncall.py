@@ -101,9 +101,10 @@ def test_from_another_folder_the_monitor_writes_where_the_rules_and_the_pages_re
     assert list(elsewhere.iterdir()) == []
 
 
-def test_the_next_day_the_action_rests(project):
+def test_the_next_day_an_action_rests_that_a_run_has_carried_out(project):
     assessed(project, **PLANTED)
-    run("act")
+    asked = last_line(run("act"))
+    last_line(run("act", "--started-by=2017-11-20-3f2a9c1b", said=asked))
     assessed(project, AS_OF + timedelta(days=1), **PLANTED)
     again = last_line(run("act"))
     assert (again["action"], again["wanted"]) == ("wait", "refit_thresholds")

@@ -12,12 +12,14 @@ from builders.daily_files import params_of
 from builders.small_graphs import params_with
 from builders.tiny_bundle import make_bundle
 from onward.daily import score as scoring
+from onward.daily.completeness import Complete
 from onward.daily.places import read_log
 from onward.data.contract import RawLog
 from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.uncertainty.uncertainty_model import PairPredictions
 
+ALL = Complete(date(2018, 1, 1), "the log is closed")
 PRODUCTS = [f"p{number}" for number in range(6)]
 
 
@@ -73,14 +75,14 @@ def test_a_day_is_logged_once_and_stays(shop):
     root, params, bundle, tables = shop
     folder = root / "log"
     first = pd.Timestamp("2017-11-20").date()
-    done = scoring.score_days(params, bundle, 2, folder, first, first + timedelta(days=4))
+    done = scoring.score_days(params, bundle, 2, folder, first, first + timedelta(days=4), ALL)
     assert len(done.rows) == 5
     days = tables["impressions"]["shown_at"].dt.date
     assert done.rows[first] == (days == first).sum()
     path = folder / place(first, 2)
     before = path.read_bytes()
     assert pq.read_schema(path).equals(SCHEMA)
-    again = scoring.score_days(params, bundle, 2, folder, first, first + timedelta(days=5))
+    again = scoring.score_days(params, bundle, 2, folder, first, first + timedelta(days=5), ALL)
     assert list(again.rows) == [first + timedelta(days=5)]
     assert len(again.kept) == 5
     assert path.read_bytes() == before
@@ -90,8 +92,8 @@ def test_a_day_is_logged_once_and_stays(shop):
 def test_a_day_scored_alone_or_with_others_is_the_same_file(shop):
     root, params, bundle, _ = shop
     first = pd.Timestamp("2017-11-20").date()
-    scoring.score_days(params, bundle, 2, root / "all", first, first + timedelta(days=3))
-    scoring.score_days(params, bundle, 2, root / "one", first + timedelta(days=3), first + timedelta(days=3))
+    scoring.score_days(params, bundle, 2, root / "all", first, first + timedelta(days=3), ALL)
+    scoring.score_days(params, bundle, 2, root / "one", first + timedelta(days=3), first + timedelta(days=3), ALL)
     name = place(first + timedelta(days=3), 2)
     assert (root / "all" / name).read_bytes() == (root / "one" / name).read_bytes()
 
@@ -100,9 +102,9 @@ def test_a_day_that_the_model_has_seen_is_refused(shop):
     root, params, bundle, _ = shop
     before = pd.Timestamp("2017-11-19").date()
     with pytest.raises(MonitoringError, match="has learnt from 2017-11-19"):
-        scoring.score_days(params, bundle, 2, root / "log", before, before)
+        scoring.score_days(params, bundle, 2, root / "log", before, before, ALL)
     with pytest.raises(MonitoringError, match="lies before"):
-        scoring.score_days(params, bundle, 2, root / "log", before, before - timedelta(days=1))
+        scoring.score_days(params, bundle, 2, root / "log", before, before - timedelta(days=1), ALL)
 
 
 @pytest.mark.parametrize("source", ["edge_list", "sequences"])

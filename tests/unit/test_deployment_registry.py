@@ -68,12 +68,12 @@ def test_promotion_moves_the_aliases_and_rollback_returns(registry, add):
     assert registry.champion().number == second.number
     assert registry.champion().replaced == first.number
     assert registry.named(CHALLENGER) is None
-    assert registry.rollback().number == first.number
+    assert registry.rollback().in_use.number == first.number
     assert registry.champion().number == first.number
     assert registry.version(second.number).rolled_back
     with pytest.raises(RegistryError, match="replaced no other"):
         registry.rollback()
-    assert registry.promote(second.number).number == second.number
+    assert registry.promote(second.number).in_use.number == second.number
     assert not registry.version(second.number).rolled_back
 
 
@@ -104,7 +104,7 @@ def test_what_is_not_there_is_named(registry, add):
 
 
 def test_a_moved_project_keeps_its_registry(registry, add, tmp_path):
-    version = registry.promote(add("a").number)
+    version = registry.promote(add("a").number).in_use
     moved = tmp_path / "elsewhere"
     registry.root.rename(moved)
     assert (Registry(moved).folder(version) / "heads" / "head_0.txt").read_text() == "a"

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from builders.report_texts import TACOS, WAYS, content, decision, texts
-from onward.reporting.run_report import REPORT_FILES, ReportContent, parse_rows, render_report
+from onward.reporting.report_files import REPORT_FILES
+from onward.reporting.run_report import ReportContent, parse_rows, render_report
 from onward.reporting.wording import describe_gain, row_accounts
 
 VOID = {"meta", "br", "img", "link", "input", "hr", "col"}

@@ -73,7 +73,7 @@ def test_an_action_rests_for_its_cool_down_and_says_until_when():
     for day in range(40):
         findings = seen(as_of=started + timedelta(days=day))
         decision = decide(RULES, findings, taken)
-        taken.append(PastAction(findings.as_of, 4, decision.rule, decision.action))
+        taken.append(PastAction(findings.as_of, 4, decision.rule, decision.action, run="2017-11-20-3f2a9c1b"))
         if decision.action == "retrain":
             acted.append(day)
         else:
@@ -84,7 +84,7 @@ def test_an_action_rests_for_its_cool_down_and_says_until_when():
 
 
 def test_one_action_at_rest_does_not_hold_back_another():
-    rested = [PastAction(DAY - timedelta(days=1), 4, "drift", "retrain")]
+    rested = [PastAction(DAY - timedelta(days=1), 4, "drift", "retrain", run="2017-11-19-3f2a9c1b")]
     assert decide(RULES, seen(drifted=(2,)), rested).action == "refit_thresholds"
     assert decide(RULES, seen(deployed=date(2017, 10, 30)), rested).action == "rollback"
 

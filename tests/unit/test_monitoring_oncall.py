@@ -12,6 +12,7 @@ from builders.made_assessments import FIRST, WINDOW, daily, verdict
 from onward.errors import MonitoringError
 from onward.monitoring.alerts import Findings, PastAction, decide, parse_rules
 from onward.monitoring.daily_series import COLUMNS, day_figures, level_series, require_columns
+from onward.monitoring.notices import NOTICES
 from onward.reporting.oncall_page import Change, Links, OncallContent, command, headline, render_oncall
 from onward.reporting.runbook import runbook_sections
 
@@ -77,7 +78,7 @@ def test_the_page_is_whole_offline_and_what_people_wrote_stays_text(drifted):
 
 def test_every_rule_is_explained_on_the_page_itself(drifted):
     assert {rule.name for rule in RULES.rules} <= set(re.findall(r'id="runbook-([^"]+)"', drifted))
-    assert set(runbook_sections(RUNBOOK)) == {rule.name for rule in RULES.rules}
+    assert set(runbook_sections(RUNBOOK)) == {*NOTICES, *(rule.name for rule in RULES.rules)}
     assert '<details id="runbook-drift-of-one-level" open>' in drifted
 
 
@@ -109,7 +110,7 @@ def test_the_first_assessment_says_that_it_is_of_test_customers(series):
 
 def test_an_action_at_rest_says_until_when(series):
     said = verdict(AS_OF, **PLANTED)
-    taken = [PastAction(AS_OF - timedelta(days=2), 4, "drift-of-one-level", "refit_thresholds")]
+    taken = [PastAction(AS_OF - timedelta(days=2), 4, "drift-of-one-level", "refit_thresholds", run="a run")]
     shown = page(said, series, taken)
     rest = AS_OF - timedelta(days=2) + timedelta(days=RULES.cool_down_days.refit_thresholds)
     assert f"<h2>Wait: refit the thresholds rests until {rest.day} November 2017</h2>" in shown

@@ -133,7 +133,7 @@ def test_what_is_no_assessment_and_no_action_is_skipped_by_name(history, tmp_pat
     path.write_text(content)
     assert [assessment.as_of for assessment in history.of_version(3)] == [date(2017, 11, 20)]
     assert history.watched_versions() == [3]
-    assert [action.as_of for action in history.past_actions()] == [date(2017, 11, 20)]
+    assert [action.as_of for action in history.action_log.past()] == [date(2017, 11, 20)]
     top, version = name.split("/")[:2]
     assert f"{top}/{version}" in caplog.text
 

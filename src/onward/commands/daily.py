@@ -1,7 +1,8 @@
 """`onward score`, `onward monitor` and `onward feedback`: what runs every day beside the pipeline."""
 
+import getpass
 import json
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -21,17 +22,38 @@ def score(
     day: Annotated[datetime | None, day_option(help="Whose impressions are decided on.")] = None,
     to: Annotated[datetime | None, day_option(help="Last of several days, included.")] = None,
     as_of: Annotated[datetime | None, day_option(help="Instead: every day before it that is not logged yet.")] = None,
+    *,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Decide anew on days that are logged; the old files are kept aside.")
+    ] = False,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Why they are replaced, in one line of 10 to 500 characters.", show_default=False),
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who says so; this machine's user if not given.", show_default=False)] = "",
 ) -> None:
-    """Log what the version in use decides on a day's impressions; a day that is logged stays as it is."""
+    """Log what the version in use decides on a day's impressions; a day that is logged stays as it is.
+
+    A day is logged once the source is complete for it: impressions and purchases have gone past it, or the file
+    `complete_through` in the source's folder names it. Later days are refused.
+    """
+    from onward.daily.completeness import complete_until
+    from onward.daily.places import with_project
+    from onward.daily.revisions import REVISIONS, Revision
     from onward.daily.score import Scored, score_days
     from onward.deployment.bundle_files import read_bundle
+    from onward.deployment.reasons import Reason
     from onward.params import read_params
 
+    if replace != (reason is not None) or (replace and day is None):
+        raise MonitoringError("score: --replace needs --day (with --to for several) and --reason; neither goes alone")
     if (day is None) == (as_of is None) or (to is not None and day is None):
         raise MonitoringError("score: say either --day (with --to for several), or --as-of")
     settings = project_settings()
     registry = project_registry()
-    params = read_params(project_layout().params)
+    params = with_project(read_params(project_layout().params), settings.project)
+    now = datetime.now(UTC)
+    revision = None if reason is None else Revision(Reason.given(reason, by or getpass.getuser()), now)
     champion = registry.champion()
     if champion is None:
         raise RegistryError("nothing is deployed, so nothing can decide; run the pipeline, see `onward status`")
@@ -39,13 +61,20 @@ def score(
     learnt = date.fromisoformat(str(bundle.facts["as_of"]))
     first = day.date() if day else learnt
     last = as_of.date() - timedelta(days=1) if as_of else (to.date() if to else first)
-    done = Scored({}, ())
+    done, complete = Scored({}, ()), None
     if day or last >= first:
-        done = score_days(params, bundle, champion.number, settings.decisions, first, last)
+        complete = complete_until(params, now)
+        done = score_days(params, bundle, champion.number, settings.decisions, first, last, complete, revision)
     for scored_day, rows in done.rows.items():
         _out.print(f"{scored_day}: {rows:,} decisions of version {champion.number}")
+    if done.revised:
+        aside = settings.decisions / REVISIONS
+        _out.print(f"{len(done.revised)} days had been logged before; the old files are in {aside}", soft_wrap=True)
     if done.kept:
         _out.print(f"[dim]{len(done.kept)} days had been logged before and stay as they are[/]")
+    if complete is not None:
+        # After those that are: each of them is logged for good.
+        complete.require(first, last)
     typer.echo(
         json.dumps(
             {
@@ -55,6 +84,7 @@ def score(
                 "rows": sum(done.rows.values()),
                 "days": len(done.rows),
                 "kept": len(done.kept),
+                "revised": len(done.revised),
             }
         )
     )
@@ -80,6 +110,7 @@ def monitor(
     )
     from onward.daily.places import read_once
     from onward.daily.served_decisions import write_served_days
+    from onward.data.shop_clock import ShopClock
     from onward.params import read_params
     from onward.serving.served_folders import ServedFolders
 
@@ -91,7 +122,8 @@ def monitor(
     number = version or version_in_use(project_registry())
     with failure_recorded(assessments, number, day):
         params = read_params(project_layout().params)
-        write_served_days(ServedFolders(settings.served), decisions, min(day, date.today()))
+        today = ShopClock(params.shop.time_zone).now().date()
+        write_served_days(ServedFolders(settings.served), decisions, min(day, today))
         others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
         read = read_once(first_logged(decisions, {number, *others}, day))
     verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
@@ -122,18 +154,20 @@ def feedback(
 ) -> None:
     """Hand the feedback of days that are over to the log that ingest reads, the last line as JSON."""
     from onward.daily.feedback_parts import write_feedback_parts
+    from onward.data.shop_clock import ShopClock
     from onward.params import read_params
     from onward.serving.served_folders import ServedFolders
 
     settings = project_settings()
     folder = to
+    params = read_params(project_layout().params)
     if folder is None:
-        params = read_params(project_layout().params)
         if params.run.source != "parquet":
             raise MonitoringError(
                 f"feedback: source {params.run.source} reads no folder; set run.source to parquet, or say --to FOLDER"
             )
         folder = settings.project / params.sources.parquet.folder
-    written = write_feedback_parts(ServedFolders(settings.served).feedback, folder, date.today())
+    today = ShopClock(params.shop.time_zone).now().date()
+    written = write_feedback_parts(ServedFolders(settings.served).feedback, folder, today)
     _out.print(", ".join(f"{rows:,} {table}" for table, rows in written.items()), f"in {folder}", soft_wrap=True)
     typer.echo(json.dumps(written))

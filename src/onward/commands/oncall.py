@@ -2,11 +2,19 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onward.commands.project import assessment_history, project_layout, project_registry, project_settings
+from onward.commands.project import (
+    assessment_history,
+    project_layout,
+    project_registry,
+    project_settings,
+    unpushed_deployment,
+)
+from onward.errors import MonitoringError
 
 if TYPE_CHECKING:
     from onward.daily.oncall import MonitoredProject
@@ -14,19 +22,51 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1_000_000
 
 
-def act() -> None:
+def act(
+    started_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead: keep that this run carries out the action, which rests from now on.", show_default=False
+        ),
+    ] = None,
+    *,
+    whether_started: Annotated[
+        bool, typer.Option("--whether-started", help="Instead: say whether a run carries the action out.")
+    ] = False,
+) -> None:
     """Say by the rules of monitoring/alerts.yaml what to do about an assessment, and print it as JSON.
 
     The assessment comes as one JSON object from standard input, as `onward monitor` prints it; without any, the last
-    one of the version in use is meant. The decision is kept, so that an action that was started rests for its
-    cool-down.
+    one of the version in use is meant. The decision is kept. An action rests for its cool-down from when
+    `--started-by RUN` has said which run carries it out; the two other options read what `onward act` printed.
     """
-    from onward.daily.oncall import act, parse_verdict
+    from onward.daily import oncall
 
+    if started_by is not None and whether_started:
+        raise MonitoringError("act: say either --started-by or --whether-started")
     text = "" if sys.stdin.isatty() else sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace")
-    decision = act(_monitored(), parse_verdict(text) if text.strip() else None)
+    printed = oncall.parse_verdict(text) if text.strip() else None
+    now = datetime.now(UTC)
+    monitored = monitored_project()
+    if started_by is not None:
+        typer.echo(json.dumps(oncall.started(monitored, printed or _last_asked(monitored), started_by, now)))
+        return
+    if whether_started:
+        typer.echo(json.dumps(oncall.whether_started(monitored, printed or _last_asked(monitored), now)))
+        return
+    decision = oncall.act(monitored, printed, now)
     typer.echo(f"{decision['rule']}: {decision['why']}")
+    for notice in decision["notices"]:
+        typer.echo(f"{notice['name']}: {notice['says']}")
     typer.echo(json.dumps(decision))
+
+
+def _last_asked(monitored: "MonitoredProject") -> dict[str, object]:
+    """The action that was asked for last on the version in use and is not carried out; none is no action."""
+    from onward.monitoring.notices import unstarted
+
+    asked = unstarted(monitored.history.action_log.past(), monitored.in_use().number)
+    return {} if asked is None else {"version": asked.version, "as_of": str(asked.as_of), "action": asked.action}
 
 
 def oncall(
@@ -49,15 +89,17 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     from onward.daily.oncall import publish, write_page
     from onward.reporting.oncall_page import Links
 
-    monitored = _monitored()
+    monitored = monitored_project()
     champion = monitored.in_use()
     monitored.history.last(champion.number)
     published = publish(monitored, project_settings().dashboards)
     links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}")
-    return write_page(monitored, project_layout().oncall_page, links), published.changed
+    page = project_layout().oncall_page
+    return write_page(monitored, page, links, datetime.now(UTC)), published.changed
 
 
-def _monitored() -> "MonitoredProject":
+def monitored_project() -> "MonitoredProject":
+    """What acting and showing need, of the project that a command works on."""
     from onward.daily.oncall import MonitoredProject
 
-    return MonitoredProject(project_settings().project, assessment_history(), project_registry())
+    return MonitoredProject(project_settings().project, assessment_history(), project_registry(), unpushed_deployment)

@@ -44,3 +44,14 @@ def run_locations() -> "RunLocations":
     from onward.runs.protocol.locations import RunLocations
 
     return RunLocations.of(project_settings())
+
+
+def unpushed_deployment(run: str) -> str | None:
+    """Say what a run's branch lacks of the deployment that it has made, or why nobody can tell; None if nothing."""
+    from onward.errors import OnwardError
+    from onward.runs.history.unpushed import unpushed_deployment
+
+    try:
+        return unpushed_deployment(run_locations(), run)
+    except OnwardError as error:
+        return f"nobody can tell whether it was pushed ({error})"

@@ -27,14 +27,8 @@ def report() -> None:
     from onward.params import read_params
     from onward.reporting.evidently_pages import write_positivity_page
     from onward.reporting.neighbourhood import one_way_neighbourhoods
-    from onward.reporting.run_report import (
-        EDGES,
-        PRODUCTS,
-        REPORT_FILES,
-        ReportContent,
-        render_report,
-        tiles_of,
-    )
+    from onward.reporting.report_files import EDGES, PRODUCTS, REPORT_FILES
+    from onward.reporting.run_report import ReportContent, render_report, tiles_of
 
     layout = project_layout()
     _require_impressions(layout)

@@ -4,7 +4,7 @@ import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.markup import escape
 from onward.commands import oncall
 from onward.commands.project import project_layout, project_registry, project_settings
 from onward.errors import OnwardError, RegistryError, ServiceError
+
+if TYPE_CHECKING:
+    from onward.data.shop_clock import ShopClock
 
 _out = Console()
 
@@ -94,6 +97,7 @@ def serve(
         flush_seconds=settings.flush_seconds,
         limits=Limits(threads=threads),
         keys=keys,
+        clock=_shop_clock(),
     )
     # Standard output is for the access log, one JSON object a line.
     Console(stderr=True).print(f"http://{host}:{port}/", soft_wrap=True)
@@ -106,6 +110,15 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+
+
+def _shop_clock() -> "ShopClock":
+    """The clock of params.yaml; UTC on a machine that only serves and has none."""
+    from onward.data.shop_clock import ShopClock
+    from onward.params import read_params
+
+    path = project_layout().params
+    return ShopClock(read_params(path).shop.time_zone) if path.is_file() else ShopClock()
 
 
 def airflow(

@@ -1,16 +1,17 @@
 """`onward status`: what is deployed, how old it is, what the monitor sees of it, and what to do next."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from onward.commands.daily import VERDICT_COLOURS
-from onward.commands.project import assessment_history, project_layout, project_registry
-from onward.errors import ArtifactError
+from onward.commands.project import assessment_history, project_layout, project_registry, unpushed_deployment
+from onward.errors import ArtifactError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 _out = Console()
 
 
-def status() -> None:
+def status(
+    airflow: Annotated[
+        str | None,
+        typer.Option(
+            "--airflow-database",
+            help="Address of Airflow's database; that of `onward airflow`, where there is one.",
+            envvar="AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Say what is deployed, from what, how old it is, what the monitor sees, and what to do next."""
     from onward.params import read_params
 
@@ -33,9 +44,39 @@ def status() -> None:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
-    for name, text in _status_lines(champion, deployment, assessed, clock):
+    lines = _status_lines(champion, deployment, assessed, clock)
+    for name, text in (*lines[:-1], *_notice_lines(champion), *_paused_lines(airflow), lines[-1]):
         grid.add_row(name, text)
     _out.print(grid)
+
+
+def _notice_lines(champion: "Version | None") -> "Iterator[tuple[str, str]]":
+    from onward.daily.oncall import ALERTS, MonitoredProject
+
+    root = project_layout().root
+    if champion is None or not (root / ALERTS).is_file():
+        return
+    monitored = MonitoredProject(root, assessment_history(), project_registry(), unpushed_deployment)
+    for notice in monitored.notices(champion, datetime.now(UTC)):
+        yield "Notice", f"[bold red]{notice.name}[/]: {escape(notice.says)}"
+
+
+def _paused_lines(airflow: str | None) -> "Iterator[tuple[str, str]]":
+    from onward.services.airflow_dags import airflow_database, paused_dags
+
+    address = airflow_database(project_layout().root, airflow)
+    if address is None:
+        return
+    try:
+        paused = paused_dags(address)
+    except ServiceError as error:
+        yield "Airflow", f"[yellow]{escape(str(error))}[/]"
+        return
+    if paused:
+        yield (
+            "Airflow",
+            f"[yellow]paused: {', '.join(paused)}[/]; what should start them is lost until they are unpaused",
+        )
 
 
 def _read_if_there(path: Path) -> dict[str, Any] | None:

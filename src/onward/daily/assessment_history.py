@@ -7,17 +7,17 @@ same file, and machines that share the folders agree.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from onward.artifacts import read_json, read_table, write_json
+from onward.artifacts import read_json, read_table
+from onward.daily.action_log import ActionLog
 from onward.daily.named_folders import by_day, by_version, skip
 from onward.errors import ArtifactError, MonitoringError
-from onward.monitoring.alerts import Decision, PastAction
 from onward.monitoring.assessment import SCHEMA
 from onward.monitoring.daily_series import require_columns
 from onward.monitoring.verdict import Verdict
@@ -64,7 +64,7 @@ class AssessmentHistory:
 
     Attributes:
         assessments: below it `version=N/as_of=YYYY-MM-DD/`.
-        actions: below it `version=N/as_of=YYYY-MM-DD.json`.
+        actions: see `ActionLog`.
         first: what the stage `monitor` wrote about the version that the last run made; need not be there.
     """
 
@@ -131,30 +131,10 @@ class AssessmentHistory:
         first: date | None = None if daily is None else daily["day"].min().date()
         return first
 
-    def past_actions(self) -> list[PastAction]:
-        """Return what was decided on every assessment so far, the earliest first."""
-        actions = []
-        for version, folder in by_version(self.actions):
-            for day, path in by_day(folder, "as_of", ".json"):
-                try:
-                    record = read_json(path)
-                    actions.append(PastAction(day, version, record["rule"], record["action"]))
-                except (ArtifactError, KeyError) as error:
-                    skip(path, f"it holds no action ({error})")
-        return sorted(actions, key=lambda action: (action.as_of, action.version))
-
-    def record(self, version: int, as_of: date, decision: Decision) -> None:
-        """Keep what was decided on an assessment; the same one decided again is the same file."""
-        until = decision.rests_until
-        write_json(
-            self.actions / f"version={version}" / f"as_of={as_of}.json",
-            {
-                "version": version,
-                "as_of": as_of.isoformat(),
-                **asdict(decision),
-                "rests_until": None if until is None else until.isoformat(),
-            },
-        )
+    @property
+    def action_log(self) -> ActionLog:
+        """What the rules asked for, and which run carried it out."""
+        return ActionLog(self.actions)
 
 
 def _read_verdict(folder: Path) -> Mapping[str, Any]:

@@ -1,20 +1,23 @@
 """Act on an assessment, and show it: the rules decide, the page says so, Evidently keeps the figures."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from onward.artifacts import read_text, write_text
+from onward.daily.action_log import Started
 from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
+from onward.daily.champion_notices import abandoned, refused
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
 from onward.monitoring.alerts import Decision, Findings, Rules, decide, parse_rules
 from onward.monitoring.daily_series import BEFORE_USE, DayFigures, Series, day_figures, level_series
+from onward.monitoring.notices import Notice, not_started
 from onward.reporting.oncall_page import Change, Links, OncallContent, headline, render_oncall
 
 ALERTS = "monitoring/alerts.yaml"
@@ -25,11 +28,19 @@ _MOST_CHANGES = 12
 
 @dataclass(frozen=True)
 class MonitoredProject:
-    """What acting and showing need: the project with its rules, the assessments, and the registry."""
+    """What acting and showing need.
+
+    Attributes:
+        project: its folder, with the rules.
+        history: the assessments, and what was done about them.
+        registry: what is deployed.
+        unpushed: says of a run what its branch lacks of the deployment that it has made; None if it lacks nothing.
+    """
 
     project: Path
     history: AssessmentHistory
     registry: Registry
+    unpushed: Callable[[str], str | None] = lambda _: None
 
     def in_use(self) -> Version:
         """Return the version in use.
@@ -59,23 +70,45 @@ class MonitoredProject:
                 f"act: the assessment of {findings.as_of} is of version {findings.version}, in use is version "
                 f"{champion.number}; assess again with `onward monitor`"
             )
-        return decide(rules, findings, self.history.past_actions())
+        return decide(rules, findings, self.history.action_log.past())
+
+    def notices(self, champion: Version, now: datetime, versions: Sequence[Version] = ()) -> list[Notice]:
+        """What people are told besides, whichever rule decides.
+
+        Args:
+            champion: the version in use.
+            now: with time zone.
+            versions: all that are registered; without them nothing is said of challengers that were refused.
+        """
+        limits = self.rules().notices
+        told = (
+            not_started(self.history.action_log.past(), champion.number, limits.minutes_to_start, now),
+            abandoned(champion, limits.minutes_to_push, now, self.unpushed),
+            refused(champion, versions, limits.refused_weeks),
+        )
+        return [notice for notice in told if notice is not None]
 
 
-def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None) -> dict[str, Any]:
+def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
     """Decide what to do about an assessment, and keep the decision.
 
     Args:
         monitored: the project.
         printed: what `onward monitor` printed, or None for the last assessment of the version in use.
+        now: with time zone.
 
     Returns:
-        What an alarm needs: version, as_of, verdict, level, since, reason, and action, wanted, rule, why, run_from.
+        What an alarm needs: version, as_of, verdict, level, since, reason, and action, wanted, rule, why, run_from;
+        whether it is `asked_again`, since no run came of it before; and `notices`, each with name and says.
     """
     champion = monitored.in_use()
     verdict = _whole_verdict(monitored.history, champion, printed)
-    decision = monitored.decide(verdict, champion, monitored.rules())
-    monitored.history.record(champion.number, date.fromisoformat(verdict["as_of"]), decision)
+    rules = monitored.rules()
+    decision = monitored.decide(verdict, champion, rules)
+    # Before this decision is kept: the same action, asked for again, is a new one.
+    notices = monitored.notices(champion, now, monitored.registry.versions())
+    as_of = date.fromisoformat(verdict["as_of"])
+    again = monitored.history.action_log.record(champion.number, as_of, decision, now, rules.notices.minutes_to_start)
     return {
         **{name: verdict.get(name) for name in ("version", "as_of", "verdict", "cause", "level", "since", "reason")},
         "action": decision.action,
@@ -83,7 +116,29 @@ def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None) -> dict[
         "rule": decision.rule,
         "why": decision.why,
         "run_from": "fit_thresholds" if decision.action == "refit_thresholds" else None,
+        "asked_again": again,
+        "notices": [asdict(notice) for notice in notices],
     }
+
+
+def started(monitored: MonitoredProject, printed: Mapping[str, Any], run: str, now: datetime) -> dict[str, Any]:
+    """Keep that a run carries out what `onward act` asked for; from now on the action rests for its cool-down.
+
+    Raises:
+        MonitoringError: it asked for nothing that starts something.
+    """
+    begun = Started.of(printed, run)
+    monitored.history.action_log.start(begun, now)
+    return {**asdict(begun), "as_of": begun.as_of.isoformat()}
+
+
+def whether_started(monitored: MonitoredProject, printed: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Say whether a run carries out what `onward act` asked for, as `run`, and whether one is overdue, as `notices`."""
+    asked = Started.of(printed, "")
+    log = monitored.history.action_log
+    minutes = monitored.rules().notices.minutes_to_start
+    late = not_started([action for action in log.past() if action.as_of == asked.as_of], asked.version, minutes, now)
+    return {"run": log.run_of(asked.version, asked.as_of), "notices": [] if late is None else [asdict(late)]}
 
 
 def parse_verdict(text: str) -> Mapping[str, Any]:
@@ -119,26 +174,28 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def write_page(monitored: MonitoredProject, page: Path, links: Links) -> str:
+def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datetime) -> str:
     """Write the page for on-call about the last assessment of the version in use, and return its headline."""
     champion = monitored.in_use()
     rules = monitored.rules()
     last = monitored.history.last(champion.number)
     decision = monitored.decide(last.verdict, champion, rules)
     before = None if champion.replaced is None else monitored.registry.version(champion.replaced)
-    acted = [action for action in monitored.history.past_actions() if action.action not in {"wait", "none"}]
+    versions = monitored.registry.versions()
+    acted = [action for action in monitored.history.action_log.past() if action.action not in {"wait", "none"}]
     content = OncallContent(
         verdict=last.verdict,
         decision=decision,
         rule=rules.rule(decision.rule),
         series=_series(monitored.history, last, before),
-        changes=_changes(monitored.registry.versions()),
+        changes=_changes(versions),
         taken=acted[:-_MOST_CHANGES:-1],
         facts=champion.tags,
         facts_before=None if before is None else before.tags,
         runbook=_definition(monitored.project, RUNBOOK),
         before_use=last.before_use,
         links=links,
+        notices=monitored.notices(champion, now, versions),
     )
     write_text(page, render_oncall(content))
     return headline(last.verdict)

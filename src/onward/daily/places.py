@@ -25,6 +25,12 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min)
 
 
+def with_project(params: Params, root: Path) -> Params:
+    """The same params, the folder of a shop's own log counted from the project, wherever a command is run."""
+    parquet = params.sources.parquet.model_copy(update={"folder": root / params.sources.parquet.folder})
+    return params.model_copy(update={"sources": params.sources.model_copy(update={"parquet": parquet})})
+
+
 def read_log(params: Params, start: date, end: date) -> RawLog:
     """Read a source as far as it is needed for impressions shown in [start, end).
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from onward.artifacts import write_table
+from onward.artifacts import read_table, write_table
+from onward.daily.completeness import Complete
 from onward.daily.places import midnight, read_log
+from onward.daily.revisions import Revision, keep_aside, logged_rows
 from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX, RawLog
 from onward.data.features import build_features
 from onward.data.validation import refuse_excess, validate
@@ -18,20 +21,39 @@ from onward.errors import MonitoringError
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.params import Params
 
+_DAY = timedelta(days=1)
+
 
 @dataclass(frozen=True)
 class Scored:
-    """What was appended: decisions of each new day, and the days that had been logged before."""
+    """What was logged.
+
+    Attributes:
+        rows: decisions of each new day, and of each day that was revised.
+        kept: days that had been logged before and stay.
+        revised: days whose decisions were replaced.
+    """
 
     rows: dict[date, int]
     kept: tuple[date, ...]
+    revised: tuple[date, ...] = ()
 
 
-def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first: date, last: date) -> Scored:
+def score_days(
+    params: Params,
+    bundle: Bundle,
+    version: int,
+    folder: Path,
+    first: date,
+    last: date,
+    complete: Complete,
+    revision: Revision | None = None,
+) -> Scored:
     """Decide on the impressions shown from `first` to `last`, and log each day in a file of its own.
 
     A day that this version has logged stays as it is: what was decided was decided, whatever came to the source since.
-    A file appears whole or not at all, so a killed command is simply run again.
+    But a day on which nothing was shown holds no decision, and is looked at again. A file appears whole or not at all,
+    so a killed command is simply run again. Days that are not complete are left out; see `Complete.require`.
 
     Args:
         params: of the source; nothing of the model.
@@ -40,6 +62,8 @@ def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first
         folder: of the decision log.
         first: a day the bundle has not seen: its own as_of at the earliest.
         last: included.
+        complete: until when the source is complete.
+        revision: decide anew on days that are logged, too, for this reason; what is replaced is kept aside.
 
     Raises:
         MonitoringError: the days are in the wrong order, or the bundle has learnt from them.
@@ -53,20 +77,45 @@ def score_days(params: Params, bundle: Bundle, version: int, folder: Path, first
             f"score: version {version} has learnt from {first} (it knows everything before {learnt}); its decisions on "
             f"that day would flatter it: begin on {learnt}"
         )
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    kept = tuple(day for day in days if (folder / place(day, version)).exists())
-    missing = [day for day in days if day not in kept]
-    if not missing:
-        return Scored({}, kept)
-    log = read_log(params, missing[0], missing[-1] + timedelta(days=1))
-    decided = decide_log(params, bundle, version, log, missing[0], missing[-1])
+    end = complete.until if last >= complete.until else last + _DAY
+    days = [first + timedelta(days=number) for number in range((end - first).days)]
+    paths = {day: folder / place(day, version) for day in days}
+    empty = {day for day, path in paths.items() if path.exists() and not logged_rows(path)}
+    logged = [day for day in days if paths[day].exists()]
+    missing = [day for day in days if revision or day in empty or not paths[day].exists()]
+    log = read_log(params, missing[0], missing[-1] + _DAY) if missing else None
+    # A day that was empty and still is costs nothing but the look.
+    asked = [day for day in missing if log and (day not in empty or _shown_on(log, day))]
+    if log is None or not asked:
+        return Scored({}, tuple(logged))
+    decided = decide_log(params, bundle, version, log, asked[0], asked[-1])
     rows = {}
+    revised = []
     day_of = decided["time"].dt.date.to_numpy()
-    for day in missing:
-        part = decided[day_of == day]
-        write_table(folder / place(day, version), pa.Table.from_pandas(part, SCHEMA, preserve_index=False))
-        rows[day] = len(part)
-    return Scored(rows, kept)
+    for day in asked:
+        part = pa.Table.from_pandas(decided[day_of == day], SCHEMA, preserve_index=False)
+        path = paths[day]
+        if path.exists():
+            # By pandas, to which a score that is missing equals another one.
+            if read_table(path).equals(part.to_pandas()):
+                continue
+            if revision and day not in empty:
+                keep_aside(folder, day, version, revision)
+                revised.append(day)
+        write_table(path, part)
+        rows[day] = part.num_rows
+    return Scored(rows, tuple(day for day in logged if day not in rows), tuple(revised))
+
+
+def _shown_on(log: RawLog, day: date) -> bool:
+    """Whether the source holds an impression of a day; what is wrong with its times is left to validation."""
+    table = log.tables["impressions"]
+    times = table["shown_at"] if "shown_at" in table.column_names else None
+    if times is None or not pa.types.is_timestamp(times.type) or times.type.tz is not None:
+        return True
+    first, end = (pa.scalar(midnight(at), pa.timestamp("us")) for at in (day, day + _DAY))
+    on_day = pc.and_(pc.greater_equal(times, first), pc.less(times, end))
+    return bool(pc.any(on_day).as_py())
 
 
 def decide_log(params: Params, bundle: Bundle, version: int, log: RawLog, first: date, last: date) -> pd.DataFrame:

@@ -51,6 +51,15 @@ def tag_for(what: str, reason: Reason, now: datetime | None = None) -> tuple[str
     return f"{what} {at}", json.dumps({"by": reason.by, "reason": reason.text}, ensure_ascii=False, sort_keys=True)
 
 
+def moment(at: str) -> datetime:
+    """When an event happened.
+
+    >>> moment("2017-11-20T06:00:00.000000Z").isoformat()
+    '2017-11-20T06:00:00+00:00'
+    """
+    return datetime.strptime(at, _WHEN).replace(tzinfo=UTC)
+
+
 def events(tags: Mapping[str, str]) -> tuple[Event, ...]:
     """What a version's tags tell, the oldest first.
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from onward.deployment.bundle_store import BundleStore
 from onward.deployment.champion_note import ChampionNote
+from onward.deployment.change_request import Change, ChangeRequest
 from onward.deployment.reasons import PROMOTED, ROLLED_BACK, Reason, tag_for
 from onward.deployment.registry_lock import advisory_lock, connection, file_lock
 from onward.deployment.registry_settings import DATABASE, RegistrySettings, sqlite_address
@@ -183,17 +184,34 @@ class Registry:
                 self._client().set_registered_model_alias(MODEL, CHALLENGER, str(version.number))
             return version
 
-    def promote(self, number: int, reason: Reason | None = None) -> Version:
-        """Put a version in use, whatever was; it remembers which one it replaced, and why.
+    def promote(
+        self,
+        number: int,
+        reason: Reason | None = None,
+        *,
+        expected: int | None = None,
+        asked_at: datetime | None = None,
+    ) -> Change:
+        """Put a version in use; it remembers which one it replaced, and why. Too late or done before: nothing changes.
+
+        Args:
+            number: the version.
+            reason: see `ChangeRequest`, as the two others.
+            expected: see there.
+            asked_at: see there.
 
         Raises:
             RegistryError: there is no such version.
         """
+        request = ChangeRequest(reason, expected, asked_at)
         with self._alone():
             version = self.version(number)
-            self._put_in_use(version, self.named(CHAMPION), reason)
+            champion = self.named(CHAMPION)
+            refused = request.too_late_to_promote(version, champion)
+            if refused is None or (champion and champion.number == number):
+                self._put_in_use(version, champion, request)
         self.champion()
-        return version
+        return Change(version if refused is None else champion, refused)
 
     def take_over(self, version: Version, judged_against: Version | None, reason: Reason) -> bool:
         """Put a version in use if the one that it was judged against still is; else change nothing.
@@ -206,20 +224,33 @@ class Registry:
             expected = (version.number, judged_against and judged_against.number)
             if (champion and champion.number) not in expected:
                 return False
-            self._put_in_use(version, champion, reason)
+            self._put_in_use(version, champion, ChangeRequest(reason))
         self.champion()
         return True
 
-    def rollback(self, reason: Reason | None = None) -> Version:
+    def rollback(
+        self, reason: Reason | None = None, *, expected: int | None = None, asked_at: datetime | None = None
+    ) -> Change:
         """Put the version back that the champion replaced, and bar the old champion from automatic promotion.
 
+        Too late or done before, nothing changes.
+
+        Args:
+            reason: see `ChangeRequest`, as the two others.
+            expected: the version to take out of use; None for whichever is in use, which must not be asked twice.
+            asked_at: see there.
+
         Raises:
-            RegistryError: nothing is deployed, or the champion replaced nothing.
+            RegistryError: nothing is deployed, the champion replaced nothing, or there is no such version.
         """
+        request = ChangeRequest(reason, expected, asked_at)
         with self._alone():
             champion = self.named(CHAMPION)
             if champion is None:
                 raise RegistryError("nothing is deployed, so nothing can be rolled back; run `dvc repro`")
+            refused = request.too_late_to_roll_back(champion, self.version(expected or champion.number))
+            if refused is not None:
+                return Change(champion, refused)
             if champion.replaced is None:
                 number = champion.number
                 raise RegistryError(
@@ -227,11 +258,11 @@ class Registry:
                 )
             earlier = self.version(champion.replaced)
             client = self._client()
-            self._tell(champion.number, ROLLED_BACK, reason)
+            self._tell(champion, ROLLED_BACK, request)
             client.set_model_version_tag(MODEL, str(champion.number), _ROLLED_BACK, "true")
             client.set_registered_model_alias(MODEL, CHAMPION, str(earlier.number))
         self.champion()
-        return earlier
+        return Change(earlier)
 
     def registered_at(self) -> dict[int, datetime]:
         """When each version was registered, in UTC."""
@@ -279,21 +310,21 @@ class Registry:
         self._quieten()
         return self._bundles.attached(version.run)
 
-    def _put_in_use(self, version: Version, champion: Version | None, reason: Reason | None) -> None:
+    def _put_in_use(self, version: Version, champion: Version | None, request: ChangeRequest) -> None:
         client = self._client()
         number = version.number
         if champion is None or champion.number != number:
             # Before the alias: killed in between, the next promotion writes the same tags again.
-            self._tell(number, PROMOTED, reason)
+            self._tell(version, PROMOTED, request)
             client.set_model_version_tag(MODEL, str(number), _REPLACED, str(champion.number if champion else ""))
             client.set_model_version_tag(MODEL, str(number), _ROLLED_BACK, "false")
             client.set_registered_model_alias(MODEL, CHAMPION, str(number))
         if self._number(CHALLENGER) == number:
             client.delete_registered_model_alias(MODEL, CHALLENGER)
 
-    def _tell(self, number: int, what: str, reason: Reason | None) -> None:
-        if reason is not None:
-            self._client().set_model_version_tag(MODEL, str(number), *tag_for(what, reason))
+    def _tell(self, version: Version, what: str, request: ChangeRequest) -> None:
+        if request.reason is not None and not request.told(version, what):
+            self._client().set_model_version_tag(MODEL, str(version.number), *tag_for(what, request.reason))
 
     def _create(
         self, bundle: Path, bundle_sha256: str, tags: Mapping[str, str], metrics: Mapping[str, float]

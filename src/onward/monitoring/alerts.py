@@ -1,13 +1,14 @@
 """From what an assessment found to what is done about it: the rules of monitoring/alerts.yaml, and who reads them.
 
 The first rule whose conditions all hold decides. An action that starts something (`retrain`, `refit_thresholds`,
-`rollback`) then rests for its cool-down, counted in days of the log's clock and not of the wall's, so that a replay of
-the past decides as the past would have. While it rests, the answer is `wait`, with the rule that would have acted.
+`rollback`) then rests for its cool-down, counted from the last one that a run has carried out, in days of the log's
+clock and not of the wall's, so that a replay of the past decides as the past would have. While it rests, the answer is
+`wait`, with the rule that would have acted.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
@@ -87,12 +88,27 @@ class CoolDown(_Part):
     rollback: Annotated[int, Field(ge=0, le=365)]
 
 
+class Notices(_Part):
+    """When people are told of something whichever rule decides; see notices.py.
+
+    Attributes:
+        minutes_to_start: in which the run must exist that an action asks for.
+        refused_weeks: in a row, in which the gate refused every challenger.
+        minutes_to_push: in which the run that put a version in use must have said so on its branch.
+    """
+
+    minutes_to_start: Annotated[int, Field(ge=1, le=240)] = 30
+    refused_weeks: Annotated[int, Field(ge=1, le=52)] = 4
+    minutes_to_push: Annotated[int, Field(ge=1, le=1440)] = 30
+
+
 class Rules(_Part):
     """All of alerts.yaml."""
 
     schema_: Literal[1] = Field(alias="schema")
     days_of_deployment: Annotated[int, Field(ge=0, le=365)]
     cool_down_days: CoolDown
+    notices: Notices = Notices()
     rules: Annotated[tuple[Rule, ...], Field(strict=False, min_length=1)]
 
     @model_validator(mode="after")
@@ -200,12 +216,23 @@ class Findings:
 
 @dataclass(frozen=True)
 class PastAction:
-    """What was decided on an assessment: the day, the version, the rule and what was done."""
+    """What was decided on an assessment.
+
+    Attributes:
+        as_of: the assessment's clock.
+        version: that was assessed.
+        rule: that decided.
+        action: what was asked for.
+        run: which carried it out; None as long as none has.
+        asked_at: when it was asked for, with time zone; None where that was not kept.
+    """
 
     as_of: date
     version: int
     rule: str
     action: Action
+    run: str | None = None
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -242,19 +269,23 @@ def decide(rules: Rules, findings: Findings, past: Iterable[PastAction]) -> Deci
     Args:
         rules: of alerts.yaml.
         findings: of the assessment.
-        past: what was decided on earlier ones, in any order; decisions of the same or a later day do not count, so that
-            the same assessment asked twice gets the same answer.
+        past: what was decided on earlier ones, in any order. Only what a run has carried out rests; decisions of the
+            same or a later day do not count, so that the same assessment asked twice gets the same answer.
     """
     rule = next(rule for rule in rules.rules if rule.when.holds(findings, rules.days_of_deployment))
     if rule.action not in STARTS:
         return Decision(rule.action, rule.name, rule.action, None, rule.says)
     rest = timedelta(days=getattr(rules.cool_down_days, rule.action))
-    started = (action.as_of for action in past if action.action == rule.action and action.as_of < findings.as_of)
+    started = (
+        action.as_of
+        for action in past
+        if action.action == rule.action and action.run is not None and action.as_of < findings.as_of
+    )
     last = max(started, default=None)
     if last is None or last + rest <= findings.as_of:
         return Decision(rule.action, rule.name, rule.action, None, rule.says)
     until = last + rest
-    why = f"{rule.says} {_NAMES[rule.action]} was started on {last} and rests until {until}."
+    why = f"{rule.says} {ACTION_NAMES[rule.action]} was started on {last} and rests until {until}."
     return Decision("wait", rule.name, rule.action, until, why)
 
 
@@ -273,7 +304,7 @@ def parsed(model: type[_Model], text: str, name: str) -> _Model:
         raise MonitoringError(f"{name}: {problems}; mend it, or `git checkout {name}`") from None
 
 
-_NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}
+ACTION_NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}
 
 
 def _whole(value: object) -> int:

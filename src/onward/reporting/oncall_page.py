@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from onward.monitoring.alerts import Decision, PastAction, Rule
+from onward.monitoring.alerts import STARTS, Decision, PastAction, Rule
 from onward.monitoring.daily_series import Series, first_days
+from onward.monitoring.notices import Notice
 from onward.monitoring.verdict import Verdict
 from onward.reporting.oncall_figures import level_over_time
 from onward.reporting.runbook import runbook_sections
@@ -85,6 +86,7 @@ class OncallContent:
         runbook: text of runbook.md.
         before_use: whether test customers were assessed, before the version decided anything.
         links: where the page leads to.
+        notices: what people are told besides.
     """
 
     verdict: Mapping[str, Any]
@@ -98,6 +100,7 @@ class OncallContent:
     runbook: str
     before_use: bool = False
     links: Links = Links()
+    notices: Sequence[Notice] = ()
 
 
 def render_oncall(content: OncallContent) -> str:
@@ -127,6 +130,8 @@ def render_oncall(content: OncallContent) -> str:
         sections={content.rule.name: sections[content.rule.name], **sections},
         shown=_newest(content.series),
         taken=content.taken,
+        notices=content.notices,
+        starting=STARTS,
         titles=_TITLES,
     )
 
@@ -167,7 +172,8 @@ def command(verdict: Mapping[str, Any], decision: Decision) -> str | None:
             form = {"as_of": as_of} | ({"run_from": "fit_thresholds"} if decision.action == "refit_thresholds" else {})
             return f"AIRFLOW_HOME=$PWD/.airflow airflow dags trigger retrain --conf '{json.dumps(form)}'"
         case "rollback":
-            return f'onward rollback --reason="{headline(verdict)}, with version {verdict["version"]}"'
+            version = verdict["version"]
+            return f'onward rollback --expected={version} --reason="{headline(verdict)}, with version {version}"'
         case "check_tracking":
             return f"onward monitor --as-of {as_of}    # once it is mended: assess again"
         case "wait":

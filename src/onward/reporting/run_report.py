@@ -18,6 +18,7 @@ from onward.reporting.list_quality import RELEVANT, describe_lists, is_served, l
 from onward.reporting.neighbourhood import Neighbourhood
 from onward.reporting.related_cards import RelatedCard
 from onward.reporting.related_figure import hits_against_lift
+from onward.reporting.report_files import EDGES, PRODUCTS, REPORT_FILES
 from onward.reporting.templates import page_template
 from onward.reporting.well_known import RULE
 from onward.reporting.wording import (
@@ -34,27 +35,6 @@ from onward.reporting.wording import (
 )
 
 _FROM_ROOT = Layout(Path())
-REPORT_FILES: Mapping[str, str] = {
-    "ingest": str(_FROM_ROOT.metric("ingest")),
-    "delay": str(_FROM_ROOT.metric("delay")),
-    "results": str(_FROM_ROOT.results),
-    "searches": str(_FROM_ROOT.searches),
-    "deployment": str(_FROM_ROOT.deployment_record),
-    "policy": str(_FROM_ROOT.policy),
-    "verdict": str(_FROM_ROOT.verdict),
-    "direction_asked": str(_FROM_ROOT.direction_answer),
-    "delay_asked": str(_FROM_ROOT.delay_answer),
-    "doubt_asked": str(_FROM_ROOT.doubt_answer),
-    "delay_curve": str(_FROM_ROOT.plot("delay_curve")),
-    "positives_per_day": str(_FROM_ROOT.plot("positives_per_day")),
-    "z_reliability": str(_FROM_ROOT.plot("z_reliability")),
-    "label_weights": str(_FROM_ROOT.plot("label_weights")),
-    "operating_points": str(_FROM_ROOT.plot("operating_points")),
-}
-"""What the page is made of, from the project's root; every file is text."""
-
-EDGES, PRODUCTS = str(_FROM_ROOT.edges), str(_FROM_ROOT.serving_log.products)
-"""What the picture of the directed graph is drawn from."""
 
 
 @dataclass(frozen=True)

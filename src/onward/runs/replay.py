@@ -22,6 +22,7 @@ from typing import Any
 from onward.artifacts import read_json, write_json
 from onward.deployment.registry_settings import RegistrySettings
 from onward.errors import RunError
+from onward.monitoring.alerts import STARTS
 from onward.pipeline_file import PIPELINE_FILE, parse_pipeline
 from onward.settings import as_environment
 
@@ -168,6 +169,9 @@ def _watch(plan: Replay, week: date, run: str | None, say: Say) -> dict[str, Any
         return {"run": run, "version": scored["version"], "verdict": "failed", "reason": failed[-1], "action": None}
     verdict = _last_line(looked)
     decided = _last_line(_command(plan, "act", stdin=json.dumps(verdict)))
+    if decided["action"] in STARTS:
+        # On paper: as if a run had carried it out at once.
+        _command(plan, "act", "--started-by=nobody, in a replay", stdin=json.dumps(decided))
     return {
         "run": run,
         "version": scored["version"],

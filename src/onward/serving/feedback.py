@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import orjson
 
+from onward.data.shop_clock import ShopClock
 from onward.errors import DataError
 from onward.serving.decision_log import impression_id
 from onward.serving.schemas import FeedbackEvent
@@ -19,7 +20,7 @@ NOBODY = "unknown"
 """The customer of an event that names none."""
 
 
-def moment_of(event: FeedbackEvent, now: datetime) -> datetime:
+def moment_of(event: FeedbackEvent, now: datetime, clock: ShopClock) -> datetime:
     """When an event happened, naive local time.
 
     Raises:
@@ -27,7 +28,7 @@ def moment_of(event: FeedbackEvent, now: datetime) -> datetime:
     """
     try:
         at = now if event.at is None else event.at
-        moment = at if at.tzinfo is None else at.astimezone().replace(tzinfo=None)
+        moment = clock.local(at)
     except (OverflowError, ValueError, OSError) as error:
         raise DataError(f"feedback: at {event.at} is no time of a shop; give the time of the event") from error
     if not datetime(1970, 1, 1) <= moment <= now + timedelta(days=1):

@@ -1,7 +1,5 @@
 """Routes that take a body: scores, a page in order, new products, feedback."""
 
-from datetime import datetime
-
 from fastapi import APIRouter, Request, Response
 
 from onward.errors import ServiceError
@@ -94,8 +92,8 @@ def question_routes(service: Service) -> APIRouter:
 
         Events go to a log in the form of the data contract, on disk within the stated time.
         """
-        now = datetime.now()
-        lines = [encoded_event(event, moment_of(event, now)) for event in question.events]
+        now = service.clock.now()
+        lines = [encoded_event(event, moment_of(event, now, service.clock)) for event in question.events]
         for event, line in zip(question.events, lines, strict=True):
             service.feedback.append(line)
             service.metrics.feedback.labels(event.kind).inc()

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import datetime
 from pathlib import Path
 
+from onward.data.shop_clock import ShopClock
 from onward.deployment.registry import Registry
 from onward.serving.append_log import AppendLog
 from onward.serving.champion import Champion, ChampionState
@@ -44,6 +44,7 @@ class Service:
         flush_seconds: float = 0.5,
         limits: Limits | None = None,
         keys: Keys | None = None,
+        clock: ShopClock | None = None,
     ) -> None:
         """Make a service, which does nothing until `running`.
 
@@ -54,15 +55,17 @@ class Service:
             flush_seconds: that a line of a log may wait for the disk.
             limits: of requests.
             keys: that let in.
+            clock: of the shop, by which the logs say when; UTC if none is given.
         """
         folders = ServedFolders(folder)
+        self.clock = clock or ShopClock()
         self.limits = limits or Limits()
         self.keys = keys
         self.flush_seconds = flush_seconds
         self.metrics = ServiceMetrics()
         self.champion = Champion(registry, every, _ChangeTeller())
-        self.decisions = AppendLog(folders.decisions, flush_seconds)
-        self.feedback = AppendLog(folders.feedback, flush_seconds)
+        self.decisions = AppendLog(folders.decisions, flush_seconds, clock=self.clock.now)
+        self.feedback = AppendLog(folders.feedback, flush_seconds, clock=self.clock.now)
         # A product is asked about at once, and seldom added: it does not wait for company.
         self.products = NewProducts(folders.products, 0.0)
         self.pool = ScoringPool(self.limits)
@@ -108,7 +111,7 @@ class Service:
     ) -> None:
         """Log and count the decisions of an answer before it is given."""
         if answer.counts:
-            log_answer(self.decisions, request_id, route, version, answer, customer, now=datetime.now())
+            log_answer(self.decisions, request_id, route, version, answer, customer, now=self.clock.now())
         for names, number in answer.counts.items():
             self.metrics.decisions.labels(*names).inc(number)
 

@@ -9,13 +9,15 @@ from onward.data.splits import SPLITS, assign_splits
 from onward.data.validation import refuse_excess, validate
 from onward.layout import Layout, LogFiles
 from onward.params import Params
-from onward.stages import graph_ingest
 from onward.stages.runner import main
 
 
 def run(layout: Layout, params: Params) -> str:
     """Write serving/, backtest/, quarantine/ and metrics/ingest.json."""
     if params.run.source in GRAPH_SOURCES:
+        # Here, since it brings scikit-learn, whose import takes longer than most of this stage on a small shop.
+        from onward.stages import graph_ingest
+
         return graph_ingest.run(layout, params)
     clock = params.run
     threads = params.run.threads

@@ -1,12 +1,12 @@
 """`dvc repro` that may be killed at any moment: DVC writes dvc.lock in place, so a kill can leave it cut off."""
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from onward.artifacts import read_text, write_text
 from onward.errors import ArtifactError
 from onward.pipeline_file import LOCK_FILE, is_whole
 
@@ -27,14 +27,21 @@ def mend(root: Path) -> str | None:
     copy = root / ".dvc" / "tmp" / f"{LOCK_FILE}.before"
     if not lock.exists():
         return None
-    text = read_text(lock)
-    if is_whole(text):
-        write_text(copy, text)
+    if is_whole(lock.read_text(encoding="utf-8")):
+        _copy(lock, copy)
         return None
     if not copy.exists():
         raise ArtifactError(f"{lock}: cut off by a kill; restore it with `git checkout dvc.lock`, or delete it")
-    write_text(lock, read_text(copy))
+    _copy(copy, lock)
     return "dvc.lock was cut off by a kill; took the one from before that command"
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy at once or not at all; `onward.artifacts` would do the same, but imports pandas, which takes longer."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
 
 
 def become_repro(root: Path, arguments: Sequence[str]) -> NoReturn:

@@ -1,10 +1,10 @@
 """A shop's own log: a folder that holds one Parquet file per table of the contract, and parts beside it.
 
 `impressions.parquet` is the table; what lies in a folder `impressions` are further rows of it, such as the parts that
-`onward feedback` writes.
+`onward feedback` writes. A file `complete_through`, where there is one, names the last whole day.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +14,9 @@ import pyarrow.types as pt
 
 from onward.data.contract import CONTRACT, RawLog, TableContract
 from onward.errors import DataError
+
+MARKER = "complete_through"
+"""A text file in the folder: the last day of which the log holds everything, such as 2017-11-20."""
 
 
 def read_log(*, folder: Path, end: datetime) -> RawLog:
@@ -45,6 +48,45 @@ def part_paths(folder: Path, table: str) -> list[Path]:
     return sorted((folder / table).glob("*.parquet"))
 
 
+def marked_day(folder: Path) -> date | None:
+    """The last whole day that the marker names; None without a marker.
+
+    Raises:
+        DataError: the marker holds something else.
+    """
+    path = folder / MARKER
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise DataError(f"{path}: {text[:40]!r} is no day such as 2017-11-20; write the last whole day there") from None
+
+
+def newest_event(folder: Path, contract: TableContract, before: datetime) -> datetime | None:
+    """When the last row of a table and its parts happened, those left out that lie ahead of the clock.
+
+    Args:
+        folder: of the log.
+        contract: a table with a clock.
+        before: naive local time; an event after it is a mistake of somebody's clock.
+
+    Raises:
+        DataError: a file is missing, is not Parquet, or holds no times.
+    """
+    newest = None
+    for path in (folder / f"{contract.name}.parquet", *part_paths(folder, contract.name)):
+        table = _read(path, contract, [contract.clock])
+        times = table[contract.clock] if table.num_columns else None
+        if times is None or not pt.is_timestamp(times.type) or times.type.tz is not None:
+            raise DataError(f"{contract.name}: {path} has no naive times in {contract.clock}; export it again")
+        known = pc.cast(times, pa.timestamp("us"), safe=False)
+        last = pc.max(known.filter(pc.less_equal(known, pa.scalar(before, pa.timestamp("us"))))).as_py()
+        newest = last if newest is None or (last is not None and last > newest) else newest
+    return newest
+
+
 def read_whole(folder: Path, contract: TableContract) -> pa.Table:
     """A table with its parts.
 
@@ -68,13 +110,13 @@ def read_whole(folder: Path, contract: TableContract) -> pa.Table:
     return pa.concat_tables([table, *parts], promote_options="default") if parts else table
 
 
-def _read(path: Path, contract: TableContract) -> pa.Table:
+def _read(path: Path, contract: TableContract, columns: list[str] | None = None) -> pa.Table:
     if not path.is_file():
         raise DataError(f"{contract.name}: no file {path}; write it there with columns {', '.join(contract.columns)}")
     try:
         # ParquetFile, not read_table: the folder's name must not be read as a partition, nor columns merged by name.
         with pq.ParquetFile(path) as file:
-            return file.read()
+            return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error

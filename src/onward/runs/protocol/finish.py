@@ -13,7 +13,7 @@ from onward.deployment.registry import Registry
 from onward.errors import RunError
 from onward.layout import Layout
 from onward.pipeline_file import Pipeline
-from onward.reporting.run_report import EDGES, PRODUCTS, REPORT_FILES
+from onward.reporting.report_files import EDGES, PRODUCTS, REPORT_FILES
 from onward.runs.protocol.git import GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.manifest import FILE, Manifest
@@ -112,7 +112,7 @@ def _rendering(space: Workspace, say: Say) -> Iterator[None]:
     """Have the pages rendered during a block, which ends when they are."""
     # Evidently's workspace is one for all runs of a machine and knows no locks.
     lock = space.locations.workspaces / "dashboards.lock"
-    with alone(lock, "another report", say), space.executing("onward.cli", "report") as report:
+    with alone(lock, "another report", say), space.executing("-m", "onward.cli", "report") as report:
         yield
     require_status(report.returncode, "the report")
 

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from onward.errors import RunError
+from onward.layout import RUN_FILE
 
-FILE = "run.json"
+FILE = RUN_FILE
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ STAGE_TRAILER = "Onward-Stage"
 RUN_TRAILER = "Onward-Run"
 _ATTEMPT_TRAILER = "Onward-Attempt"
 _ATTEMPTS = 20
+_PUSH = 2
+"""Status of DVC's two commands that take a stage when the second fails."""
 
 
 def run_stage(locations: RunLocations, run: str, name: str, say: Say) -> bool:
@@ -139,13 +141,14 @@ def _take(
     space: Workspace, pipeline: Pipeline, names: Sequence[str], force: Sequence[str], code_commit: str, say: Say
 ) -> bool:
     """Run stages with one start of DVC, send their outputs, record each; whether this call recorded the last."""
-    require_status(space.execute("dvc", "repro", "--single-item", *force, *names), f"stage {' or '.join(names)}")
+    status = space.dvc(["repro", "--single-item", *force, *names], ["push", *names])
+    what = f"sending the outputs of {', '.join(names)}" if status == _PUSH else f"stage {' or '.join(names)}"
+    require_status(status, what)
     lock = space.locked_state()
     recorded = False
     for name in names:
+        # What came of other files than the recorded ones has been sent, but no commit names it.
         _require_own_inputs(space, lock, pipeline, name)
-    sending = f"sending the outputs of {', '.join(names)}"
-    require_status(space.exchange(sending, "dvc", "push", *names), sending)
     for name in names:
         space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
         recorded = _record(space, lock, pipeline, name, code_commit, say)

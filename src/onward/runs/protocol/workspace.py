@@ -4,10 +4,11 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,17 @@ from onward.runs.protocol.subprocess_guard import leashed
 Say = Callable[[str], None]
 _SECONDS_UNUSED = 7 * 86_400
 _SECONDS_TO_NOTE = 1.0
+
+# One process, since importing DVC costs more than most of its commands. As text: the run's own code, which Python finds
+# in the folder, may be older than this. Its exit status is the number of the command that failed, from 1.
+_DVC = """
+import json, signal, sys
+from dvc.cli import main
+def run(words):
+    signal.setitimer(signal.ITIMER_REAL, float(sys.argv[2]) if words[0] in ("pull", "push") else 0)
+    return main(words)
+sys.exit(next((number for number, words in enumerate(json.loads(sys.argv[1]), 1) if run(words)), 0))
+"""
 
 
 @dataclass(frozen=True)
@@ -85,32 +97,29 @@ class Workspace:
         path = self.root / LOCK_FILE
         return parse_lock(path.read_bytes() if path.exists() else None)
 
-    def execute(self, *command: str) -> int:
-        """Run `python -m …` in the folder with the run's own code and return its exit status."""
-        with self.executing(*command) as process:
-            return process.wait()
+    def dvc(self, *commands: Sequence[str]) -> int:
+        """Run commands of DVC's in the folder, one after the other until one fails.
 
-    def exchange(self, what: str, *command: str) -> int:
-        """Run `python -m …` that talks to the DVC remote, and return its exit status.
-
-        Args:
-            what: it does, for the message.
-            command: module and arguments.
+        Returns:
+            0, or the number of the command that failed, from 1; negative if a signal ended them.
 
         Raises:
-            RunError: it did not end in the time that a remote has.
+            RunError: one that talks to the DVC remote did not end in the time that a remote has.
         """
         patience = self.locations.settings.remote_seconds
-        try:
-            with self.executing(*command) as process:
-                return process.wait(patience)
-        except subprocess.TimeoutExpired:
-            raise RunError(unanswered(what, patience, self.locations.dvc_remote)) from None
+        with self.executing("-c", _DVC, json.dumps(commands), str(patience)) as process:
+            status = process.wait()
+        if status == -signal.SIGALRM:
+            words = commands[-1]
+            what = "sending the outputs of" if words[0] == "push" else "fetching"
+            named = ", ".join(word for word in words[1:] if not word.startswith("-"))
+            raise RunError(unanswered(f"{what} {named}", patience, self.locations.dvc_remote))
+        return status
 
-    def executing(self, *command: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
-        """Have `python -m …` run in the folder with the run's own code during a block, which ends when it has ended."""
+    def executing(self, *arguments: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+        """Have `python …` run in the folder with the run's own code during a block, which ends when it has ended."""
         variables = environment(self.root, shared_code(self.git, self.locations), self.locations)
-        return leashed([sys.executable, "-m", *command], self.root, variables, self.lock)
+        return leashed([sys.executable, *arguments], self.root, variables, self.lock)
 
     def bring(self, paths: Mapping[str, str]) -> set[str]:
         """Have outputs in the folder, by path and hash, from the cache or the DVC remote.
@@ -122,7 +131,7 @@ class Workspace:
         stale = [path for path, digest in paths.items() if here.get(path) != digest or not (self.root / path).exists()]
         if stale:
             self.forget(stale)
-            self.exchange(f"fetching {', '.join(stale)}", "dvc", "pull", "--force", "--allow-missing", *stale)
+            self.dvc(["pull", "--force", "--allow-missing", *stale])
             self.remember({path: paths[path] for path in stale if (self.root / path).exists()})
         return {path for path in paths if not (self.root / path).exists()}
 
