@@ -39,6 +39,15 @@ def test_a_broken_lock_without_a_copy_says_how_to_get_one(lock):
         mend(lock.parent)
 
 
+@pytest.mark.parametrize(("note", "stays"), [("", False), ('{"params.yaml": {"read": [', False), ("{}", True)])
+def test_a_note_of_files_in_use_that_a_kill_has_cut_off_goes(lock, note, stays):
+    path = lock.parent / ".dvc" / "tmp" / "rwlock"
+    path.parent.mkdir(parents=True)
+    path.write_text(note)
+    assert mend(lock.parent) is None
+    assert path.exists() == stays
+
+
 def test_no_lock_is_no_fault(tmp_path):
     assert mend(tmp_path) is None
 

@@ -1,5 +1,6 @@
-"""`dvc repro` that may be killed at any moment: DVC writes dvc.lock in place, so a kill can leave it cut off."""
+"""`dvc repro` that may be killed at any moment: DVC writes its files in place, so a kill can leave one cut off."""
 
+import json
 import os
 import shutil
 import sys
@@ -15,7 +16,8 @@ def mend(root: Path) -> str | None:
     """Keep a copy of a whole dvc.lock, or put the last copy in the place of a broken one.
 
     The copy is the lock from before the command that was killed: what that command had done and not recorded is done
-    again, to the same bytes.
+    again, to the same bytes. A broken note of which command uses which files goes, for which DVC would
+    refuse every command.
 
     Returns:
         One line that says what was mended, or None when there was nothing to mend.
@@ -25,6 +27,7 @@ def mend(root: Path) -> str | None:
     """
     lock = root / LOCK_FILE
     copy = root / ".dvc" / "tmp" / f"{LOCK_FILE}.before"
+    _drop_broken_note(root / ".dvc" / "tmp" / "rwlock")
     if not lock.exists():
         return None
     if is_whole(lock.read_text(encoding="utf-8")):
@@ -34,6 +37,16 @@ def mend(root: Path) -> str | None:
         raise ArtifactError(f"{lock}: cut off by a kill; restore it with `git checkout dvc.lock`, or delete it")
     _copy(copy, lock)
     return "dvc.lock was cut off by a kill; took the one from before that command"
+
+
+def _drop_broken_note(note: Path) -> None:
+    """Delete DVC's note of the files in use where its writer died in the middle; a whole one names who uses what."""
+    try:
+        json.loads(note.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except ValueError:
+        note.unlink(missing_ok=True)
 
 
 def _copy(source: Path, target: Path) -> None:
