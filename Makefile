@@ -28,12 +28,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 run: checkout $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
-	@echo "[run 1/3] pipeline: dvc repro"
+	@echo "[run 1/2] pipeline: dvc repro"
 	@onward repro -q
-	@echo "[run 2/3] versions: dvc push to the local remote"
-	@dvc push -q
-	@echo "[run 3/3] report"
-	@onward report
+	@echo "[run 2/2] report, and versions to the local remote"
+	@dvc push -q & onward report; reported=$$?; wait $$! && exit $$reported
 
 test: checkout $(VENV)/.installed programs ## Run every check: lint, types, layers, tests with coverage
 	@$(MAKE) --no-print-directory lint

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from onward.errors import ArtifactError
+
+# Whoever reads JSON alone does not wait for the libraries of tables: the functions that need them import them.
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
 
 PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
@@ -52,8 +53,11 @@ def replacing_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_table(path: Path, table: pd.DataFrame | pa.Table) -> None:
+def write_table(path: Path, table: "pd.DataFrame | pa.Table") -> None:
     """Write a table as Parquet, without the index; the same rows give the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     # pandas stores library versions in the schema's metadata, which would tie the hash to them.
     arrow = arrow.replace_schema_metadata(None)
@@ -61,7 +65,7 @@ def write_table(path: Path, table: pd.DataFrame | pa.Table) -> None:
         pq.write_table(arrow, partial, compression="zstd")
 
 
-def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":
     """Read a Parquet table.
 
     Raises:
@@ -71,8 +75,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return table
 
 
-def read_arrow(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_arrow(path: Path, columns: list[str] | None = None) -> "pa.Table":
     """Read a Parquet table as Arrow; see `read_table`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     _require(path)
     try:
         return pq.read_table(path, columns=columns)
@@ -108,7 +115,7 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     """Write a table as CSV, without the index."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
@@ -128,8 +135,10 @@ def read_text(path: Path) -> str:
         ) from None
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]") -> None:
     """Write named arrays as .npz with fixed time stamps; object arrays are refused."""
+    import numpy as np
+
     with _replacing(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             # ZipInfo's default date is 1980-01-01: np.savez would store today's and change the hash.
@@ -137,12 +146,14 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
                 np.lib.format.write_array(stream, np.asarray(arrays[name], order="C"), allow_pickle=False)
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> "dict[str, np.ndarray]":
     """Read the arrays that `write_arrays` wrote, never unpickling anything.
 
     Raises:
         ArtifactError: the file is missing.
     """
+    import numpy as np
+
     _require(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -157,6 +168,8 @@ def _require(path: Path) -> None:
 
 
 def _plain(value: object) -> object:
+    import numpy as np
+
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
