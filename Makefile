@@ -17,14 +17,16 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@echo "[install 1/3] virtual environment in $(VENV)"
+	@echo "[install 1/4] virtual environment in $(VENV)"
 	@command -v $(PYTHON) >/dev/null || { echo "Onward needs Python 3.11: install it, or name it with PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@echo "[install 2/3] torch"
+	@echo "[install 2/4] torch"
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
-	@echo "[install 3/3] everything else, pinned by constraints.txt (2 to 3 minutes)"
+	@echo "[install 3/4] everything else, pinned by constraints.txt (2 to 3 minutes)"
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	@$(BIN)/python -c "import lightgbm" 2>/dev/null || { echo "LightGBM needs the OpenMP runtime: apt-get install libgomp1 (Debian) or the like, then run again"; exit 1; }
+	@echo "[install 4/4] compiling the numerical kernels"
+	@PATH="$(BIN):$$PATH" python -m tools.compile_kernels
 	@touch $@
 
 run: checkout $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html

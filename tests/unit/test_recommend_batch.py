@@ -58,7 +58,7 @@ def test_a_part_that_is_killed_while_it_is_written_is_not_there(bundle, tmp_path
     def fail(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("onward.artifacts.pq.write_table", fail)
+    monkeypatch.setattr("pyarrow.parquet.write_table", fail)
     with pytest.raises(KeyboardInterrupt):
         write_part(bundle, part)
     assert not part.finished

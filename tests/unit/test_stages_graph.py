@@ -24,6 +24,7 @@ from onward.stages import (
     correct_label_delay,
     deploy,
     evaluate,
+    fingerprint_source,
     fit_thresholds,
     graph_train,
     ingest,
@@ -36,9 +37,9 @@ from onward.stages.graph_files import read_fitted, read_known
 pytestmark = pytest.mark.slow
 
 STAGES = {
-    "ingest": ingest, "correct_label_delay": correct_label_delay, "train_gnn": train_gnn,
-    "calibrate_uncertainty": calibrate_uncertainty, "fit_thresholds": fit_thresholds, "evaluate": evaluate,
-    "deploy": deploy, "monitor": monitor,
+    "fingerprint_source": fingerprint_source, "ingest": ingest, "correct_label_delay": correct_label_delay,
+    "train_gnn": train_gnn, "calibrate_uncertainty": calibrate_uncertainty, "fit_thresholds": fit_thresholds,
+    "evaluate": evaluate, "deploy": deploy, "monitor": monitor,
 }  # fmt: skip
 PASSING = ("correct_label_delay", "calibrate_uncertainty", "fit_thresholds", "monitor")
 OUTPUTS = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
