@@ -57,6 +57,20 @@ def test_a_week_tells_what_was_promised_and_what_came_once_all_of_it_has(walked)
     assert second["converted"] is None
 
 
+def test_a_lasting_over_promise_is_found_by_the_first_look_that_says_so():
+    ratios = [1.2, 1.0, 1.2, 1.16, 1.3, 1.0, None]
+    words = ["drifted", "inconclusive", "ok", "ok", "inconclusive", "drifted", "ok"]
+    rows = [
+        {"week": str(FIRST + number * replay.WEEK), "promised / came": ratio, "verdict": word}
+        for number, (ratio, word) in enumerate(zip(ratios, words, strict=True))
+    ]
+    # It begins in the third week; the sixth week's look comes at its end.
+    assert replay.days_to_find(rows) == 4 * 7
+    assert replay.with_verdict(rows) == pytest.approx(5 / 7)
+    assert replay.days_to_find(rows[:5]) is None
+    assert replay.days_to_find(rows[:3]) is None
+
+
 def test_the_picture_is_drawn_where_a_week_has_no_look(walked, monkeypatch):
     monkeypatch.setattr(replay, "PICTURE", walked / "replay.svg")
     rows = replay.weeks_of(walked)

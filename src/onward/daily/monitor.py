@@ -23,6 +23,7 @@ from onward.monitoring.assessment import (
     verdict_document,
 )
 from onward.monitoring.decision_log import SERVED, check_schema, day_and_version, logged_days
+from onward.monitoring.decision_log import place as place_of
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
@@ -70,8 +71,14 @@ def assess_version(
         files = logged_files(decisions, version, as_of, replaced=replaced)
         facts["decisions"] = _said_of([Path(path).is_relative_to(decisions / SERVED) for _, path in files])
         events = read(root, params, files[0][0], as_of)
-        statistics = join_events(files, events, as_of, params.run.attribution_days, params.run.threads)
-        assessment = assess(statistics, settings)
+        window, threads = params.run.attribution_days, params.run.threads
+        statistics = join_events(files, events, as_of, window, threads)
+        together = files_of_all_versions(decisions, version, as_of)
+        if together:
+            events = read(root, params, together[0][0], as_of)
+            assessment = assess(statistics, settings, join_events(together, events, as_of, window, threads))
+        else:
+            assessment = assess(statistics, settings)
         verdict = verdict_document(assessment, facts)
         daily = daily_table(assessment, settings)
     except Exception as error:  # noqa: BLE001 - a look that broke off must not seem one that nobody has taken
@@ -149,6 +156,29 @@ def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = Fa
     return [(day, str(path)) for day, path in logged.items()]
 
 
+def files_of_all_versions(folder: Path, version: int, as_of: date) -> list[tuple[date, str]]:
+    """Day and path of what was in use day by day up to as_of, whichever version; empty if it was always this one.
+
+    A day that two versions have a file of counts with the first of them: the other was asked about it afterwards. After
+    a day without any decision the series begins anew.
+    """
+    since = as_of - timedelta(days=_HISTORY_DAYS)
+    chosen: dict[date, tuple[int, Path]] = {}
+    for place in (folder, folder / SERVED):
+        here: dict[date, int] = {}
+        for day, number in _logged_in(place):
+            if since <= day < as_of:
+                here[day] = min(number, here[day]) if day in here else number
+        # What was served comes last, so it is what stays.
+        chosen |= {day: (number, place / place_of(day, number)) for day, number in here.items()}
+    days, day = list[tuple[date, str]](), as_of - timedelta(days=1)
+    while day in chosen:
+        days.insert(0, (day, str(chosen[day][1])))
+        day -= timedelta(days=1)
+    in_use = {chosen[day][0] for day, _ in days}
+    return days if in_use - {version} else []
+
+
 def still_maturing(folder: Path, version: int, as_of: date, window_days: int) -> list[int]:
     """Return the versions other than this one that decided within the attribution window before a day.
 
@@ -180,12 +210,16 @@ def _said_of(served: Sequence[bool]) -> dict[str, int]:
 def _logged(folder: Path) -> Iterator[tuple[date, int]]:
     """Yield day and version of each file of the decision log."""
     for place in (folder, folder / SERVED):
-        for path in sorted(place.glob("day=*/*")):
-            logged = day_and_version(path.relative_to(place).as_posix())
-            if logged is not None:
-                yield logged
-            elif not path.name.endswith(PARTIAL):
-                skip(path, "it is no file of the decision log")
+        yield from _logged_in(place)
+
+
+def _logged_in(place: Path) -> Iterator[tuple[date, int]]:
+    for path in sorted(place.glob("day=*/*")):
+        logged = day_and_version(path.relative_to(place).as_posix())
+        if logged is not None:
+            yield logged
+        elif not path.name.endswith(PARTIAL):
+            skip(path, "it is no file of the decision log")
 
 
 def version_in_use(registry: Registry) -> int:

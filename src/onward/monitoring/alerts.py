@@ -19,8 +19,8 @@ from onward.monitoring.verdict import OF_VERSION, Verdict
 from onward.yaml_text import load_yaml
 
 Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
-Cause = Literal["positivity", "delay", "engagement", "volume", "scores", "labels"]
-Signal = Literal["delay", "engagement", "volume", "scores", "labels"]
+Cause = Literal["positivity", "promise", "delay", "engagement", "volume", "scores", "labels"]
+Signal = Literal["promise", "delay", "engagement", "volume", "scores", "labels"]
 Reach = Literal["one level", "several levels", "every level"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -179,8 +179,8 @@ class Findings:
             cause = verdict.get("cause")
             moved = {signal["name"] for signal in signals if signal["verdict"] in {Verdict.CHANGED, Verdict.FAILED}}
             drifted = sum(level["verdict"] == Verdict.DRIFTED for level in levels)
-            # A verdict that names no levels, only the worst one, is about that one.
-            at_least = int(of_version is Verdict.DRIFTED)
+            # A verdict that names no levels, only the worst one, is about that one; a broken promise is about none.
+            at_least = int(of_version is Verdict.DRIFTED and cause != "promise")
             return cls(
                 version=_whole(verdict["version"]),
                 as_of=date.fromisoformat(verdict["as_of"]),
@@ -209,7 +209,8 @@ class Findings:
 
     def began_within(self, days: int) -> bool:
         """Tell whether the change began with this version, and there is one to return to."""
-        if self.since is None or self.deployed is None or self.replaced is None:
+        # A promise that version after version breaks began with none of them.
+        if self.since is None or self.deployed is None or self.replaced is None or self.cause == "promise":
             return False
         return timedelta(0) <= self.since - self.deployed <= timedelta(days=days)
 

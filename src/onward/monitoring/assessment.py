@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from onward.monitoring import signals
+from onward.monitoring import promise, signals
 from onward.monitoring.change_scan import LevelChanges, dispersion, level_changes
 from onward.monitoring.daily_statistics import DailyStatistics, Flags, Floats
 from onward.monitoring.delays import arrived_from, fit_shift, lag_counts, reference_curves
 from onward.monitoring.nowcast import Nowcast, normal_quantile, nowcast, recent_curve
+from onward.monitoring.promise import Promise
 from onward.monitoring.sequential import Evidence, e_detector
 from onward.monitoring.signals import Signal
 from onward.monitoring.slices import changed_slices
@@ -68,13 +69,23 @@ class Assessment:
     slices: tuple[dict[str, Any], ...]
     dispersion: Floats
     delay: Evidence
+    promise: Promise | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """Failed while no labels come, else what the levels are together."""
+        """Failed while no labels come, else what the levels are together, else what the promise of all versions is."""
         if any(signal.verdict is Verdict.FAILED for signal in self.signals):
             return Verdict.FAILED
-        return of_levels({level.verdict for level in self.levels})
+        own = of_levels({level.verdict for level in self.levels})
+        if own is not Verdict.INCONCLUSIVE or self.promise is None:
+            return own
+        return Verdict.DRIFTED if self.promise.verdict is Verdict.CHANGED else self.promise.verdict
+
+    @property
+    def by_promise(self) -> bool:
+        """Whether the verdict is the promise's, the version's own levels having too few labels."""
+        own = of_levels({level.verdict for level in self.levels})
+        return own is Verdict.INCONCLUSIVE and self.verdict in {Verdict.OK, Verdict.DRIFTED}
 
     @property
     def worst(self) -> LevelAssessment | None:
@@ -83,15 +94,23 @@ class Assessment:
 
     @property
     def cause(self) -> str | None:
-        """Positivity if a level drifted, else the first signal that failed or changed."""
+        """Positivity if a level drifted, the promise if that of all versions is broken, else the first signal."""
         if self.verdict is Verdict.DRIFTED:
-            return "positivity"
+            return promise.NAME if self.by_promise else "positivity"
         moved = (signal.name for signal in self.signals if signal.verdict in {Verdict.FAILED, Verdict.CHANGED})
         return next(moved, None)
 
 
-def assess(statistics: DailyStatistics, settings: AssessmentSettings) -> Assessment:
-    """Assess levels and signals as of the day after the last."""
+def assess(
+    statistics: DailyStatistics, settings: AssessmentSettings, all_versions: DailyStatistics | None = None
+) -> Assessment:
+    """Assess levels and signals as of the day after the last.
+
+    Args:
+        statistics: of the version.
+        settings: see there.
+        all_versions: of the same days and those before, by whichever version was in use; None if there was no other.
+    """
     curves = reference_curves(statistics)
     came, due = signals.arrivals_by_day(statistics, curves)
     missing = signals.outage_days(came, due)
@@ -113,7 +132,11 @@ def assess(statistics: DailyStatistics, settings: AssessmentSettings) -> Assessm
         signals.score_signal(statistics, FALSE_ALARMS_PER_YEAR),
         signals.volume_signal(statistics, FALSE_ALARMS_PER_YEAR),
     )
-    return Assessment(statistics, levels, all_signals, slices, phi, evidence)
+    kept = None
+    if all_versions is not None:
+        limits = (settings.confidence, settings.current_days, settings.tolerance)
+        kept = promise.assess_promise(all_versions, FALSE_ALARMS_PER_YEAR, *limits)
+    return Assessment(statistics, levels, all_signals, slices, phi, evidence, kept)
 
 
 def verdict_document(assessment: Assessment, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,6 +149,8 @@ def verdict_document(assessment: Assessment, facts: Mapping[str, Any]) -> dict[s
     first = assessment.statistics.first
     worst = assessment.worst
     named = next((signal for signal in assessment.signals if signal.name == assessment.cause), None)
+    since = _since(first, named.start if named else worst.start if worst else -1)
+    kept = assessment.promise
     return {
         **facts,
         "schema": SCHEMA,
@@ -133,7 +158,7 @@ def verdict_document(assessment: Assessment, facts: Mapping[str, Any]) -> dict[s
         "verdict": assessment.verdict,
         "cause": assessment.cause,
         "level": worst.level if worst and named is None else None,
-        "since": _since(first, named.start if named else worst.start if worst else -1),
+        "since": _day(kept.since) if kept and assessment.by_promise else since,
         "slices": list(assessment.slices),
         "reason": _reason(assessment, worst, named),
         "false_alarms_per_year": FALSE_ALARMS_PER_YEAR,
@@ -158,7 +183,8 @@ def verdict_document(assessment: Assessment, facts: Mapping[str, Any]) -> dict[s
                 "reason": signal.reason,
             }
             for signal in assessment.signals
-        ],
+        ]
+        + ([] if kept is None else [_promise_line(kept)]),
     }
 
 
@@ -250,6 +276,16 @@ def current_precision(assessment: Assessment, settings: AssessmentSettings) -> f
     return float(rates[shown > 0] @ shown[shown > 0] / shown.sum())
 
 
+def _promise_line(kept: Promise) -> dict[str, Any]:
+    return {
+        "name": promise.NAME,
+        "verdict": kept.verdict,
+        "statistic": _plain(kept.statistic),
+        "since": _day(kept.since),
+        "reason": kept.reason,
+    }
+
+
 def _worst(levels: Sequence[LevelAssessment]) -> LevelAssessment | None:
     drifted = [level for level in levels if level.verdict is Verdict.DRIFTED]
     return max(drifted, key=lambda level: level.statistic, default=None)
@@ -339,6 +375,8 @@ def _median(arrived: Floats) -> float:
 
 
 def _reason(assessment: Assessment, worst: LevelAssessment | None, named: Signal | None) -> str:
+    if assessment.by_promise and assessment.promise is not None:
+        return f"the versions so far together, {assessment.promise.reason}"
     if assessment.verdict is Verdict.DRIFTED and worst is not None:
         return f"level {worst.level}: {worst.reason}"
     if named is not None:
@@ -352,6 +390,10 @@ def _reason(assessment: Assessment, worst: LevelAssessment | None, named: Signal
 
 def _since(first: date, start: int) -> str | None:
     return None if start < 0 else (first + timedelta(days=start)).isoformat()
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def _plain(value: float) -> float | None:

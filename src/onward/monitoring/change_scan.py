@@ -1,9 +1,7 @@
 """How each level's positivity changed, for every day on which a change may have begun.
 
-Compared are conversions over expected ones, since a day and before it. Expected are the predictions times the share
-that has arrived at each cohort's age. For the days before, that share is their own delay curve; for the days since it
-is the same curve tilted by what the days since say of their own delays, all levels together. So a slow-down moves the
-expectation and not the verdict, at the price of a wider interval.
+Compared are conversions over due ones, since a day and before it; what is due, and what doubt delays leave about it, is
+due_since.py's.
 """
 
 from dataclasses import dataclass
@@ -12,20 +10,13 @@ import numpy as np
 from scipy.special import xlogy
 
 from onward.monitoring.daily_statistics import DailyStatistics, Floats
-from onward.monitoring.delays import Shift, arrived_from, fit_shift, lag_counts, shift_information
+from onward.monitoring.delays import Shift
+from onward.monitoring.due_since import due_since, split
 from onward.monitoring.sequential import STARTS_EVERY
 
 LEAST_CONVERSIONS = 30
 LEAST_DAYS = 14
 SCAN_DAYS = 84
-# Beliefs on log κ: delays rarely move by more than this; and of a move that is seen, its form is known to a third.
-_TILT_PRIOR = 0.5
-_FORM = 0.33
-# What has not arrived yet may come otherwise than early lags tell: so much of it, and so many times the departure of
-# the lags from the curve before, which is measured in three segments, each from the lag named.
-_UNSEEN = 0.1
-_SHAPE = 3.0
-_SEGMENTS = (0, 2, 7)
 
 
 @dataclass(frozen=True)
@@ -59,7 +50,6 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
         dispersion: variance of counts over that of independent rows [K].
     """
     days, levels = statistics.n.shape
-    at, by = lag_counts(statistics.arrivals, statistics.known)
     first = max(LEAST_DAYS, days - SCAN_DAYS)
     # Every other day of the calendar is a start: halves the work, and an assessment a day later has the same ones.
     starts = np.arange(first + (first + statistics.first.toordinal()) % STARTS_EVERY, days, STARTS_EVERY)
@@ -75,43 +65,14 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
     )
     if not len(starts):
         return full
-    at_before, at_since = _split(at, starts)
-    by_before, by_since = _split(by, starts)
-    curve = arrived_from(at_before, by_before)
-    shift = fit_shift(at_since, by_since, curve)
-    phi = float(dispersion.mean())
-    shift_error = np.sqrt(phi * (shift.error**2 + shift_information(by_before, curve) ** -1.0))
-    belief = _TILT_PRIOR**2 / (_TILT_PRIOR**2 + shift_error**2)
-    log_tilt = shift.log_tilt * belief
-    tilt_variance = _TILT_PRIOR**2 * (1.0 - belief)
-
-    # Predictions by the lag up to which a cohort is known: cohorts of one age, and all matured ones, count together.
-    by_lag = np.zeros_like(at)
-    by_lag[np.arange(days), :, np.minimum(statistics.ages - 1, statistics.window)] = statistics.predicted
-    promised_before, promised_since = _split(by_lag, starts)
-    tilt = np.exp(log_tilt)[:, None, None]
-    log_curve = np.log(np.maximum(curve, 1e-12))
-    due = promised_since * np.exp(tilt * log_curve)
-    since = np.maximum(due.sum(axis=2), 1e-9)
-    untilted = np.maximum((promised_since * curve).sum(axis=2), 1e-9)
-    sensitivity = (due * tilt * log_curve).sum(axis=2) / since
-    before = np.maximum((promised_before * curve).sum(axis=2), 1e-9)
-    seen_since, seen_before = at_since.sum(axis=2), at_before.sum(axis=2)
+    seen = due_since(statistics, starts, dispersion)
+    since, before, seen_since, seen_before = seen.due_since, seen.due_before, seen.seen_since, seen.seen_before
 
     rate = (seen_since + seen_before + 1e-6) / (since + before)
     own = dispersion * (1.0 / np.maximum(rate * since, 1e-9) + 1.0 / np.maximum(rate * before, 1e-9))
-    promised = promised_since.sum(axis=2)
-    arrived_now = np.clip(untilted / np.maximum(promised, 1e-9), 1e-3, 1.0)
-    specific = own + dispersion * (1.0 - arrived_now) / (arrived_now * np.maximum(seen_before, 1.0))
+    specific = own + dispersion * (1.0 - seen.arrived_since) / (seen.arrived_since * np.maximum(seen_before, 1.0))
     change = np.log((seen_since + 0.5) / (since + 0.5 / rate)) - np.log((seen_before + 0.5) / (before + 0.5 / rate))
-    # Doubt of the delays moves all levels together: of the tilt, of its form, and of shapes that no tilt has.
-    misfit = _misfit(at_since, by_since, curve, by_before, phi) * np.minimum(shift.error, 1.0) ** 2
-    common = (
-        (sensitivity**2).mean(axis=1) * tilt_variance
-        + (_FORM * np.log(since / untilted)).mean(axis=1) ** 2
-        + (1.0 - arrived_now.mean(axis=1)) ** 2 * (_UNSEEN**2 + _SHAPE**2 * misfit)
-    )
-    change, z, error = _apart(change, specific, common, seen_since, seen_before, since, before, own / dispersion)
+    change, z, error = _apart(change, specific, seen.doubt, seen_since, seen_before, since, before, own / dispersion)
     # Less than one conversion due says nothing; a version that no longer decides has none due at all.
     judged = (seen_before >= LEAST_CONVERSIONS) & (rate * since >= 1.0)
     for target, values in (
@@ -119,13 +80,13 @@ def level_changes(statistics: DailyStatistics, dispersion: Floats) -> LevelChang
         (full.error, error),
         (full.z, z),
         (full.before, seen_before / before),
-        (full.predicted, promised / np.maximum(_split(statistics.n, starts)[1], 1.0)),
+        (full.predicted, seen.promised_since / np.maximum(split(statistics.n, starts)[1], 1.0)),
     ):
         target[starts] = np.where(judged, values, np.nan)
-    seen = np.isfinite(shift_error) & (seen_before.sum(axis=1) >= LEAST_CONVERSIONS)
-    full.shift.log_tilt[starts] = np.where(seen, shift.log_tilt, np.nan)
-    full.shift.error[starts] = np.where(seen, shift.error, np.nan)
-    full.shift_error[starts] = np.where(seen, shift_error, np.nan)
+    shifted = np.isfinite(seen.shift_error) & (seen_before.sum(axis=1) >= LEAST_CONVERSIONS)
+    full.shift.log_tilt[starts] = np.where(shifted, seen.shift.log_tilt, np.nan)
+    full.shift.error[starts] = np.where(shifted, seen.shift.error, np.nan)
+    full.shift_error[starts] = np.where(shifted, seen.shift_error, np.nan)
     return full
 
 
@@ -162,25 +123,6 @@ def _apart(
     return np.where(np.abs(own) < np.abs(z), change, apart), agreed, error
 
 
-def _misfit(at: Floats, by: Floats, curve: Floats, by_before: Floats, phi: float) -> Floats:
-    """By how much the lags of the days since differ from the curve before, beyond chance: excess of chi-square."""
-    hazard = 1.0 - np.divide(
-        curve[..., :-1], curve[..., 1:], out=np.ones_like(curve[..., 1:]), where=curve[..., 1:] > 0
-    )
-    trials, hits = by[..., 1:].sum(axis=-2), at[..., 1:].sum(axis=-2)
-    due = (by[..., 1:] * hazard).sum(axis=-2)
-    trials_before = np.maximum(by_before[..., 1:].sum(axis=-2), 1.0)
-    variance = (by[..., 1:] * hazard * (1.0 - hazard)).sum(axis=-2) * phi * (1.0 + trials / trials_before)
-    edges = np.array([edge for edge in _SEGMENTS if edge < hits.shape[-1]])
-    excess = np.add.reduceat(hits - due, edges, axis=-1)
-    chance = np.add.reduceat(variance, edges, axis=-1)
-    usable = chance > 1.0
-    square = np.where(usable, excess**2 / np.maximum(chance, 1e-9), 0.0).sum(axis=-1)
-    freedom = usable.sum(axis=-1)
-    result: Floats = np.maximum(square - freedom - np.sqrt(2.0 * freedom), 0.0)
-    return result
-
-
 def dispersion(statistics: DailyStatistics, arrived: Floats) -> Floats:
     """Variance of counts over that of independent rows, [K]: of repeating customers, or of days if that is more.
 
@@ -202,11 +144,6 @@ def dispersion(statistics: DailyStatistics, arrived: Floats) -> Floats:
     of_days = float(squares.sum()) / pairs if pairs >= 30 else 1.0
     result: Floats = np.maximum(statistics.spread, max(of_days, 1.0))
     return result
-
-
-def _split(values: Floats, starts: np.ndarray) -> tuple[Floats, Floats]:
-    before = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
-    return before[starts], before[-1][None] - before[starts]
 
 
 def _deviance(seen_since: Floats, seen_before: Floats, since: Floats, before: Floats) -> Floats:

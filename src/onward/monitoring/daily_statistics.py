@@ -37,6 +37,7 @@ class DailyStatistics:
         category_arrivals: [S, C, W + 1].
         spread: variance of a level's sum of conversions over that of independent rows [K]; above 1 where customers
             repeat.
+        spread_together: likewise of the sum over all levels.
         impossible: conversions that are older than their impression.
     """
 
@@ -54,6 +55,7 @@ class DailyStatistics:
     category_predicted: Floats
     category_arrivals: Floats
     spread: Floats
+    spread_together: float = 1.0
     impossible: int = 0
 
     @property
@@ -91,6 +93,6 @@ class DailyStatistics:
         """Cells of a cohort and a lag that lie before as_of, [S, W + 1]."""
         return np.arange(self.window + 1)[None, :] < self.ages[:, None]
 
-    def with_spread(self, spread: Floats) -> "DailyStatistics":
+    def with_spread(self, spread: Floats, together: float) -> "DailyStatistics":
         """The same sums with another spread."""
-        return replace(self, spread=spread)
+        return replace(self, spread=spread, spread_together=together)

@@ -93,7 +93,7 @@ def join_events(
             _refuse_wrong_clock(connection, decisions)
         connection.execute(_JOINED.format(first=f"date '{first}'", window=window, bins=SCORE_BINS, decisions=source))
         statistics = _sums(connection, first, days, window)
-        return statistics.with_spread(_spread(connection, statistics))
+        return statistics.with_spread(*_spread(connection, statistics))
 
 
 def _first_day(decisions: pa.Table, as_of: date) -> date:
@@ -180,8 +180,10 @@ def _sums(connection: Any, first: date, days: int, window: int) -> DailyStatisti
     )
 
 
-def _spread(connection: Any, statistics: DailyStatistics) -> Floats:
-    """Variance of each level's conversions when a customer is one draw, over that of independent rows; 1 or more.
+def _spread(connection: Any, statistics: DailyStatistics) -> tuple[Floats, float]:
+    """Variance of conversions when a customer is one draw, over that of independent rows; 1 or more.
+
+    Of each level's sum, and of the sum over all levels.
 
     The residual of a row is its conversion, if known, minus its chance to be known by now: probability times the
     level's ratio of conversions to predictions, times the share of conversions that has arrived at its age.
@@ -198,13 +200,20 @@ def _spread(connection: Any, statistics: DailyStatistics) -> Floats:
         }
     )
     connection.register("factors", table)
+    connection.execute(
+        """create temp table residuals as
+           select level, customer, sum((lag is not null)::double - least(probability * factor, 1)) as total,
+                  sum(least(probability * factor, 1) * (1 - least(probability * factor, 1))) as expected
+           from joined join factors using (day, level) group by level, customer"""
+    )
     rows = connection.execute(
-        """select level, sum(total * total) / nullif(sum(expected), 0) from (
-             select level, customer, sum((lag is not null)::double - least(probability * factor, 1)) as total,
-                    sum(least(probability * factor, 1) * (1 - least(probability * factor, 1))) as expected
-             from joined join factors using (day, level) group by level, customer) group by level"""
+        "select level, sum(total * total) / nullif(sum(expected), 0) from residuals group by level"
     ).fetchall()
     spread = np.ones(statistics.levels)
     for level_number, value in rows:
         spread[level_number] = max(1.0, round(float(value or 1.0), 4))
-    return spread
+    row = connection.execute(
+        """select sum(total * total) / nullif(sum(expected), 0) from (
+             select sum(total) as total, sum(expected) as expected from residuals group by customer)"""
+    ).fetchone()
+    return spread, max(1.0, round(float(row[0] or 1.0), 4))

@@ -76,7 +76,7 @@ def nowcast(
     overall = (count.sum(axis=0) + 0.5) / np.maximum(due.sum(axis=0), 0.5)
     # One pseudo-conversion at the overall ratio: a ratio of nothing is not nought.
     ratio = (seen + 1.0) / (expected + 1.0 / overall)
-    ratio_variance = dispersion * (near**2 @ count + 1.0) / (seen + 1.0) ** 2 + _wander(count, due, dispersion)
+    ratio_variance = dispersion * (near**2 @ count + 1.0) / (seen + 1.0) ** 2 + weekly_wander(count, due, dispersion)
     pending = predicted * ratio * (1.0 - arrived)
     gone = np.clip(arrived, 1e-6, 1.0 - 1e-9)
     informed = np.maximum(count.sum(axis=0), 1.0)
@@ -95,8 +95,14 @@ def nowcast(
         return Nowcast((came + mean) / rows, (came + low) / rows, np.minimum((came + high) / rows, 1.0))
 
 
-def _wander(count: Floats, due: Floats, dispersion: Floats) -> float:
-    """Variance by which the log ratio differs from one week to the next beyond chance, all groups together."""
+def weekly_wander(count: Floats, due: Floats, dispersion: Floats) -> float:
+    """Variance by which the log ratio differs from one week to the next beyond chance, all groups together.
+
+    Args:
+        count: conversions known [S, K].
+        due: predictions times the share that has arrived [S, K].
+        dispersion: variance of counts over that of independent rows [K].
+    """
     weeks = len(count) // 7
     if weeks < 4:
         return 0.0
