@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onward.commands.alerts import alert_log, say_told, tell_alerts
 from onward.commands.project import (
     assessment_history,
     project_layout,
@@ -33,14 +34,18 @@ def act(
     whether_started: Annotated[
         bool, typer.Option("--whether-started", help="Instead: say whether a run carries the action out.")
     ] = False,
+    tell: Annotated[
+        bool, typer.Option("--tell/--no-tell", help="Whether to tell people at once; else `onward tell` does.")
+    ] = True,
 ) -> None:
     """Say by the rules of monitoring/alerts.yaml what to do about an assessment, and print it as JSON.
 
     The assessment comes as one JSON object from standard input, as `onward monitor` prints it; without any, the last
-    one of the version in use is meant. The decision is kept. An action rests for its cool-down from when
+    one of the version in use is meant. The decision is kept, and people are told of its alerts. An action rests for its cool-down from when
     `--started-by RUN` has said which run carries it out; the two other options read what `onward act` printed.
     """
     from onward.daily import oncall
+    from onward.monitoring.notices import OF_WATCHDOG
 
     if started_by is not None and whether_started:
         raise MonitoringError("act: say either --started-by or --whether-started")
@@ -58,6 +63,12 @@ def act(
     typer.echo(f"{decision['rule']}: {decision['why']}")
     for notice in decision["notices"]:
         typer.echo(f"{notice['name']}: {notice['says']}")
+    if tell:
+        # Whatever becomes of it, the decision stands.
+        told = tell_alerts(alert_log(), now, but=OF_WATCHDOG)
+        say_told(told)
+        for problem in told.problems:
+            typer.echo(f"not told: {problem}")
     typer.echo(json.dumps(decision))
 
 

@@ -12,7 +12,17 @@ from onward.monitoring.alerts import ACTION_NAMES, STARTS, PastAction
 ACTION_NOT_STARTED = "action-not-started"
 CHALLENGER_REFUSED = "challenger-refused"
 CHAMPION_ABANDONED = "champion-abandoned"
-NOTICES = (ACTION_NOT_STARTED, CHALLENGER_REFUSED, CHAMPION_ABANDONED)
+OF_ACT = (ACTION_NOT_STARTED, CHALLENGER_REFUSED, CHAMPION_ABANDONED)
+"""What `onward act` tells of."""
+
+NO_LOOK = "no-look"
+LOOK_FAILED = "look-failed"
+FEED_STOPPED = "feed-stopped"
+WATCHDOG_BLIND = "watchdog-blind"
+OF_WATCHDOG = (NO_LOOK, LOOK_FAILED, FEED_STOPPED, WATCHDOG_BLIND)
+"""What `onward watchdog` tells of, from outside Airflow."""
+
+NOTICES = (*OF_ACT, *OF_WATCHDOG)
 """Every name that a notice may have."""
 
 
