@@ -65,23 +65,24 @@ class Mail:
             server = smtplib.SMTP(host, port, timeout=_PATIENCE)
         try:
             server.ehlo()
-            encrypted = scheme == "smtps"
-            if not encrypted and server.has_extn("starttls"):
+            if scheme == "smtp" and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
                 server.ehlo()
-                encrypted = True
             if self.user is not None:
-                if not encrypted:
-                    raise ChannelError(
-                        f"{self.name} at {self.server}: it offers no encryption, so no password is sent; name its "
-                        "smtps:// port, or log in without one",
-                        lasting=True,
-                    )
-                server.login(self.user, self.password or "")
+                self._log_in(server, self.user)
         except BaseException:
             server.close()
             raise
         return server
+
+    def _log_in(self, server: smtplib.SMTP, user: str) -> None:
+        if not isinstance(server.sock, ssl.SSLSocket):
+            raise ChannelError(
+                f"{self.name} at {self.server}: it offers no encryption, so no password is sent; name its smtps:// "
+                "port, or log in without one",
+                lasting=True,
+            )
+        server.login(user, self.password or "")
 
     def _letter(self, message: Message) -> EmailMessage:
         letter = EmailMessage()

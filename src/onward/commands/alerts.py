@@ -40,6 +40,7 @@ def watchdog(
     log = alert_log()
     found = watch(settings.project, project_layout().params, settings.looks, log, hours, now)
     told = tell_alerts(log, now, names=OF_WATCHDOG)
+    say_told(told)
     said = [*(trouble.text for trouble in found), *told.problems]
     if said:
         raise MonitoringError("watchdog: " + "; ".join(said))

@@ -41,8 +41,9 @@ def act(
     """Say by the rules of monitoring/alerts.yaml what to do about an assessment, and print it as JSON.
 
     The assessment comes as one JSON object from standard input, as `onward monitor` prints it; without any, the last
-    one of the version in use is meant. The decision is kept, and people are told of its alerts. An action rests for its cool-down from when
-    `--started-by RUN` has said which run carries it out; the two other options read what `onward act` printed.
+    one of the version in use is meant. The decision is kept, and people are told of its alerts. An action rests for its
+    cool-down from when `--started-by RUN` has said which run carries it out; that option and `--whether-started` read
+    what `onward act` printed.
     """
     from onward.daily import oncall
     from onward.monitoring.notices import OF_WATCHDOG

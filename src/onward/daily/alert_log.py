@@ -178,7 +178,7 @@ def _read(folder: Path, key: str) -> Alert:
         key=key,
         name=str(first["name"]),
         version=first["version"],
-        severity=cast(Severity, first["severity"]),
+        severity=cast("Severity", first["severity"]),
         since=datetime.fromisoformat(first["at"]),
         day=date.fromisoformat(first["day"]),
         event=event,

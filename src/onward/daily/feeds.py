@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from onward.data.contract import CONTRACT
-from onward.data.shop_clock import ShopClock
-from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
 from onward.params import Params
 
 _DECIDED_FROM = ("impressions", "purchases")
@@ -47,6 +44,11 @@ def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
     """
     if params.run.source != "parquet":
         return []
+    # Here, so that the watchdog of a source that does not grow starts without the libraries of tables.
+    from onward.data.contract import CONTRACT
+    from onward.data.shop_clock import ShopClock
+    from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
+
     folder = project / params.sources.parquet.folder
     here = ShopClock(params.shop.time_zone).local(now)
     marked = marked_day(folder)

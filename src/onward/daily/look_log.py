@@ -1,7 +1,7 @@
-"""When the monitor looked, by the wall's clock, and what it saw: one small file a look, for whoever watches the watcher.
+"""When the monitor looked, by the wall's clock, and what it saw: one small file a look, for who watches the watcher.
 
 A verdict knows the log's clock only, and a file's own time changes when it is copied. The files lie in `taken`, beside
-the looks, named by their moment. That a version has decided nothing yet, on the day on which it came into use, is a look too.
+the looks, named by their moment. That a version has decided nothing yet, on its first day in use, is a look too.
 """
 
 import re
