@@ -20,7 +20,7 @@ A variable that is empty or blank counts as not set. In Airflow, connections com
 
 import re
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
@@ -31,12 +31,20 @@ from onward.channels.message import Channel
 from onward.channels.pagerduty import ADDRESS, PagerDuty
 from onward.channels.slack import Slack
 from onward.channels.webhook import Webhook
-from onward.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _PREFIX = "ONWARD_"
 _SCHEMES = {"smtp": ("smtp", "smtps")}
 _ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 _Given = dict[str, Any]
+# Without one of its variables a channel might send to the wrong place, so it is left out whole.
+_OF_ONE_CHANNEL = (
+    ("webhook", "webhook_token"),
+    ("pagerduty", "pagerduty_address"),
+    ("smtp", "smtp_user", "smtp_password", "mail_from", "mail_to"),
+)
 
 
 class ChannelSettings(BaseSettings):
@@ -121,25 +129,23 @@ class ChannelSettings(BaseSettings):
         return f"monitoring/runbook.md#{name}" if self.pages is None else f"{self.pages}/oncall.html#runbook-{name}"
 
 
-def read_channel_settings() -> ChannelSettings:
-    """What the environment says.
-
-    Raises:
-        SettingsError: a variable holds what it cannot be; what it holds is not shown.
-    """
+def read_channel_settings() -> tuple[ChannelSettings, list[str]]:
+    """What the environment says, without the channels of which it says what cannot be, and a line for each of those."""
     try:
-        return ChannelSettings()
+        return ChannelSettings(), []
     except ValidationError as error:
-        told = (
-            " ".join(
-                [
-                    *(f"{_PREFIX}{str(name).upper()}:" for name in problem["loc"][:1]),
-                    str(problem["msg"]).removeprefix("Value error, "),
-                ]
-            )
-            for problem in error.errors(include_url=False, include_input=False)
-        )
-        raise SettingsError("; ".join(told) + "; see docs/how-to/alerts.md") from None
+        wrong = {str(problem["loc"][0]) if problem["loc"] else "smtp" for problem in error.errors()}
+        told = [_said(problem) for problem in error.errors(include_url=False, include_input=False)]
+    left_out = {field for fields in _OF_ONE_CHANNEL for field in fields if wrong & set(fields)} | wrong
+    # What is given here comes before the environment, and a blank is none.
+    blanks: dict[str, Any] = dict.fromkeys(left_out, "")
+    return ChannelSettings(**blanks), told
+
+
+def _said(problem: "ErrorDetails") -> str:
+    """One line that does not show what the variable holds."""
+    names = "".join(f"{_PREFIX}{str(name).upper()}: " for name in problem["loc"][:1])
+    return f"{names}{problem['msg'].removeprefix('Value error, ')}; see docs/how-to/alerts.md"
 
 
 def _open(secret: SecretStr | None) -> str | None:

@@ -50,8 +50,9 @@ class Message:
 
     @property
     def whole(self) -> str:
-        """Title, text and where to read on, each on lines of their own."""
-        return "\n".join(part for part in (self.title, self.text, self.link and f"Runbook: {self.link}") if part)
+        """Title, text and, unless the text says it, where to read on, each on lines of their own."""
+        read_on = f"Read on: {self.link}" if self.link and self.link not in self.text else ""
+        return "\n".join(part for part in (self.title, self.text, read_on) if part)
 
 
 class ChannelError(OnwardError):

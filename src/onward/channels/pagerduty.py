@@ -36,8 +36,8 @@ class PagerDuty:
                 "severity": message.severity,
                 "timestamp": message.at.isoformat(timespec="milliseconds"),
                 "component": "onward",
-                "custom_details": {**message.details, "text": message.text, "runbook": message.link},
+                "custom_details": {**message.details, "text": message.text},
             },
-            "links": [{"href": message.link, "text": "Runbook"}] if absolute else [],
+            "links": [{"href": message.link, "text": "Read on"}] if absolute else [],
         }
         post_json(self.name, self.address, body, {}, [self.routing_key])

@@ -29,7 +29,7 @@ class Webhook:
             "summary": message.summary,
             "source": message.source,
             "at": message.at.isoformat(timespec="seconds"),
-            "runbook": message.link,
+            "link": message.link,
         }
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         post_json(self.name, self.address, body, headers, [self.token or ""])

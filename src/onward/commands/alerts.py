@@ -3,13 +3,14 @@
 import getpass
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onward.commands.project import project_layout, project_settings
-from onward.errors import MonitoringError, SettingsError
+from onward.errors import MonitoringError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -103,13 +104,11 @@ def tell_alerts(
 ) -> "Told":
     """Send what is due to the channels that the environment names; see `onward.daily.telling.tell`."""
     from onward.channels.channel_settings import read_channel_settings
-    from onward.daily.telling import Told, tell
+    from onward.daily.telling import tell
 
-    try:
-        settings = read_channel_settings()
-    except SettingsError as error:
-        return Told((), (), (str(error),))
-    return tell(log, settings.channels(), settings.runbook, settings.source, now, names=names, but=but, keys=keys)
+    settings, wrong = read_channel_settings()
+    told = tell(log, settings.channels(), settings.runbook, settings.source, now, names=names, but=but, keys=keys)
+    return replace(told, problems=(*wrong, *told.problems))
 
 
 def say_told(told: "Told") -> None:
@@ -126,11 +125,11 @@ def _tell_message(now: datetime) -> "Told":
     from onward.channels.sending import send_to_all
     from onward.daily.telling import Told, parse_message
 
-    settings = read_channel_settings()
+    settings, wrong = read_channel_settings()
     said = parse_message(sys.stdin.buffer.read(_MOST_BYTES + 1), settings.source, now)
     outcomes = send_to_all(settings.channels(), said)
     return Told(
         (said.key,),
         tuple((said.key, said.state, outcome.channel) for outcome in outcomes if outcome.problem is None),
-        tuple(outcome.problem for outcome in outcomes if outcome.problem is not None),
+        (*wrong, *(outcome.problem for outcome in outcomes if outcome.problem is not None)),
     )

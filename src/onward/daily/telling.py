@@ -114,6 +114,7 @@ def _is_due(alert: Alert, channel: str, told: set[tuple[str, str]]) -> bool:
 
 def _message(alert: Alert, runbook: Callable[[str], str], source: str) -> Message:
     text = str(alert.said["text"])
+    link = runbook(alert.name)
     if alert.state == "acknowledged":
         text = f"Acknowledged by {alert.acknowledged}. Nobody is told again until it is over."
     elif alert.state == "resolved":
@@ -126,8 +127,8 @@ def _message(alert: Alert, runbook: Callable[[str], str], source: str) -> Messag
         text=text,
         source=source,
         at=alert.at,
-        link=runbook(alert.name),
-        details={name: str(value) for name, value in alert.said["details"].items()},
+        link=link,
+        details={**{name: str(value) for name, value in alert.said["details"].items()}, "runbook": link},
     )
 
 
