@@ -35,14 +35,15 @@ class Notice:
 
 
 def unstarted(past: Sequence[PastAction], version: int) -> PastAction | None:
-    """The last action that was asked for on a version, if no run has carried it out; None otherwise.
+    """The action that the last decision on a version asked for, if no run has carried it out; None otherwise.
 
     Args:
         past: the earliest first.
         version: the one in use; what was asked on another does not matter any more.
     """
-    asked = [action for action in past if action.version == version and action.action in STARTS]
-    return asked[-1] if asked and asked[-1].run is None else None
+    decided = [action for action in past if action.version == version]
+    # What an earlier look asked for and a later one does not is not missing.
+    return decided[-1] if decided and decided[-1].action in STARTS and decided[-1].run is None else None
 
 
 def not_started(past: Sequence[PastAction], version: int, minutes: int, now: datetime) -> Notice | None:
