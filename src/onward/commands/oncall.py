@@ -104,10 +104,20 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     monitored = monitored_project()
     champion = monitored.in_use()
     monitored.history.last(champion.number)
-    published = publish(monitored, project_settings().dashboards)
+    settings = project_settings()
+    published = publish(monitored, settings.dashboards)
     links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}")
     page = project_layout().oncall_page
-    return write_page(monitored, page, links, datetime.now(UTC)), published.changed
+    places = {
+        "registry": project_registry().root,
+        "decisions": settings.decisions,
+        "looks": settings.looks,
+        "actions": settings.actions,
+        "dashboards": settings.dashboards,
+        "served": settings.served,
+        "workspaces": settings.workspaces,
+    }
+    return write_page(monitored, page, links, datetime.now(UTC), places), published.changed
 
 
 def monitored_project() -> "MonitoredProject":

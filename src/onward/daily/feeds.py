@@ -1,7 +1,7 @@
 """Until when each table of a shop's own log goes, read from the folder alone."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from onward.params import Params
@@ -25,10 +25,9 @@ class Feed:
     age: timedelta | None
     needed: bool
 
-    @property
-    def last_whole_day(self) -> date | None:
-        """The last day that is certainly whole."""
-        return None if self.until is None else self.until.date() - timedelta(days=1)
+    def stopped(self, hours: float) -> bool:
+        """Whether it has to go on and has not for so long."""
+        return self.needed and (self.age is None or self.age > timedelta(hours=hours))
 
 
 def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:

@@ -12,6 +12,7 @@ from onward.artifacts import read_text, write_text
 from onward.daily.action_log import Started
 from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
 from onward.daily.champion_notices import abandoned, refused
+from onward.daily.health import watch_of
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
@@ -200,8 +201,18 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datetime) -> str:
-    """Write the page for on-call about the last assessment of the version in use, and return its headline."""
+def write_page(
+    monitored: MonitoredProject, page: Path, links: Links, now: datetime, places: Mapping[str, Path] | None = None
+) -> str:
+    """Write the page for on-call about the last assessment of the version in use, and return its headline.
+
+    Args:
+        monitored: the project.
+        page: where it goes.
+        links: where it leads to.
+        now: with time zone.
+        places: folders whose disks must not be full, besides the project's.
+    """
     champion = monitored.in_use()
     rules = monitored.rules()
     last = monitored.history.last(champion.number)
@@ -213,6 +224,16 @@ def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datet
         verdict=last.verdict,
         decision=decision,
         rule=rules.rule(decision.rule),
+        watch=watch_of(
+            monitored.project,
+            champion,
+            last,
+            monitored.history.assessments,
+            monitored.history.alert_log,
+            rules.notices,
+            {"project": monitored.project, **(places or {})},
+            now,
+        ),
         series=_series(monitored.history, last, before),
         changes=_changes(versions),
         taken=acted[:-_MOST_CHANGES:-1],

@@ -97,7 +97,7 @@ def feed_stopped(seen: Sequence[Feed], hours: float) -> list[Notice]:
     stopped = [
         f"{feed.name} is empty" if feed.until is None else f"{feed.name} ends at {feed.until:%Y-%m-%d %H:%M}"
         for feed in seen
-        if feed.needed and (feed.age is None or feed.age > timedelta(hours=hours))
+        if feed.stopped(hours)
     ]
     if not stopped:
         return []
