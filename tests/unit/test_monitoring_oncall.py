@@ -115,7 +115,9 @@ def test_how_old_log_and_model_are_and_what_room_is_left_is_told(series):
     assert "until 2017-11-19 23:51 by the shop's clock, so 18 November 2017 is the last whole day" in text
     assert "purchases empty stopped" in text
     assert "9.0 GB of 100.0 GB free, for registry, looks nearly full disk 11.0 GB of 100.0 GB free, for project" in text
-    assert "12 days ago ; it has learnt from the log until 9 October 2017, 42 days before the last day" in text
+    assert (
+        "12 days ago ; it has learnt from the log until 9 October 2017, and the assessment knows 42 days more" in text
+    )
     assert "a source that does not grow" in page(verdict(AS_OF), series)
     assert "purchases: no file" in page(
         verdict(AS_OF), series, watch=replace(WATCH, feeds_problem="purchases: no file")

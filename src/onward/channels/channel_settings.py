@@ -15,7 +15,7 @@ A variable that is empty or blank counts as not set. In Airflow, connections com
 | `ONWARD_MAIL_FROM`         | address that letters come from                                                       |
 | `ONWARD_MAIL_TO`           | addresses that they go to, with commas between                                       |
 | `ONWARD_PAGES`             | address at which the folder `reports` is served, for links in what people are told   |
-| `ONWARD_SOURCE`            | what this installation is called in what people are told; the machine's name         |
+| `ONWARD_SITE`              | what this installation is called in what people are told; the machine's name         |
 """
 
 import re
@@ -63,7 +63,7 @@ class ChannelSettings(BaseSettings):
     mail_from: str | None = None
     mail_to: str | None = None
     pages: str | None = None
-    source: str = Field(default_factory=socket.gethostname)
+    site: str = Field(default_factory=socket.gethostname)
 
     @model_validator(mode="before")
     @classmethod

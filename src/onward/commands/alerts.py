@@ -107,7 +107,7 @@ def tell_alerts(
     from onward.daily.telling import tell
 
     settings, wrong = read_channel_settings()
-    told = tell(log, settings.channels(), settings.runbook, settings.source, now, names=names, but=but, keys=keys)
+    told = tell(log, settings.channels(), settings.runbook, settings.site, now, names=names, but=but, keys=keys)
     return replace(told, problems=(*wrong, *told.problems))
 
 
@@ -126,7 +126,7 @@ def _tell_message(now: datetime) -> "Told":
     from onward.daily.telling import Told, parse_message
 
     settings, wrong = read_channel_settings()
-    said = parse_message(sys.stdin.buffer.read(_MOST_BYTES + 1), settings.source, now)
+    said = parse_message(sys.stdin.buffer.read(_MOST_BYTES + 1), settings.site, now)
     outcomes = send_to_all(settings.channels(), said)
     return Told(
         (said.key,),
