@@ -119,7 +119,10 @@ def mail_receiver(
                         self.rfile.close()
                         self.wfile.close()
                         # It takes the socket over, so what closes the connection must close this one.
-                        self.connection = self.request = context.wrap_socket(self.connection, server_side=True)
+                        try:
+                            self.connection = self.request = context.wrap_socket(self.connection, server_side=True)
+                        except ssl.SSLError:
+                            return
                         self.setup()
                         encrypted = True
                     case "AUTH":
