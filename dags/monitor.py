@@ -7,23 +7,23 @@ from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_con
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onward_tasks.assets import DRIFT, ROLLBACK, told
+from onward_tasks.channels import tell
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import DAY
-from onward_tasks.notify import FailureNotifier, alert_message, notice_message
+from onward_tasks.notify import FailureNotifier
 from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES, time_zone
-from onward_tasks.webhook import tell
 
 DOC = """
 ### Monitor
 
 `score` logs what the version in use decides on the days that are not logged yet. `assess` assesses it, level by level:
 ok, inconclusive or drifted. `act` asks the rules of `monitoring/alerts.yaml` what to do about it. `tell_people` tells
-the webhook, and nothing waits for it: red, it means that nobody was told. `start_training` raises `onward_drift`, which
-starts *Retrain* (or only from `fit_thresholds` on), and `start_rollback` raises `onward_rollback`: once a version and
-state of the log. `see_it_start` waits for the run that carries the action out; red, it means that none has begun: is
-the DAG paused? Unpause it, and clear `act` with what comes after it. `page` writes `reports/oncall.html` and brings the
-Evidently dashboard up to date.
+people of its alerts, and nothing waits for it: red, it means that somebody was not told. `start_training` raises
+`onward_drift`, which starts *Retrain* (or only from `fit_thresholds` on), and `start_rollback` raises
+`onward_rollback`: once a version and state of the log. `see_it_start` waits for the run that carries the action out;
+red, it means that none has begun: is the DAG paused? Unpause it, and clear `act` with what comes after it. `page`
+writes `reports/oncall.html` and brings the Evidently dashboard up to date.
 
 **Red means that nobody is watching**: no model is in use, the log is not complete, the labels are not to be had, or the
 assessment could not be computed. The last line of the log says which, and what to do. A version that came into use
@@ -66,15 +66,15 @@ def monitor() -> None:
 
     @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
     def act(verdict: dict[str, Any]) -> dict[str, Any]:
-        return ask("act", question=verdict)
+        return ask("act", "--no-tell", question=verdict)
 
     @task(
         execution_timeout=timedelta(minutes=5),
-        doc_md="Tell the webhook what the rules decided; nothing waits for it.",
+        doc_md="Tell people of the alerts by every channel that is set up; nothing waits for it.",
     )
     def tell_people(decided: dict[str, Any]) -> None:
-        for message in messages_of(decided):
-            tell(message)
+        if not tell()["due"]:
+            raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; nothing to tell")
 
     @task(
         inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
@@ -123,19 +123,6 @@ def log_days_before(as_of: str) -> None:
     done = ask("score", f"--as-of={as_of}")
     if not done["days"] and not done["kept"]:
         raise AirflowSkipException(f"version {done['version']} decides from {done['from']} on: nothing to assess")
-
-
-def messages_of(decided: dict[str, Any]) -> list[dict[str, str]]:
-    """Return what people are told: the alert, if the rules ask for anything, and the notices.
-
-    Raises:
-        AirflowSkipException: nothing.
-    """
-    alerts = [] if decided["action"] in {"wait", "none"} else [alert_message(decided)]
-    messages = alerts + [notice_message(decided, notice) for notice in decided["notices"]]
-    if not messages:
-        raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; nothing to tell")
-    return messages
 
 
 def has_started(decided: dict[str, Any]) -> bool:

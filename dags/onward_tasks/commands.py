@@ -5,14 +5,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from onward_tasks.settings import PROJECT
 
 
-def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> str:
+def run(
+    *arguments: str, stdin: str | None = None, project: Path = PROJECT, variables: Mapping[str, str] | None = None
+) -> str:
     """Run `onward …` in the project's folder, its output streamed, and return the last line it wrote.
+
+    Args:
+        arguments: of the command.
+        stdin: its standard input.
+        project: the folder.
+        variables: of its environment besides, such as secrets, which every user could read in its arguments.
 
     Raises:
         RuntimeError: it failed; the message holds its last line and how to repeat it by hand.
@@ -22,6 +31,7 @@ def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> s
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
+        **(variables or {}),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "onward.cli", *arguments],
@@ -53,13 +63,15 @@ def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> s
     return last
 
 
-def ask(*arguments: str, question: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask(
+    *arguments: str, question: dict[str, Any] | None = None, variables: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Run a command whose last line is a JSON object, with a JSON object as its input, and return that line's value.
 
     Raises:
         RuntimeError: the command failed, or its last line is something else.
     """
-    last = run(*arguments, stdin=None if question is None else json.dumps(question))
+    last = run(*arguments, stdin=None if question is None else json.dumps(question), variables=variables)
     try:
         answer: dict[str, Any] = json.loads(last)
     except json.JSONDecodeError:

@@ -1,13 +1,14 @@
-"""Say what failed, where its log is and how to go on: in the log, and to a webhook where a connection names one."""
+"""Say what failed, where its log is and how to go on: in the log, and by every channel that is set up."""
 
 import logging
+import re
 from typing import Any
 from urllib.parse import quote
 
 from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 
-from onward_tasks.webhook import WebhookError, tell
+from onward_tasks.channels import tell
 
 _log = logging.getLogger(__name__)
 
@@ -15,46 +16,24 @@ _log = logging.getLogger(__name__)
 class FailureNotifier(BaseNotifier):
     """Tell people of a task that failed for good, or of a run that failed without one: out of time, or stuck.
 
-    A webhook that is down fails nothing; the log says that it was.
-
-    The webhook is the Airflow connection `onward_webhook`: a whole http(s) address in `host`, and a bearer token in
-    `password` if it asks for one. It gets JSON with `text` and the parts of it. No connection: the log only.
+    A channel that is down fails nothing; the log says that it was. Which there are: see channels.py; without any, the
+    log alone says it. People are told once: nobody closes such an incident but they.
     """
 
     def notify(self, context: Any) -> None:
-        """Write the message to the log and send it to the webhook."""
+        """Write the message to the log and send it to the channels."""
         if context.get("reason") == "task_failure":
             return  # the task has said it, and more of it
         message = run_message(context) if "reason" in context else failure_message(context)
         _log.error("%s", message["text"])
         try:
             tell(message)
-        except WebhookError as error:
-            _log.warning("%s", error)
-
-
-def alert_message(decided: dict[str, Any]) -> dict[str, str]:
-    """Return what a person needs to know of an alert: what was seen, what is done, where to read on."""
-    runbook = f"monitoring/runbook.md#{decided['rule']}"
-    text = (
-        f"monitor: version {decided['version']} as of {decided['as_of']}: {decided['verdict']}: {decided['reason']}\n"
-        f"Action: {decided['action']}. {decided['why']}\nRunbook: {runbook}"
-    )
-    return {"text": text, "action": decided["action"], "rule": decided["rule"], "runbook": runbook}
-
-
-def notice_message(decided: dict[str, Any], notice: dict[str, str]) -> dict[str, str]:
-    """Return what a person needs to know besides the alert: a notice of `onward act`."""
-    runbook = f"monitoring/runbook.md#{notice['name']}"
-    text = (
-        f"monitor: version {decided['version']} as of {decided['as_of']}: {notice['name']}\n{notice['says']}\n"
-        f"Runbook: {runbook}"
-    )
-    return {"text": text, "action": "none", "rule": notice["name"], "runbook": runbook}
+        except Exception as error:  # noqa: BLE001 - whoever could not be told, the task's end stays what it is
+            _log.warning("%s", " ".join(str(error).split()))
 
 
 def failure_message(context: Any) -> dict[str, str]:
-    """Return what a person needs to know of a failed task, as JSON for a webhook."""
+    """Return what a person needs to know of a failed task, as `onward tell --message` takes it."""
     instance = context["ti"]
     error = " ".join(str(context.get("exception") or "the worker was lost or the task was ended from outside").split())
     resume = (
@@ -65,10 +44,8 @@ def failure_message(context: Any) -> dict[str, str]:
         f"{instance.dag_id}: task {instance.task_id} of run {instance.run_id} failed at try {instance.try_number}: "
         f"{error[:1000]}\nLog: {instance.log_url}\nTo go on: {resume}"
     )
-    return {
-        "text": text, "dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "error": error,
-        "log": instance.log_url, "resume": resume,
-    }  # fmt: skip
+    details = {"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "error": error}
+    return _message(details, text, instance.log_url, resume)
 
 
 def run_message(context: Any) -> dict[str, str]:
@@ -77,4 +54,16 @@ def run_message(context: Any) -> dict[str, str]:
     log = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
     resume = "see which task it waited for (its pool exists? a worker runs?), then clear that task with those after it"
     text = f"{dag}: run {run} failed: {context['reason']}\nRun: {log}\nTo go on: {resume}"
-    return {"text": text, "dag": dag, "task": "", "run": run, "error": context["reason"], "log": log, "resume": resume}
+    return _message({"dag": dag, "task": "", "run": run, "error": str(context["reason"])}, text, log, resume)
+
+
+def _message(details: dict[str, str], text: str, log: str, resume: str) -> dict[str, str]:
+    dag, task = details["dag"], details["task"]
+    what = f"task {task}" if task else "a run"
+    return {
+        "key": re.sub(r"[^a-z0-9_.-]", "-", f"failed-{dag}-{task or 'run'}".lower())[:120],
+        # Nobody watches, or what should go back does not; a training that fails leaves the version in use as it was.
+        "severity": "critical" if dag in {"monitor", "rollback"} else "warning",
+        "summary": f"{dag}: {what} failed: {details['error'] or 'for no reason that is known'}"[:400],
+        "text": text, "link": log, **details, "log": log, "resume": resume,
+    }  # fmt: skip

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from onward.commands.alerts import acknowledge, tell, watchdog
 from onward.commands.daily import feedback, monitor, score
 from onward.commands.diagnose import diagnose
 from onward.commands.gc import gc
@@ -39,7 +40,21 @@ app = typer.Typer(
 _PANELS = {
     "Ask the deployed model": (recommend, status, report, diagnose),
     "Change what is deployed": (promote, rollback, check_params),
-    "Watch and run": (repro, dashboards, serve, airflow, score, monitor, feedback, act, oncall, replay),
+    "Watch and run": (
+        repro,
+        dashboards,
+        serve,
+        airflow,
+        score,
+        monitor,
+        feedback,
+        act,
+        oncall,
+        acknowledge,
+        tell,
+        watchdog,
+        replay,
+    ),
     "Find what exists": (runs, lineage, find, gc),
 }
 # `onward repro` hands every option and stage on to DVC.

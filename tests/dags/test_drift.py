@@ -27,7 +27,14 @@ elif command == "act" and options == ["--whether-started"]:
     late = [{"name": "action-not-started", "says": "30 minutes later no run had begun"}]
     lost = day.get("event_is_lost")
     print(json.dumps({"run": None if lost else "2017-11-20-3f2a9c1b", "notices": late if lost else []}))
+elif command == "tell":
+    # As the real one: nobody can be told by a webhook that is down.
+    if day.get("webhook_is_down"):
+        assert os.environ["ONWARD_WEBHOOK"] == "http://127.0.0.1:9/s3cret"
+        sys.exit("Error: webhook at http://127.0.0.1:9 did not take the message: ConnectError")
+    print(json.dumps({"due": [] if day["action"] in {"none", "wait"} else ["drift-v4"], "told": []}))
 elif command == "act":
+    assert options == ["--no-tell"], options
     seen = json.load(sys.stdin)
     assert seen["verdict"] == day["verdict"]
     print(json.dumps({**seen, "action": day["action"], "rule": "drift", "why": "so say the rules", "run_from": None,
@@ -130,6 +137,7 @@ def test_each_action_raises_its_own_event_and_no_other(days):
         assert raised(days, number) == []
         assert days[number]["state"] == "success"
         assert days[number]["tasks"]["see_it_start"] == "skipped"
+        assert days[number]["tasks"]["tell_people"] == ("success" if number == 6 else "skipped")
 
 
 def test_an_assessment_that_fails_is_red_and_is_shown(days):

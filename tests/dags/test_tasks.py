@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from builders.receivers import http_receiver, mail_receiver
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_CLI = """
@@ -197,31 +199,30 @@ def test_a_task_that_runs_out_of_time_takes_its_command_along(answer):
 
 
 NOTIFY = """
-import json, logging, socket
+import json, logging, os
 from types import SimpleNamespace
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from onward_tasks.channels import tell
 from onward_tasks.notify import FailureNotifier, failure_message
 said = []
 class Keep(logging.Handler):
-    def emit(self, record): said.append((record.levelname, record.getMessage()))
-logger = logging.getLogger("onward_tasks"); logger.addHandler(Keep()); logger.setLevel("INFO")
+    def emit(self, record): said.append((record.levelname, self.format(record)))
+logging.getLogger().addHandler(Keep()); logging.getLogger("onward_tasks").setLevel("INFO")
+connections = json.loads(os.environ["CONNECTIONS"])
+def get(name):
+    if name not in connections: raise AirflowNotFoundException("none")
+    if connections[name] is None: raise json.JSONDecodeError("Expecting value", '{"host": "https://s3cret"', 3)
+    nothing = dict.fromkeys(("host", "port", "login", "password"))
+    return SimpleNamespace(**{**nothing, "extra_dejson": {}, **connections[name]})
+BaseHook.get_connection = staticmethod(get)
 ti = SimpleNamespace(dag_id="retrain", task_id="pipeline.deploy", run_id="manual__1", try_number=4, log_url="http://a/b")
 context = {"ti": ti, "exception": RuntimeError("Error: no such\\nthing")}
-def connect(host):
-    def get(name):
-        if host is None: raise AirflowNotFoundException("none")
-        return SimpleNamespace(host=host, password=None)
-    return get
-with socket.socket() as taken:
-    taken.bind(("127.0.0.1", 0))
-    for host in (None, "ftp://example.org/hook", f"http://127.0.0.1:{taken.getsockname()[1]}/hook"):
-        BaseHook.get_connection = staticmethod(connect(host))
-        FailureNotifier().notify(context)
-    BaseHook.get_connection = staticmethod(connect(None))
-    told = len(said)
-    FailureNotifier().notify({**context, "reason": "task_failure"})
-    repeated = said[told:]
+FailureNotifier().notify(context)
+told = len(said)
+FailureNotifier().notify({**context, "reason": "task_failure"})
+repeated = said[told:]
+if not connections:
     FailureNotifier().notify({"dag": ti, "run_id": "manual__1", "reason": "timed_out"})
 print(json.dumps({
     "said": said[:told], "message": failure_message(context), "lost": failure_message({"ti": ti}),
@@ -230,95 +231,77 @@ print(json.dumps({
 """
 
 
-def test_a_failure_is_always_logged_and_a_webhook_that_is_wrong_or_down_fails_nothing(answer):
-    found = answer(NOTIFY)
-    errors = [text for level, text in found["said"] if level == "ERROR"]
-    warnings = [text for level, text in found["said"] if level == "WARNING"]
-    assert len(errors) == 3
-    assert len(warnings) == 2
-    assert "whole http:// or https:// address" in warnings[0]
-    assert "refused" in warnings[1]
+@pytest.fixture
+def notified(answer):
+    """Tell of a failure by the command line as it is, and by these connections of Airflow."""
+
+    def notify(**connections):
+        place = f"{ROOT / 'dags'}:{ROOT / 'src'}"
+        return answer(NOTIFY, PYTHONPATH=place, CONNECTIONS=json.dumps(connections))
+
+    return notify
+
+
+def lines(found, level):
+    return [text for kind, text in found["said"] if kind == level]
+
+
+def test_a_failure_is_always_logged_and_told_once(notified):
+    found = notified()
+    (error,) = lines(found, "ERROR")
     message = found["message"]
+    assert error == message["text"]
     assert message["error"] == "Error: no such thing"
     for part in ("retrain", "pipeline.deploy", "manual__1", "try 4", "http://a/b", "clear this task of this run"):
         assert part in message["text"]
+    assert (message["key"], message["severity"]) == ("failed-retrain-pipeline.deploy", "warning")
     assert "worker was lost" in found["lost"]["text"]
     # A run tells of itself only when no task has.
     assert found["repeated"] == []
     assert found["late"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
 
 
-WEBHOOK = """
-import json, logging, os, socket, threading
-from types import SimpleNamespace
-from airflow.sdk import BaseHook
-from onward_tasks.notify import FailureNotifier
-from onward_tasks.webhook import WebhookError, tell
-lines = []
-class Keep(logging.Handler):
-    def emit(self, record): lines.append(self.format(record))
-logging.getLogger().addHandler(Keep()); logging.getLogger().setLevel("INFO")
-def answering(reply):
-    listener = socket.create_server(("127.0.0.1", 0))
-    def serve():
-        while True:
-            with listener.accept()[0] as visitor:
-                visitor.recv(65536)
-                visitor.sendall(reply)
-    threading.Thread(target=serve, daemon=True).start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}"
-def connection(host, password=None):
-    def get(name):
-        if host is None: raise json.JSONDecodeError("Expecting value", '{"host": "https://s3cret"', 3)
-        return SimpleNamespace(host=host, password=password)
-    BaseHook.get_connection = staticmethod(get)
-ti = SimpleNamespace(dag_id="monitor", task_id="act", run_id="manual__1", try_number=4, log_url="http://a/b")
-ended = {}
-for name, host, password in (
-    ("no HTTP", answering(b"SSH-2.0-OpenSSH\\r\\n"), None),
-    ("closed", answering(b""), None),
-    ("cut short", answering(b"HTTP/1.1 200 OK\\r\\nContent-Length: 9\\r\\n\\r\\nx"), None),
-    ("not there", answering(b"HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
-    ("elsewhere", answering(b"HTTP/1.1 302 Found\\r\\nLocation: /s3cret/2\\r\\nContent-Length: 0\\r\\n\\r\\n"), None),
-    ("certificates", "https://127.0.0.1:1", None),
-    ("token", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), "s3cret\\nX: y"),
-    ("port", "http://127.0.0.1:s3cret", None),
-    ("name", "http://" + "x" * 200 + ".example", None),
-    ("brackets", "http://[s3cret", None),
-    ("user", "http://somebody:s3cret@127.0.0.1:1", None),
-    ("connection", None, None),
-    ("taken", answering(b"HTTP/1.1 204 No Content\\r\\n\\r\\n"), None),
-):
-    connection(host and (host if "s3cret" in host and name != "user" else host + "/hooks/s3cret?key=s3cret"), password)
-    del lines[:]
-    os.environ.pop("SSL_CERT_FILE", None)
-    if name == "certificates": os.environ["SSL_CERT_FILE"] = "/no/such/file"
-    FailureNotifier().notify({"ti": ti, "exception": RuntimeError("no data")})
-    quiet = list(lines)
-    try:
-        tell({"text": "drifted"})
-        ended[name] = ["told", quiet]
-    except WebhookError as error:
-        alone = error.__context__ is None or error.__suppress_context__
-        ended[name] = [str(error), [*quiet, str(error), *([] if alone else ["Traceback of another error"])]]
-print(json.dumps(ended))
-"""
+def test_every_connection_is_a_channel(notified):
+    with http_receiver() as web, mail_receiver() as post:
+        port = int(post.address.rpartition(":")[2])
+        letters = {"disable_ssl": True, "from_email": "onward@example.org", "to_email": "ada@example.org"}
+        found = notified(
+            onward_webhook={"host": f"{web.address}/hook", "password": "a token"},
+            onward_slack={"host": f"{web.address}/services", "password": "T/B/x"},
+            onward_pagerduty={"host": f"{web.address}/enqueue", "password": "0" * 32},
+            onward_smtp={"host": "127.0.0.1", "port": port, "extra_dejson": letters},
+        )
+    assert lines(found, "WARNING") == []
+    heard = {request.path: request for request in web.taken}
+    assert heard["/hook"].headers["Authorization"] == "Bearer a token"
+    assert heard["/hook"].body["task"] == "pipeline.deploy"
+    assert heard["/enqueue"].body["dedup_key"] == "failed-retrain-pipeline.deploy"
+    assert "pipeline.deploy" in heard["/services/T/B/x"].body["text"]
+    assert "clear this task" in post.taken[0].message.get_content()
 
 
-def test_a_webhook_that_misbehaves_is_one_named_error_and_its_address_stays_secret(answer):
-    ended = answer(WEBHOOK)
-    assert len(ended) == 13
-    for name, (_, lines) in ended.items():
-        assert "s3cret" not in " ".join(lines), name
-        assert not any("Traceback" in line for line in lines), name
-    said = {name: lines for name, (_, lines) in ended.items()}
-    assert "http://127.0.0.1:" in said["not there"][1]
-    assert said["not there"][1].endswith("it answered 404")
-    assert "FileNotFoundError" in said["certificates"][1]
-    assert "it answered 302" in said["elsewhere"][1]
-    assert "cannot be read" in said["connection"][1]
-    assert ended["taken"][0] == "told"
-    assert "status 204" in said["taken"][1]
+def test_a_connection_that_is_broken_is_one_warning_without_its_secret_and_stops_no_other(notified):
+    with http_receiver() as web:
+        broken = {
+            "not there": {"host": f"{web.address}/gone/s3cret?key=s3cret"},
+            "elsewhere": {"host": "http://127.0.0.1:9/s3cret"},
+            "user": {"host": "http://somebody:s3cret@127.0.0.1:9"},
+            "no address": {"host": "ftp://example.org/s3cret"},
+            "nothing": {"host": ""},
+            "no JSON": None,
+        }
+        for name, connection in broken.items():
+            web.refusals = [404] if name == "not there" else []
+            if name == "not there":
+                found = notified(onward_webhook=connection)
+            else:
+                found = notified(onward_webhook=connection, onward_slack={"host": f"{web.address}/{name[:2]}"})
+                assert web.taken.pop().path == f"/{name[:2]}", name
+            (warning,) = lines(found, "WARNING")
+            assert "s3cret" not in json.dumps(found["said"]), name
+            assert "Traceback" not in json.dumps(found["said"]), name
+            assert ("webhook" in warning) or ("ONWARD_WEBHOOK" in warning), name
+    assert web.taken == []
 
 
 ANNOUNCE = """

@@ -168,6 +168,10 @@ def test_a_champion_whose_run_ended_before_its_push_is_named_until_the_run_goes_
     assert "nobody can tell whether it was pushed" in shown()
     monkeypatch.setenv("ONWARD_GIT_REMOTE", str(machine.shared / "git"))
     run_stage(machine.places, run, "deploy", print)
+    assert "Notice" not in shown()
+    # The alert is over with the next look.
+    assert "champion-abandoned-v1 for 0 h" in shown()
+    CliRunner().invoke(cli.app, ["act"], catch_exceptions=False)
     assert "champion-abandoned" not in shown()
 
 

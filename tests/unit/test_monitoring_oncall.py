@@ -1,7 +1,8 @@
 """The page for on-call says what is wrong, since when and what to do, and needs nothing but itself."""
 
 import re
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from onward.monitoring.alerts import Findings, PastAction, decide, parse_rules
 from onward.monitoring.daily_series import COLUMNS, day_figures, level_series, require_columns
 from onward.monitoring.notices import NOTICES
 from onward.reporting.oncall_page import Change, Links, OncallContent, command, headline, render_oncall
+from onward.reporting.oncall_watch import Disk, FeedAge, OpenAlert, Watch, script_hash
 from onward.reporting.runbook import runbook_sections
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +29,13 @@ LINKS = Links(
 HOSTILE = "<script>alert(1)</script>"
 
 
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+WATCH = Watch(
+    made_at=NOW, looked_at=NOW - timedelta(hours=3), hours_to_look=26, in_use_since=NOW - timedelta(days=12),
+    learnt_until=date(2017, 10, 9), known_until=AS_OF,
+)  # fmt: skip
+
+
 def page(said, series, taken=(), **changes):
     decision = decide(RULES, Findings.of(said, FIRST, 3), taken)
     content = {
@@ -34,7 +43,7 @@ def page(said, series, taken=(), **changes):
         "changes": [Change("2017-10-09 06:12 UTC", "Version 4 came into use", HOSTILE, "better on the same rows")],
         "taken": taken, "facts": {"source": "simulator", "as_of": "2017-10-09"},
         "facts_before": {"source": "simulator", "as_of": "2017-09-01"}, "runbook": RUNBOOK,
-        "links": LINKS,
+        "links": LINKS, "watch": WATCH,
     }  # fmt: skip
     return render_oncall(OncallContent(**{**content, **changes}))
 
@@ -66,7 +75,10 @@ def test_what_changed_is_told(drifted):
 
 def test_the_page_is_whole_offline_and_what_people_wrote_stays_text(drifted):
     assert HOSTILE not in drifted
-    assert "<script" not in drifted
+    # Its one script is the one that its policy lets run.
+    (script,) = re.findall(r"<script>(.*?)</script>", drifted, re.DOTALL)
+    assert f"script-src {script_hash(script)}; " in drifted
+    assert drifted.count("<script") == 1
     assert re.findall(r"""(?:src|srcset)=|@import|url\((?!#)|<link|<iframe""", drifted) == []
     addresses = set(re.findall(r"https?://[^\s\"'<>)]+", drifted))
     assert addresses == {f"{LINKS.airflow}/dags/retrain", LINKS.model, LINKS.dashboard}
@@ -80,6 +92,51 @@ def test_every_rule_is_explained_on_the_page_itself(drifted):
     assert {rule.name for rule in RULES.rules} <= set(re.findall(r'id="runbook-([^"]+)"', drifted))
     assert set(runbook_sections(RUNBOOK)) == {*NOTICES, *(rule.name for rule in RULES.rules)}
     assert '<details id="runbook-drift-of-one-level" open>' in drifted
+
+
+def test_a_look_of_yesterday_is_marked_stale(series):
+    fresh = page(verdict(AS_OF), series)
+    assert re.search(r'id="stale"[^>]* hidden>', fresh)
+    for looked in (NOW - timedelta(hours=27), None):
+        old = page(verdict(AS_OF), series, watch=replace(WATCH, looked_at=looked))
+        assert not re.search(r'id="stale"[^>]* hidden>', old)
+        assert "<title>STALE: On call" in old
+    assert "27 h ago" in page(verdict(AS_OF), series, watch=replace(WATCH, looked_at=NOW - timedelta(hours=27)))
+
+
+def test_how_old_log_and_model_are_and_what_room_is_left_is_told(series):
+    feeds = [
+        FeedAge("impressions", datetime(2017, 11, 19, 23, 51), stopped=False),
+        FeedAge("purchases", None, stopped=True),
+    ]
+    disks = [Disk(("registry", "looks"), 9 * 10**9, 100 * 10**9), Disk(("project",), 11 * 10**9, 100 * 10**9)]
+    shown = page(verdict(AS_OF), series, watch=replace(WATCH, feeds=feeds, disks=disks))
+    text = " ".join(re.sub(r"<[^>]+>", " ", shown).split())
+    assert "until 2017-11-19 23:51 by the shop's clock, so 18 November 2017 is the last whole day" in text
+    assert "purchases empty stopped" in text
+    assert "9.0 GB of 100.0 GB free, for registry, looks nearly full disk 11.0 GB of 100.0 GB free, for project" in text
+    assert (
+        "12 days ago ; it has learnt from the log until 9 October 2017, and the assessment knows 42 days more" in text
+    )
+    assert "a source that does not grow" in page(verdict(AS_OF), series)
+    assert "purchases: no file" in page(
+        verdict(AS_OF), series, watch=replace(WATCH, feeds_problem="purchases: no file")
+    )
+
+
+def test_open_alerts_are_told_with_who_takes_care_of_them(series):
+    alerts = [
+        OpenAlert("labels-missing-v4", "labels-missing", "critical", NOW - timedelta(hours=5), HOSTILE, None),
+        OpenAlert("drift-v4", "drift", "warning", NOW - timedelta(days=3), "Level 3", f"ada: {HOSTILE}"),
+    ]
+    shown = page(verdict(AS_OF), series, watch=replace(WATCH, alerts=alerts))
+    assert HOSTILE not in shown
+    text = " ".join(re.sub(r"<[^>]+>", " ", shown).split())
+    assert "critical labels-missing-v4 since 2026-11-23 04:00 UTC, 5 h ago · runbook" in text
+    assert "Nobody has acknowledged it: onward acknowledge labels-missing-v4" in text
+    assert "warning drift-v4 since 2026-11-20 09:00 UTC, 3 days ago" in text
+    assert "Acknowledged by ada: " in text
+    assert 'id="alerts"' not in page(verdict(AS_OF), series)
 
 
 def test_a_calm_day_asks_for_nothing(series):

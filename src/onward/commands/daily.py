@@ -38,6 +38,7 @@ def score(
     `complete_through` in the source's folder names it. Later days are refused.
     """
     from onward.daily.completeness import complete_until
+    from onward.daily.look_log import NOTHING_YET, record_look
     from onward.daily.places import with_project
     from onward.daily.revisions import REVISIONS, Revision
     from onward.daily.score import Scored, score_days
@@ -72,6 +73,10 @@ def score(
         _out.print(f"{len(done.revised)} days had been logged before; the old files are in {aside}", soft_wrap=True)
     if done.kept:
         _out.print(f"[dim]{len(done.kept)} days had been logged before and stay as they are[/]")
+    if complete is None and as_of is not None:
+        # It came into use on that very day, so there is nothing to assess; somebody has looked all the same.
+        seen = {"version": champion.number, "as_of": as_of.date().isoformat(), "verdict": NOTHING_YET}
+        record_look(settings.looks, {**seen, "reason": f"it decides from {first} on"}, now)
     if complete is not None:
         # After those that are: each of them is logged for good.
         complete.require(first, last)
@@ -100,6 +105,7 @@ def monitor(
 
     Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
     """
+    from onward.daily.look_log import record_look
     from onward.daily.monitor import (
         assess_version,
         assessment_folder,
@@ -120,13 +126,16 @@ def monitor(
     decisions = settings.decisions
     assessments = settings.looks
     number = version or version_in_use(project_registry())
-    with failure_recorded(assessments, number, day):
+    with failure_recorded(assessments, number, day, in_use=version is None):
         params = read_params(project_layout().params)
         today = ShopClock(params.shop.time_zone).now().date()
         write_served_days(ServedFolders(settings.served), decisions, min(day, today))
         others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
         read = read_once(first_logged(decisions, {number, *others}, day))
     verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
+    if version is None:
+        # Of the version in use alone: an assessment of another one is no sign that somebody watches.
+        record_look(assessments, verdict, datetime.now(UTC))
     for other in others:
         # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
         assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from onward.commands.alerts import alert_log, say_told, tell_alerts
 from onward.commands.project import (
     assessment_history,
     project_layout,
@@ -33,14 +34,19 @@ def act(
     whether_started: Annotated[
         bool, typer.Option("--whether-started", help="Instead: say whether a run carries the action out.")
     ] = False,
+    tell: Annotated[
+        bool, typer.Option("--tell/--no-tell", help="Whether to tell people at once; else `onward tell` does.")
+    ] = True,
 ) -> None:
     """Say by the rules of monitoring/alerts.yaml what to do about an assessment, and print it as JSON.
 
     The assessment comes as one JSON object from standard input, as `onward monitor` prints it; without any, the last
-    one of the version in use is meant. The decision is kept. An action rests for its cool-down from when
-    `--started-by RUN` has said which run carries it out; the two other options read what `onward act` printed.
+    one of the version in use is meant. The decision is kept, and people are told of its alerts. An action rests for its
+    cool-down from when `--started-by RUN` has said which run carries it out; that option and `--whether-started` read
+    what `onward act` printed.
     """
     from onward.daily import oncall
+    from onward.monitoring.notices import OF_WATCHDOG
 
     if started_by is not None and whether_started:
         raise MonitoringError("act: say either --started-by or --whether-started")
@@ -58,6 +64,12 @@ def act(
     typer.echo(f"{decision['rule']}: {decision['why']}")
     for notice in decision["notices"]:
         typer.echo(f"{notice['name']}: {notice['says']}")
+    if tell:
+        # Whatever becomes of it, the decision stands.
+        told = tell_alerts(alert_log(), now, but=OF_WATCHDOG)
+        say_told(told)
+        for problem in told.problems:
+            typer.echo(f"not told: {problem}")
     typer.echo(json.dumps(decision))
 
 
@@ -92,10 +104,20 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     monitored = monitored_project()
     champion = monitored.in_use()
     monitored.history.last(champion.number)
-    published = publish(monitored, project_settings().dashboards)
+    settings = project_settings()
+    published = publish(monitored, settings.dashboards)
     links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}")
     page = project_layout().oncall_page
-    return write_page(monitored, page, links, datetime.now(UTC)), published.changed
+    places = {
+        "registry": project_registry().root,
+        "decisions": settings.decisions,
+        "looks": settings.looks,
+        "actions": settings.actions,
+        "dashboards": settings.dashboards,
+        "served": settings.served,
+        "workspaces": settings.workspaces,
+    }
+    return write_page(monitored, page, links, datetime.now(UTC), places), published.changed
 
 
 def monitored_project() -> "MonitoredProject":

@@ -1,6 +1,6 @@
 """`onward status`: what is deployed, how old it is, what the monitor sees of it, and what to do next."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
     from onward.deployment.registry import Version
 
+_SEVERITY_COLOURS = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 _out = Console()
 
 
@@ -45,9 +46,23 @@ def status(
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column()
     lines = _status_lines(champion, deployment, assessed, clock)
-    for name, text in (*lines[:-1], *_notice_lines(champion), *_paused_lines(airflow), lines[-1]):
+    for name, text in (*lines[:-1], *_alert_lines(), *_notice_lines(champion), *_paused_lines(airflow), lines[-1]):
         grid.add_row(name, text)
     _out.print(grid)
+
+
+def _alert_lines() -> "Iterator[tuple[str, str]]":
+    """The alerts that are not over: how bad, how old, and who takes care of it."""
+    now = datetime.now(UTC)
+    for alert in assessment_history().alert_log.open():
+        age = (now - alert.since) / timedelta(hours=1)
+        old = f"{age:.0f} h" if age < 48 else f"{age / 24:.0f} days"
+        taken_on = (
+            "nobody has acknowledged it" if alert.acknowledged is None else f"acknowledged by {alert.acknowledged}"
+        )
+        colour = _SEVERITY_COLOURS[alert.severity]
+        about = escape(f"{alert.key} for {old}, {taken_on}: {alert.said['summary']}")
+        yield "Alert", f"[{colour}]{alert.severity}[/] {about}"
 
 
 def _notice_lines(champion: "Version | None") -> "Iterator[tuple[str, str]]":

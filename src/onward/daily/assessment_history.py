@@ -16,6 +16,7 @@ import pandas as pd
 
 from onward.artifacts import read_json, read_table
 from onward.daily.action_log import ActionLog
+from onward.daily.alert_log import FOLDER, AlertLog
 from onward.daily.named_folders import by_day, by_version, skip
 from onward.errors import ArtifactError, MonitoringError
 from onward.monitoring.assessment import SCHEMA
@@ -135,6 +136,11 @@ class AssessmentHistory:
     def action_log(self) -> ActionLog:
         """What the rules asked for, and which run carried it out."""
         return ActionLog(self.actions)
+
+    @property
+    def alert_log(self) -> AlertLog:
+        """The alerts that were raised, beside the actions."""
+        return AlertLog(self.actions / FOLDER)
 
 
 def _read_verdict(folder: Path) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import PARTIAL, replacing_directory, write_json, write_table
+from onward.daily.look_log import record_look
 from onward.daily.named_folders import skip
 from onward.daily.places import ReadEvents, read_events
 from onward.deployment.registry import Registry
@@ -88,8 +89,14 @@ def assess_version(
 
 
 @contextmanager
-def failure_recorded(assessments: Path, version: int, as_of: date) -> Iterator[None]:
+def failure_recorded(assessments: Path, version: int, as_of: date, *, in_use: bool = True) -> Iterator[None]:
     """Record an assessment as failed if what has to come before it breaks, whatever it is.
+
+    Args:
+        assessments: their folder.
+        version: that was to be assessed.
+        as_of: the first day that is not known.
+        in_use: the version decides, so a look has failed too; see `onward.daily.look_log`.
 
     Raises:
         MonitoringError: it broke; the message holds the reason that was recorded.
@@ -99,7 +106,10 @@ def failure_recorded(assessments: Path, version: int, as_of: date) -> Iterator[N
     except Exception as error:
         reason = _why(error)
         facts = {"source": "", "version": version, "decisions": _said_of([])}
-        _write(assessments, failed_document(as_of, facts, reason), as_of, None)
+        failed = failed_document(as_of, facts, reason)
+        _write(assessments, failed, as_of, None)
+        if in_use:
+            record_look(assessments, failed, datetime.now(UTC))
         raise MonitoringError(f"version {version} as of {as_of} cannot be assessed: {reason}") from error
 
 

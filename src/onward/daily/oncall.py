@@ -12,12 +12,14 @@ from onward.artifacts import read_text, write_text
 from onward.daily.action_log import Started
 from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
 from onward.daily.champion_notices import abandoned, refused
+from onward.daily.health import watch_of
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
 from onward.monitoring.alerts import Decision, Findings, Rules, decide, parse_rules
 from onward.monitoring.daily_series import BEFORE_USE, DayFigures, Series, day_figures, level_series
 from onward.monitoring.notices import Notice, not_started
+from onward.monitoring.open_alerts import troubles, why_over
 from onward.reporting.oncall_page import Change, Links, OncallContent, headline, render_oncall
 
 ALERTS = "monitoring/alerts.yaml"
@@ -63,14 +65,18 @@ class MonitoredProject:
         Raises:
             MonitoringError: the verdict is about another version.
         """
-        # By the log's clock, which in a replay of the past is years behind the registry's.
-        findings = Findings.of(verdict, self.history.first_decided(champion.number), champion.replaced)
+        findings = self.findings(verdict, champion)
         if findings.version != champion.number:
             raise MonitoringError(
                 f"act: the assessment of {findings.as_of} is of version {findings.version}, in use is version "
                 f"{champion.number}; assess again with `onward monitor`"
             )
         return decide(rules, findings, self.history.action_log.past())
+
+    def findings(self, verdict: Mapping[str, Any], champion: Version) -> Findings:
+        """What a verdict found, as far as the rules ask."""
+        # By the log's clock, which in a replay of the past is years behind the registry's.
+        return Findings.of(verdict, self.history.first_decided(champion.number), champion.replaced)
 
     def notices(self, champion: Version, now: datetime, versions: Sequence[Version] = ()) -> list[Notice]:
         """What people are told besides, whichever rule decides.
@@ -108,6 +114,7 @@ def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None, now: dat
     # Before this decision is kept: the same action, asked for again, is a new one.
     notices = monitored.notices(champion, now, monitored.registry.versions())
     as_of = date.fromisoformat(verdict["as_of"])
+    keep_alerts(monitored, verdict, champion, decision, notices, now)
     again = monitored.history.action_log.record(champion.number, as_of, decision, now, rules.notices.minutes_to_start)
     return {
         **{name: verdict.get(name) for name in ("version", "as_of", "verdict", "cause", "level", "since", "reason")},
@@ -119,6 +126,26 @@ def act(monitored: MonitoredProject, printed: Mapping[str, Any] | None, now: dat
         "asked_again": again,
         "notices": [asdict(notice) for notice in notices],
     }
+
+
+def keep_alerts(
+    monitored: MonitoredProject,
+    verdict: Mapping[str, Any],
+    champion: Version,
+    decision: Decision,
+    notices: Sequence[Notice],
+    now: datetime,
+) -> None:
+    """Raise the alerts of a look, and resolve those of earlier looks that this one does not find any more."""
+    rules, log = monitored.rules(), monitored.history.alert_log
+    findings = monitored.findings(verdict, champion)
+    found = troubles(rules, verdict, decision, notices)
+    for trouble in found:
+        log.find(trouble, findings.as_of, now)
+    for alert in log.open():
+        why = why_over(alert.name, alert.version, rules, findings, decision, found)
+        if why is not None:
+            log.resolve(alert, why, findings.as_of, now)
 
 
 def started(monitored: MonitoredProject, printed: Mapping[str, Any], run: str, now: datetime) -> dict[str, Any]:
@@ -174,8 +201,18 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datetime) -> str:
-    """Write the page for on-call about the last assessment of the version in use, and return its headline."""
+def write_page(
+    monitored: MonitoredProject, page: Path, links: Links, now: datetime, places: Mapping[str, Path] | None = None
+) -> str:
+    """Write the page for on-call about the last assessment of the version in use, and return its headline.
+
+    Args:
+        monitored: the project.
+        page: where it goes.
+        links: where it leads to.
+        now: with time zone.
+        places: folders whose disks must not be full, besides the project's.
+    """
     champion = monitored.in_use()
     rules = monitored.rules()
     last = monitored.history.last(champion.number)
@@ -187,6 +224,16 @@ def write_page(monitored: MonitoredProject, page: Path, links: Links, now: datet
         verdict=last.verdict,
         decision=decision,
         rule=rules.rule(decision.rule),
+        watch=watch_of(
+            monitored.project,
+            champion,
+            last,
+            monitored.history.assessments,
+            monitored.history.alert_log,
+            rules.notices,
+            {"project": monitored.project, **(places or {})},
+            now,
+        ),
         series=_series(monitored.history, last, before),
         changes=_changes(versions),
         taken=acted[:-_MOST_CHANGES:-1],

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from onward.channels.message import Severity
 from onward.errors import MonitoringError
 from onward.monitoring.verdict import OF_VERSION, Verdict
 from onward.yaml_text import load_yaml
@@ -72,11 +73,12 @@ class When(_Part):
 
 
 class Rule(_Part):
-    """One alert: when it holds, what it says, what is done. Its name is its anchor in runbook.md."""
+    """One alert: when it holds, how bad that is, what it says, what is done. Its name is its anchor in runbook.md."""
 
     name: Annotated[str, Field(pattern=r"^[a-z]+(-[a-z]+)*$", max_length=40)]
     when: When
     action: Action
+    severity: Severity = "warning"
     says: Annotated[str, Field(min_length=20, max_length=200)]
 
 
@@ -88,6 +90,23 @@ class CoolDown(_Part):
     rollback: Annotated[int, Field(ge=0, le=365)]
 
 
+class NoticeSeverity(_Part):
+    """How bad each notice is, by its name."""
+
+    action_not_started: Annotated[Severity, Field(alias="action-not-started")] = "warning"
+    challenger_refused: Annotated[Severity, Field(alias="challenger-refused")] = "info"
+    champion_abandoned: Annotated[Severity, Field(alias="champion-abandoned")] = "warning"
+    no_look: Annotated[Severity, Field(alias="no-look")] = "critical"
+    look_failed: Annotated[Severity, Field(alias="look-failed")] = "critical"
+    feed_stopped: Annotated[Severity, Field(alias="feed-stopped")] = "critical"
+    watchdog_blind: Annotated[Severity, Field(alias="watchdog-blind")] = "critical"
+
+    def of(self, notice: str) -> Severity:
+        """How bad a notice is."""
+        severity: Severity = getattr(self, notice.replace("-", "_"))
+        return severity
+
+
 class Notices(_Part):
     """When people are told of something whichever rule decides; see notices.py.
 
@@ -95,11 +114,17 @@ class Notices(_Part):
         minutes_to_start: in which the run must exist that an action asks for.
         refused_weeks: in a row, in which the gate refused every challenger.
         minutes_to_push: in which the run that put a version in use must have said so on its branch.
+        hours_to_look: in which there must be a look, by the wall's clock; for `onward watchdog`.
+        hours_to_feed: in which impressions and purchases must go on, by the shop's clock; for `onward watchdog`.
+        severity: of each notice.
     """
 
     minutes_to_start: Annotated[int, Field(ge=1, le=240)] = 30
     refused_weeks: Annotated[int, Field(ge=1, le=52)] = 4
     minutes_to_push: Annotated[int, Field(ge=1, le=1440)] = 30
+    hours_to_look: Annotated[int, Field(ge=1, le=720)] = 26
+    hours_to_feed: Annotated[int, Field(ge=1, le=720)] = 50
+    severity: NoticeSeverity = NoticeSeverity()
 
 
 class Rules(_Part):

@@ -12,7 +12,17 @@ from onward.monitoring.alerts import ACTION_NAMES, STARTS, PastAction
 ACTION_NOT_STARTED = "action-not-started"
 CHALLENGER_REFUSED = "challenger-refused"
 CHAMPION_ABANDONED = "champion-abandoned"
-NOTICES = (ACTION_NOT_STARTED, CHALLENGER_REFUSED, CHAMPION_ABANDONED)
+OF_ACT = (ACTION_NOT_STARTED, CHALLENGER_REFUSED, CHAMPION_ABANDONED)
+"""What `onward act` tells of."""
+
+NO_LOOK = "no-look"
+LOOK_FAILED = "look-failed"
+FEED_STOPPED = "feed-stopped"
+WATCHDOG_BLIND = "watchdog-blind"
+OF_WATCHDOG = (NO_LOOK, LOOK_FAILED, FEED_STOPPED, WATCHDOG_BLIND)
+"""What `onward watchdog` tells of, from outside Airflow."""
+
+NOTICES = (*OF_ACT, *OF_WATCHDOG)
 """Every name that a notice may have."""
 
 
@@ -25,14 +35,15 @@ class Notice:
 
 
 def unstarted(past: Sequence[PastAction], version: int) -> PastAction | None:
-    """The last action that was asked for on a version, if no run has carried it out; None otherwise.
+    """The action that the last decision on a version asked for, if no run has carried it out; None otherwise.
 
     Args:
         past: the earliest first.
         version: the one in use; what was asked on another does not matter any more.
     """
-    asked = [action for action in past if action.version == version and action.action in STARTS]
-    return asked[-1] if asked and asked[-1].run is None else None
+    decided = [action for action in past if action.version == version]
+    # What an earlier look asked for and a later one does not is not missing.
+    return decided[-1] if decided and decided[-1].action in STARTS and decided[-1].run is None else None
 
 
 def not_started(past: Sequence[PastAction], version: int, minutes: int, now: datetime) -> Notice | None:

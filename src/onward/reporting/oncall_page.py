@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from markupsafe import Markup
+
 from onward.monitoring.alerts import STARTS, Decision, PastAction, Rule
 from onward.monitoring.daily_series import Series, first_days
 from onward.monitoring.notices import Notice
 from onward.monitoring.verdict import Verdict
 from onward.reporting.oncall_figures import level_over_time
+from onward.reporting.oncall_watch import Watch, ago, gigabytes, script_hash
 from onward.reporting.runbook import runbook_sections
 from onward.reporting.templates import page_template
 from onward.reporting.wording import FILTERS
@@ -87,11 +90,13 @@ class OncallContent:
         before_use: whether test customers were assessed, before the version decided anything.
         links: where the page leads to.
         notices: what people are told besides.
+        watch: whether all this can be believed.
     """
 
     verdict: Mapping[str, Any]
     decision: Decision
     rule: Rule
+    watch: Watch
     series: Sequence[Series]
     changes: Sequence[Change]
     taken: Sequence[PastAction]
@@ -104,8 +109,18 @@ class OncallContent:
 
 
 def render_oncall(content: OncallContent) -> str:
-    """Return the page as HTML that opens offline, on a phone too: styles and figures are inside, no scripts."""
-    filters = {**FILTERS, "day": spoken_day, "sentence": lambda text: text[:1].upper() + text[1:]}
+    """Return the page as HTML that opens offline, on a phone too: styles and figures are inside.
+
+    One script counts how old the verdict is when the page is read; its Content-Security-Policy lets no other run.
+    """
+    filters = {
+        **FILTERS,
+        "day": spoken_day,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+        "gigabytes": gigabytes,
+        "ago": lambda since: ago(since, content.watch.made_at),
+    }
+    script = page_template("oncall_age.js", {}).render()
     verdict = _NOTHING_SEEN | dict(content.verdict)
     decision = content.decision
     sections = runbook_sections(content.runbook)
@@ -131,6 +146,9 @@ def render_oncall(content: OncallContent) -> str:
         shown=_newest(content.series),
         taken=content.taken,
         notices=content.notices,
+        watch=content.watch,
+        script=Markup(script),  # noqa: S704 - a file of this package
+        script_hash=script_hash(script),
         starting=STARTS,
         titles=_TITLES,
     )

@@ -1,0 +1,64 @@
+"""Until when each table of a shop's own log goes, read from the folder alone."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from onward.params import Params
+
+_DECIDED_FROM = ("impressions", "purchases")
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One table of the log, or the marker that speaks for all of them.
+
+    Attributes:
+        name: of the table, or of the marker.
+        until: its last event by the shop's clock, or the end of the day that the marker names; None: it is empty.
+        age: how long ago that is; None: it is empty.
+        needed: days are decided from it, so it has to go on.
+    """
+
+    name: str
+    until: datetime | None
+    age: timedelta | None
+    needed: bool
+
+    def stopped(self, hours: float) -> bool:
+        """Whether it has to go on and has not for so long."""
+        return self.needed and (self.age is None or self.age > timedelta(hours=hours))
+
+
+def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
+    """Say until when each feed goes; nothing of a source that does not grow.
+
+    Args:
+        params: of the source and the shop.
+        project: from which the source's folder counts.
+        now: with time zone.
+
+    Raises:
+        DataError: a table is missing or cannot be read.
+    """
+    if params.run.source != "parquet":
+        return []
+    # Here, so that the watchdog of a source that does not grow starts without the libraries of tables.
+    from onward.data.contract import CONTRACT
+    from onward.data.shop_clock import ShopClock
+    from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
+
+    folder = project / params.sources.parquet.folder
+    here = ShopClock(params.shop.time_zone).local(now)
+    marked = marked_day(folder)
+    found = []
+    if marked is not None:
+        end = datetime.combine(marked + timedelta(days=1), datetime.min.time())
+        found.append(Feed(MARKER, end, here - end, needed=True))
+    for contract in CONTRACT:
+        if contract.clock:
+            newest = newest_event(folder, contract, here)
+            # Where the shop says itself what is whole, its word counts.
+            needed = marked is None and contract.name in _DECIDED_FROM
+            found.append(Feed(contract.name, newest, None if newest is None else here - newest, needed))
+    return found
