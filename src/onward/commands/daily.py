@@ -100,9 +100,11 @@ def monitor(
 
     Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
     """
+    from onward.daily.list_watch import ListWatch
     from onward.daily.monitor import (
         assess_version,
         assessment_folder,
+        days_and_versions,
         failure_recorded,
         first_logged,
         still_maturing,
@@ -126,7 +128,10 @@ def monitor(
         write_served_days(ServedFolders(settings.served), decisions, min(day, today))
         others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
         read = read_once(first_logged(decisions, {number, *others}, day))
-    verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
+        lists = ListWatch(root, params, project_registry(), assessments, tuple(days_and_versions(decisions)))
+    verdict = assess_version(
+        root, params, number, decisions, assessments, day, replaced=version is not None, read=read, lists=lists
+    )
     for other in others:
         # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
         assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import PARTIAL, replacing_directory, write_json, write_table
+from onward.daily.list_watch import ListWatch
 from onward.daily.named_folders import skip
 from onward.daily.places import ReadEvents, read_events
 from onward.deployment.registry import Registry
@@ -24,6 +25,7 @@ from onward.monitoring.assessment import (
 )
 from onward.monitoring.decision_log import SERVED, check_schema, day_and_version, logged_days
 from onward.monitoring.event_join import join_events
+from onward.monitoring.list_signal import with_lists
 from onward.params import Params
 
 # Longer ago, and a year's seasons are compared with each other.
@@ -45,6 +47,7 @@ def assess_version(
     *,
     replaced: bool = False,
     read: ReadEvents = read_events,
+    lists: ListWatch | None = None,
 ) -> dict[str, Any]:
     """Assess a version as of a day, and write what was found; the same day again gives the same bytes.
 
@@ -59,6 +62,7 @@ def assess_version(
         as_of: the first day that is not known.
         replaced: the version no longer decides; its log may end before as_of, and its labels go on to mature.
         read: how conversions and engagements are read.
+        lists: what watching the lists needs; without it nothing is said of them.
 
     Returns:
         What verdict.json holds.
@@ -66,6 +70,7 @@ def assess_version(
     facts: dict[str, Any] = {"source": params.run.source, "version": version, "decisions": _said_of([])}
     settings = AssessmentSettings(**params.monitoring.model_dump())
     daily = None
+    weeks = None
     try:
         files = logged_files(decisions, version, as_of, replaced=replaced)
         facts["decisions"] = _said_of([Path(path).is_relative_to(decisions / SERVED) for _, path in files])
@@ -74,9 +79,12 @@ def assess_version(
         assessment = assess(statistics, settings)
         verdict = verdict_document(assessment, facts)
         daily = daily_table(assessment, settings)
+        if lists is not None:
+            watched = lists.look(version, as_of, events)
+            verdict, weeks = with_lists(verdict, watched.seen), watched.weeks
     except Exception as error:  # noqa: BLE001 - a look that broke off must not seem one that nobody has taken
-        verdict = failed_document(as_of, facts, _why(error))
-    _write(assessments, verdict, as_of, daily)
+        verdict, daily = failed_document(as_of, facts, _why(error)), None
+    _write(assessments, verdict, as_of, daily, weeks)
     return verdict
 
 
@@ -92,15 +100,23 @@ def failure_recorded(assessments: Path, version: int, as_of: date) -> Iterator[N
     except Exception as error:
         reason = _why(error)
         facts = {"source": "", "version": version, "decisions": _said_of([])}
-        _write(assessments, failed_document(as_of, facts, reason), as_of, None)
+        _write(assessments, failed_document(as_of, facts, reason), as_of)
         raise MonitoringError(f"version {version} as of {as_of} cannot be assessed: {reason}") from error
 
 
-def _write(assessments: Path, verdict: dict[str, Any], as_of: date, daily: pa.Table | None) -> None:
+def _write(
+    assessments: Path,
+    verdict: dict[str, Any],
+    as_of: date,
+    daily: pa.Table | None = None,
+    weeks: pa.Table | None = None,
+) -> None:
     with replacing_directory(assessment_folder(assessments, verdict["version"], as_of)) as folder:
         write_json(folder / "verdict.json", verdict)
         if daily is not None:
             write_table(folder / "daily.parquet", daily)
+        if weeks is not None:
+            write_table(folder / "lists.parquet", weeks)
 
 
 def _why(error: Exception) -> str:
@@ -162,14 +178,15 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
     """
     # What was shown late on a day has matured a window and a day after it began: then comes the last assessment.
     first = as_of - timedelta(days=window_days + 1)
-    decided = {number for day, number in _logged(folder) if first <= day < as_of}
+    decided = {number for day, number in days_and_versions(folder) if first <= day < as_of}
     return sorted(decided - {version})
 
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     """Return the first day that an assessment of one of these versions reads, as_of where there is none."""
     since = as_of - timedelta(days=_HISTORY_DAYS)
-    return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
+    days = (day for day, version in days_and_versions(folder) if version in versions and since <= day)
+    return min(days, default=as_of)
 
 
 def _said_of(served: Sequence[bool]) -> dict[str, int]:
@@ -177,13 +194,13 @@ def _said_of(served: Sequence[bool]) -> dict[str, int]:
     return {"served_days": sum(served), "batch_days": len(served) - sum(served)}
 
 
-def _logged(folder: Path) -> Iterator[tuple[date, int]]:
+def days_and_versions(folder: Path) -> Iterator[tuple[date, int]]:
     """Yield day and version of each file of the decision log."""
     for place in (folder, folder / SERVED):
         for path in sorted(place.glob("day=*/*")):
-            logged = day_and_version(path.relative_to(place).as_posix())
-            if logged is not None:
-                yield logged
+            met = day_and_version(path.relative_to(place).as_posix())
+            if met is not None:
+                yield met
             elif not path.name.endswith(PARTIAL):
                 skip(path, "it is no file of the decision log")
 
