@@ -42,6 +42,12 @@ def shuffled(lists: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     return {name: rows[order] for name, rows in lists.items()}
 
 
+def replaced(lists: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Other products in every place of every list."""
+    others = np.random.default_rng(seed).integers(0, PRODUCTS, (2, PRODUCTS, COUNT))
+    return {name: np.where(rows >= 0, others[place], rows) for place, (name, rows) in enumerate(lists.items())}
+
+
 def bought(lines: pd.DataFrame) -> Purchases:
     return Purchases.of(lines, make_products()["category"], FRESH_DAYS)
 

@@ -1,11 +1,11 @@
 """How often the watch over lists is wrong: no alarm on lists that nobody touched, an alarm on what was planted."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pytest
 
-from builders.watched_shop import IN_USE_FROM, LAST_DAY, known_at, right_lists, shop, shuffled, weeks_of
+from builders.watched_shop import IN_USE_FROM, LAST_DAY, known_at, replaced, right_lists, shop, weeks_of
 from onward.metrics.intervals import Interval
 from onward.monitoring.list_signal import WEEK_NOISE, see_lists
 from onward.monitoring.list_weeks import ListWeek
@@ -14,6 +14,7 @@ from onward.monitoring.verdict import Verdict
 pytestmark = pytest.mark.statistical
 
 ALPHA = 0.05
+EPOCH = date(1970, 1, 1)
 MONDAY = IN_USE_FROM + 7 - (IN_USE_FROM + 3) % 7
 PROMISED_LIFT = 3.5
 
@@ -48,7 +49,7 @@ def first_alarm(rows, promised, looked_back=8):
 
 
 def test_a_year_without_a_change_seldom_alarms():
-    years = 150
+    years = 100
     alarms = sum(first_alarm(*year(np.random.default_rng([1, seed]))) is not None for seed in range(years))
     # Half of what is allowed would be falls; three errors of the count above the rate that is promised.
     assert alarms <= years * ALPHA + 3 * np.sqrt(years * ALPHA * (1 - ALPHA))
@@ -64,18 +65,19 @@ def test_a_planted_fall_is_found_within_weeks(by, within):
     assert found >= 36
 
 
-def test_lists_of_a_shop_are_watched_without_a_false_alarm_and_shuffled_ones_are_found():
-    shops = 10
+def test_lists_of_a_shop_are_watched_without_a_false_alarm_and_replaced_products_are_found():
+    shops = 6
     alarms, found = 0, 0
     for seed in range(shops):
         purchases = shop(100 + seed, customers=200)
         changes_on = MONDAY + 7 * 8
-        lists = {1: right_lists(), 2: shuffled(right_lists(), seed)}
+        lists = {1: right_lists(), 2: replaced(right_lists(), seed)}
         weeks = weeks_of(purchases, lists, changes_on)
         looks = {as_of: see_lists(known_at(weeks, as_of), {}, ALPHA) for as_of in range(MONDAY + 7, LAST_DAY + 1, 7)}
         alarms += any(seen.verdict is Verdict.CHANGED for as_of, seen in looks.items() if as_of <= changes_on)
         later = [seen for as_of, seen in looks.items() if changes_on < as_of <= changes_on + 35]
-        since = date(1970, 1, 1) + timedelta(days=changes_on)
-        found += any(seen.verdict is Verdict.CHANGED and seen.since == since for seen in later)
+        found += any(
+            seen.verdict is Verdict.CHANGED and abs((seen.since - EPOCH).days - changes_on) <= 7 for seen in later
+        )
     assert alarms == 0
     assert found >= shops - 1
