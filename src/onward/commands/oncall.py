@@ -86,15 +86,16 @@ def oncall(
 
 def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple[str, int]:
     """Write the page and publish the days; return the page's headline and how many days are new or have changed."""
-    from onward.daily.oncall import publish, write_page
+    from onward.daily.oncall import publish, write_evidently_pages, write_page
     from onward.reporting.oncall_page import Links
 
     monitored = monitored_project()
     champion = monitored.in_use()
     monitored.history.last(champion.number)
     published = publish(monitored, project_settings().dashboards)
-    links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}")
     page = project_layout().oncall_page
+    pages = write_evidently_pages(monitored, project_settings().decisions, page.parent)
+    links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}", pages.charts, pages.drift)
     return write_page(monitored, page, links, datetime.now(UTC)), published.changed
 
 
