@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from onward.deployment.registry import Registry
 from onward.errors import DataError, RegistryError
 from onward.metrics.intervals import Interval
 from onward.monitoring.assessment import FALSE_ALARMS_PER_YEAR
-from onward.monitoring.list_signal import ListsSeen, see_lists
+from onward.monitoring.list_signal import ListsSeen, see_lists, with_lists
 from onward.monitoring.list_weeks import DAYS, Asking, ListWeek, Purchases, closed_weeks, judge_week
 from onward.params import Params
 
@@ -33,6 +34,10 @@ class WatchedLists:
 
     seen: ListsSeen
     weeks: pa.Table
+
+    def added_to(self, verdict: Mapping[str, Any]) -> dict[str, Any]:
+        """verdict.json with what is said of the lists."""
+        return with_lists(verdict, self.seen)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from onward.artifacts import PARTIAL, replacing_directory, write_json, write_table
-from onward.daily.list_watch import ListWatch
 from onward.daily.named_folders import skip
 from onward.daily.places import ReadEvents, read_events
 from onward.deployment.registry import Registry
@@ -25,8 +24,11 @@ from onward.monitoring.assessment import (
 )
 from onward.monitoring.decision_log import SERVED, check_schema, day_and_version, logged_days
 from onward.monitoring.event_join import join_events
-from onward.monitoring.list_signal import with_lists
 from onward.params import Params
+
+# Whoever only looks a file up here does not wait for the libraries that judging lists needs.
+if TYPE_CHECKING:
+    from onward.daily.list_watch import ListWatch
 
 # Longer ago, and a year's seasons are compared with each other.
 _HISTORY_DAYS = 140
@@ -47,7 +49,7 @@ def assess_version(
     *,
     replaced: bool = False,
     read: ReadEvents = read_events,
-    lists: ListWatch | None = None,
+    lists: "ListWatch | None" = None,
 ) -> dict[str, Any]:
     """Assess a version as of a day, and write what was found; the same day again gives the same bytes.
 
@@ -81,7 +83,7 @@ def assess_version(
         daily = daily_table(assessment, settings)
         if lists is not None:
             watched = lists.look(version, as_of, events)
-            verdict, weeks = with_lists(verdict, watched.seen), watched.weeks
+            verdict, weeks = watched.added_to(verdict), watched.weeks
     except Exception as error:  # noqa: BLE001 - a look that broke off must not seem one that nobody has taken
         verdict, daily = failed_document(as_of, facts, _why(error)), None
     _write(assessments, verdict, as_of, daily, weeks)

@@ -7,6 +7,7 @@ Importing this module takes seconds, as evidently_pages.py does, on whose set-up
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,14 @@ with quietly():
     from evidently import DataDefinition, Dataset, Report
     from evidently.core.metric_types import SingleValueCalculation, SingleValueMetric
     from evidently.core.report import Snapshot
-    from evidently.legacy.renderers.html_widgets import GraphData, WidgetSize, plotly_graph_tabs, table_data
+    from evidently.legacy.renderers.html_widgets import (
+        TabData,
+        WidgetSize,
+        group_widget,
+        plotly_data,
+        table_data,
+        widget_tabs,
+    )
     from evidently.presets import DataDriftPreset
 
 NUMERIC = ("score", "probability", "uncertainty")
@@ -29,8 +37,13 @@ CATEGORICAL = ("level", "decision", "category")
 """Columns of the decision log that the preset compares."""
 _OWN = {measure: MEASURES[measure] for measure in ("score_psi", TESTED)}
 _COLOURS = ("#2a6fb0", "#c8553d", "#3d8b5f", "#8a5fb0", "#b08a2a", "#4f6d7a")
-_ROW_HEIGHT, _ABOVE, _BELOW = 320, 60, 40
-"""Pixels of a row of charts, of what is said above each, and of the days below it."""
+_LAYOUT = {
+    "hovermode": "x unified",
+    "margin": {"t": 10, "l": 55, "r": 15, "b": 40},
+    "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
+    "xaxis": {"type": "date"},
+    "yaxis": {"rangemode": "tozero"},
+}
 
 
 class PanelCharts(SingleValueMetric):  # type: ignore[misc]  # Evidently ships no types
@@ -46,8 +59,8 @@ class PanelChartsCalculation(SingleValueCalculation[PanelCharts]):  # type: igno
         """Return the number of days, with the charts as its picture."""
         lines = current_data.as_dataframe()
         result = self.result(int(lines["day"].nunique()))
-        tabs = [_charts(str(name), rows) for name, rows in lines.groupby("tab", sort=False)]
-        result.widget = [plotly_graph_tabs(title=self.metric.title, figures=tabs, size=WidgetSize.FULL)]
+        tabs = [TabData(str(name), _charts(rows)) for name, rows in lines.groupby("tab", sort=False)]
+        result.widget = [widget_tabs(title=self.metric.title, tabs=tabs)]
         return result
 
     def display_name(self) -> str:
@@ -142,39 +155,15 @@ def _typed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[*NUMERIC, *CATEGORICAL]].astype(dict.fromkeys(CATEGORICAL, str)).reset_index(drop=True)
 
 
-def _charts(name: str, rows: pd.DataFrame) -> GraphData:
-    """The charts of a tab as one Plotly figure, two in a row where they are of half a page's width."""
-    panels = list(rows.groupby("panel", sort=False))
-    columns = 2 if (rows["size"] == "half").any() and len(panels) > 1 else 1
-    height = -(-len(panels) // columns)
-    pixels = _ROW_HEIGHT * height
-    layout: dict[str, Any] = {
-        "height": pixels, "margin": {"t": 30, "b": 30, "l": 50, "r": 20}, "hovermode": "x unified",
-        "showlegend": False, "annotations": [],
-    }  # fmt: skip
-    traces: list[dict[str, Any]] = []
-    for number, (title, panel) in enumerate(panels):
-        row, column = divmod(number, columns)
-        end = str(number + 1) if number else ""
-        left, top = column / columns, 1.0 - row / height
-        width, room = 1.0 / columns - 0.05, 1.0 / height
-        layout[f"xaxis{end}"] = {"domain": [left, left + width], "anchor": f"y{end}", "type": "date"}
-        layout[f"yaxis{end}"] = {
-            "domain": [top - room + _BELOW / pixels, top - _ABOVE / pixels], "anchor": f"x{end}", "rangemode": "tozero",
-        }  # fmt: skip
-        lines = list(panel.groupby("legend", sort=False))
-        said = []
-        for index, (legend, line) in enumerate(lines):
-            colour = _COLOURS[index % len(_COLOURS)]
-            traces += [{**trace, "xaxis": f"x{end}", "yaxis": f"y{end}"} for trace in _line(str(legend), line, colour)]
-            said.append(f'<span style="color:{colour}">\u2501 {legend}</span>')
-        layout["annotations"].append(
-            {
-                "text": f"<b>{title}</b><br>{'  '.join(said)}", "x": left, "y": top, "xref": "paper", "yref": "paper",
-                "xanchor": "left", "yanchor": "top", "align": "left", "showarrow": False,
-            }
-        )  # fmt: skip
-    return GraphData(name, traces, layout)
+def _charts(rows: pd.DataFrame) -> Any:
+    """The charts of a tab, two in a row where they are of half a page's width."""
+    charts = []
+    for title, panel in rows.groupby("panel", sort=False):
+        lines = zip(cycle(_COLOURS), panel.groupby("legend", sort=False), strict=False)
+        traces = [trace for colour, (legend, line) in lines for trace in _line(str(legend), line, colour)]
+        size = WidgetSize.HALF if (panel["size"] == "half").all() else WidgetSize.FULL
+        charts.append(plotly_data(title=str(title), data=traces, layout=_LAYOUT, size=size))
+    return group_widget(title="", widgets=charts)
 
 
 def _line(legend: str, line: pd.DataFrame, colour: str) -> Sequence[dict[str, Any]]:
@@ -184,7 +173,8 @@ def _line(legend: str, line: pd.DataFrame, colour: str) -> Sequence[dict[str, An
     if {"low", "high"} <= by_role.keys():
         bounds = by_role["low"].merge(by_role["high"], on="day", suffixes=("_low", "_high"))
         edge = {
-            "type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": _days(bounds),
+            "type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False,
+            "x": _days(bounds),
         }  # fmt: skip
         traces.append({**edge, "y": bounds["value_high"].tolist()})
         traces.append({**edge, "y": bounds["value_low"].tolist(), "fill": "tonexty", "fillcolor": f"{colour}2e"})
@@ -193,7 +183,7 @@ def _line(legend: str, line: pd.DataFrame, colour: str) -> Sequence[dict[str, An
         traces.append(
             {
                 "type": "scatter", "mode": "lines", "name": legend, "line": {"color": colour, "width": 2},
-                "x": _days(value), "y": value["value"].tolist(),
+                "showlegend": True, "x": _days(value), "y": value["value"].tolist(),
             }
         )  # fmt: skip
     return traces
