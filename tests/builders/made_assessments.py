@@ -82,3 +82,19 @@ def write_assessment(folder: Path, as_of, version=4, first=FIRST, changes=None, 
     daily(as_of, first, **planted).to_parquet(place / "daily.parquet", index=False)
     (place / "verdict.json").write_text(json.dumps(verdict(as_of, version, **planted, **(changes or {}))))
     return place
+
+
+def write_list_weeks(folder: Path, as_of, version=4, first=FIRST, seed=5):
+    """Write what lists were worth in each week that was over, beside an assessment."""
+    rows = []
+    for number in range((as_of - first).days // 7):
+        day = first + timedelta(days=7 * number + 6)
+        for name, lift in (("goes_with", 3.5), ("after", 1.7)):
+            value = lift * float(np.exp(np.random.default_rng([seed, number, len(name)]).normal(0, 0.07)))
+            rows.append({
+                "day": day, "list": name, "version": version, "queries": 5000, "listed": 0.99, "listed_when_made": 1.0,
+                "coverage": 0.5, "hits": 700.0, "expected": 700.0 / value, "error": 0.04, "lift": value,
+                "lift_low": 0.92 * value, "lift_high": 1.09 * value, "hit_rate": 0.27, "hit_rate_low": 0.25,
+                "hit_rate_high": 0.29,
+            })  # fmt: skip
+    pd.DataFrame(rows).to_parquet(folder / f"version={version}" / f"as_of={as_of}" / "lists.parquet", index=False)

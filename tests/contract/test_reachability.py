@@ -27,6 +27,8 @@ class Symbol(NamedTuple):
 # name in our code reads either.
 FOUND_BY_LIBRARIES = {
     Symbol("onward.reporting.evidently_pages", "LevelFigureCalculation"),
+    Symbol("onward.reporting.evidently_watch", "OwnFiguresCalculation"),
+    Symbol("onward.reporting.evidently_watch", "PanelChartsCalculation"),
     Symbol("onward.deployment.pyfunc_model", "_load_pyfunc"),
 }
 

@@ -11,7 +11,7 @@ import pytest
 
 from builders.chromium import chromium
 from builders.local_services import LOOPBACK, end, listening_addresses, start
-from builders.made_assessments import FIRST, write_assessment
+from builders.made_assessments import FIRST, write_assessment, write_list_weeks
 from builders.registries import new_registry
 from builders.tiny_bundle import make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AS_OF, SINCE = date(2017, 11, 20), date(2017, 10, 30)
 PANELS = parse_panels((ROOT / "monitoring" / "panels.yaml").read_text())
 BUCKETS = ["all", *(f"level {level}" for level in range(5)), *(f"signal {name}" for name in (
-    "delay", "engagement", "volume", "scores", "labels"))]  # fmt: skip
+    "delay", "engagement", "volume", "scores", "labels")), "list goes_with", "list after"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def project(tmp_path_factory):
         registry.promote(seed + 1, Reason(reasons[seed], "the gate"))
     for as_of in (date(2017, 11, 18), date(2017, 11, 19), AS_OF):
         write_assessment(root / "monitoring" / "looks", as_of, version=2, drift_level=3, drift_since=SINCE)
+        write_list_weeks(root / "monitoring" / "looks", as_of, version=2)
     return root
 
 
@@ -129,6 +130,23 @@ def test_the_page_for_on_call_shows_the_planted_drift_its_level_and_the_action(a
     picture(page, f"oncall-{name}.png")
     action.get_by_role("link", name="Runbook").click()
     assert page.locator("#runbook-drift-of-one-level").get_by_text("Confirm").is_visible()
+
+
+def test_the_charts_draw_lines_without_markers_bands_and_tabs_that_work(addresses, asked):
+    page = asked(viewport={"width": 1300, "height": 1000})
+    page.goto(addresses["On call"])
+    page.get_by_role("link", name="Charts").click()
+    page.locator(".scatterlayer path.js-line").first.wait_for(state="attached")
+    first = page.locator(".scatterlayer").count()
+    assert page.locator(".scatterlayer .points path").count() == 0
+    assert page.locator(".scatterlayer .fills path.js-fill").count() >= 5
+    picture(page, "evidently-charts.png")
+    page.get_by_role("tab", name="Lists").click()
+    page.get_by_text("Goes with, lift at ten").wait_for()
+    page.locator(".scatterlayer path.js-line").first.wait_for(state="attached")
+    assert page.get_by_text("Level 0: predicted").count() == 0
+    assert page.locator(".scatterlayer").count() != first
+    picture(page, "evidently-lists.png")
 
 
 def test_the_page_leads_to_the_model_in_mlflow_and_to_the_dashboard_in_evidently(addresses, asked):

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from builders.daily_files import WINDOW, day_number, draw_rows, lay_out, params_of
-from onward.daily.monitor import assess_version, files_of_all_versions
+from onward.daily.monitor import assess_version, days_and_versions, files_of_all_versions, first_logged
+from onward.daily.places import read_once
 from onward.monitoring.alerts import Findings, decide, parse_rules
 
 # Assesses many days.
@@ -33,7 +34,10 @@ def weekly_log(root: Path, lost_from: int = DAYS, kept: float = 1.0) -> tuple[Pa
 
 
 def look(root: Path, folder: Path, version: int, days: int = DAYS) -> dict:
-    return assess_version(root, params_of(root), version, folder, root / "looks", day_number(days))
+    # As `onward monitor` reads: once, from the earliest day that any version needs.
+    logged = {number for _, number in days_and_versions(folder)}
+    read = read_once(first_logged(folder, logged, day_number(days)))
+    return assess_version(root, params_of(root), version, folder, root / "looks", day_number(days), read=read)
 
 
 def test_a_week_old_version_has_a_verdict_by_the_versions_before_it(tmp_path):

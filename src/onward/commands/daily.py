@@ -105,10 +105,12 @@ def monitor(
 
     Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
     """
+    from onward.daily.list_watch import ListWatch
     from onward.daily.look_log import record_look
     from onward.daily.monitor import (
         assess_version,
         assessment_folder,
+        days_and_versions,
         failure_recorded,
         first_logged,
         still_maturing,
@@ -131,8 +133,13 @@ def monitor(
         today = ShopClock(params.shop.time_zone).now().date()
         write_served_days(ServedFolders(settings.served), decisions, min(day, today))
         others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
-        read = read_once(first_logged(decisions, {number, *others}, day))
-    verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
+        logged = tuple(days_and_versions(decisions))
+        # All versions since then speak together where the one in use cannot speak for itself.
+        read = read_once(first_logged(decisions, {number for _, number in logged}, day))
+        lists = ListWatch(root, params, project_registry(), assessments, logged)
+    verdict = assess_version(
+        root, params, number, decisions, assessments, day, replaced=version is not None, read=read, lists=lists
+    )
     if version is None:
         # Of the version in use alone: an assessment of another one is no sign that somebody watches.
         record_look(assessments, verdict, datetime.now(UTC))

@@ -98,7 +98,7 @@ def oncall(
 
 def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple[str, int]:
     """Write the page and publish the days; return the page's headline and how many days are new or have changed."""
-    from onward.daily.oncall import publish, write_page
+    from onward.daily.oncall import publish, write_evidently_pages, write_page
     from onward.reporting.oncall_page import Links
 
     monitored = monitored_project()
@@ -106,8 +106,9 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     monitored.history.last(champion.number)
     settings = project_settings()
     published = publish(monitored, settings.dashboards)
-    links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}")
     page = project_layout().oncall_page
+    pages = write_evidently_pages(monitored, settings.decisions, page.parent)
+    links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}", pages.charts, pages.drift)
     places = {
         "registry": project_registry().root,
         "decisions": settings.decisions,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,10 @@ from onward.monitoring.decision_log import place as place_of
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
+# Whoever only looks a file up here does not wait for the libraries that judging lists needs.
+if TYPE_CHECKING:
+    from onward.daily.list_watch import ListWatch
+
 # Longer ago, and a year's seasons are compared with each other.
 _HISTORY_DAYS = 140
 
@@ -47,6 +51,7 @@ def assess_version(
     *,
     replaced: bool = False,
     read: ReadEvents = read_events,
+    lists: "ListWatch | None" = None,
 ) -> dict[str, Any]:
     """Assess a version as of a day, and write what was found; the same day again gives the same bytes.
 
@@ -61,6 +66,7 @@ def assess_version(
         as_of: the first day that is not known.
         replaced: the version no longer decides; its log may end before as_of, and its labels go on to mature.
         read: how conversions and engagements are read.
+        lists: what watching the lists needs; without it nothing is said of them.
 
     Returns:
         What verdict.json holds.
@@ -68,23 +74,24 @@ def assess_version(
     facts: dict[str, Any] = {"source": params.run.source, "version": version, "decisions": _said_of([])}
     settings = AssessmentSettings(**params.monitoring.model_dump())
     daily = None
+    weeks = None
     try:
         files = logged_files(decisions, version, as_of, replaced=replaced)
         facts["decisions"] = _said_of([Path(path).is_relative_to(decisions / SERVED) for _, path in files])
-        events = read(root, params, files[0][0], as_of)
+        together = [] if replaced else files_of_all_versions(decisions, version, as_of)
+        events = read(root, params, min(files[0][0], together[0][0]) if together else files[0][0], as_of)
         window, threads = params.run.attribution_days, params.run.threads
         statistics = join_events(files, events, as_of, window, threads)
-        together = files_of_all_versions(decisions, version, as_of)
-        if together:
-            events = read(root, params, together[0][0], as_of)
-            assessment = assess(statistics, settings, join_events(together, events, as_of, window, threads))
-        else:
-            assessment = assess(statistics, settings)
+        all_versions = join_events(together, events, as_of, window, threads) if together else None
+        assessment = assess(statistics, settings, all_versions)
         verdict = verdict_document(assessment, facts)
         daily = daily_table(assessment, settings)
+        if lists is not None:
+            watched = lists.look(version, as_of, events)
+            verdict, weeks = watched.added_to(verdict), watched.weeks
     except Exception as error:  # noqa: BLE001 - a look that broke off must not seem one that nobody has taken
-        verdict = failed_document(as_of, facts, _why(error))
-    _write(assessments, verdict, as_of, daily)
+        verdict, daily = failed_document(as_of, facts, _why(error)), None
+    _write(assessments, verdict, as_of, daily, weeks)
     return verdict
 
 
@@ -107,17 +114,25 @@ def failure_recorded(assessments: Path, version: int, as_of: date, *, in_use: bo
         reason = _why(error)
         facts = {"source": "", "version": version, "decisions": _said_of([])}
         failed = failed_document(as_of, facts, reason)
-        _write(assessments, failed, as_of, None)
+        _write(assessments, failed, as_of)
         if in_use:
             record_look(assessments, failed, datetime.now(UTC))
         raise MonitoringError(f"version {version} as of {as_of} cannot be assessed: {reason}") from error
 
 
-def _write(assessments: Path, verdict: dict[str, Any], as_of: date, daily: pa.Table | None) -> None:
+def _write(
+    assessments: Path,
+    verdict: dict[str, Any],
+    as_of: date,
+    daily: pa.Table | None = None,
+    weeks: pa.Table | None = None,
+) -> None:
     with replacing_directory(assessment_folder(assessments, verdict["version"], as_of)) as folder:
         write_json(folder / "verdict.json", verdict)
         if daily is not None:
             write_table(folder / "daily.parquet", daily)
+        if weeks is not None:
+            write_table(folder / "lists.parquet", weeks)
 
 
 def _why(error: Exception) -> str:
@@ -202,14 +217,15 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
     """
     # What was shown late on a day has matured a window and a day after it began: then comes the last assessment.
     first = as_of - timedelta(days=window_days + 1)
-    decided = {number for day, number in _logged(folder) if first <= day < as_of}
+    decided = {number for day, number in days_and_versions(folder) if first <= day < as_of}
     return sorted(decided - {version})
 
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     """Return the first day that an assessment of one of these versions reads, as_of where there is none."""
     since = as_of - timedelta(days=_HISTORY_DAYS)
-    return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
+    days = (day for day, version in days_and_versions(folder) if version in versions and since <= day)
+    return min(days, default=as_of)
 
 
 def _said_of(served: Sequence[bool]) -> dict[str, int]:
@@ -217,7 +233,7 @@ def _said_of(served: Sequence[bool]) -> dict[str, int]:
     return {"served_days": sum(served), "batch_days": len(served) - sum(served)}
 
 
-def _logged(folder: Path) -> Iterator[tuple[date, int]]:
+def days_and_versions(folder: Path) -> Iterator[tuple[date, int]]:
     """Yield day and version of each file of the decision log."""
     for place in (folder, folder / SERVED):
         yield from _logged_in(place)

@@ -12,7 +12,9 @@ from onward.artifacts import read_text, write_text
 from onward.daily.action_log import Started
 from onward.daily.assessment_history import AssessmentHistory, StoredAssessment
 from onward.daily.champion_notices import abandoned, refused
+from onward.daily.drift_pages import CHARTS, DRIFT, Pages, compared_weeks, last_figures
 from onward.daily.health import watch_of
+from onward.daily.list_figures import add_list_figures
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
 from onward.errors import MonitoringError, RegistryError
@@ -262,6 +264,36 @@ def publish(monitored: MonitoredProject, workspace: Path) -> PublishedDays:
     from onward.reporting.panels import parse_panels
 
     panels = parse_panels(_definition(monitored.project, PANELS), PANELS)
+    return PublishedDays(*publish_days(published_figures(monitored), panels, workspace))
+
+
+def write_evidently_pages(monitored: MonitoredProject, decisions: Path, folder: Path) -> Pages:
+    """Write Evidently's own pages beside that for on-call: the panels as charts, and what drifts in the decisions.
+
+    Args:
+        monitored: the project.
+        decisions: folder of the decision log.
+        folder: of the pages.
+    """
+    from onward.reporting.evidently_watch import CATEGORICAL, NUMERIC, write_drift_page, write_watch_page
+    from onward.reporting.panels import parse_panels
+
+    panels = parse_panels(_definition(monitored.project, PANELS), PANELS)
+    figures = published_figures(monitored)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_watch_page(figures, panels, folder / CHARTS)
+    champion = monitored.in_use().number
+    compared = compared_weeks(monitored.history.last(champion), decisions, [*NUMERIC, *CATEGORICAL])
+    if compared is None:
+        (folder / DRIFT).unlink(missing_ok=True)
+        return Pages(CHARTS, None)
+    levels = last_figures(figures[f"version {champion}"])
+    write_drift_page(compared.reference, compared.current, levels, compared.says, folder / DRIFT)
+    return Pages(CHARTS, DRIFT)
+
+
+def published_figures(monitored: MonitoredProject) -> dict[str, DayFigures]:
+    """The figures of each day by version, and by version before its use while there is no daily assessment."""
     history = monitored.history
     # Assessments outlast their versions: of one that was collected (`onward gc`) nothing is drawn any more.
     registered = {version.number for version in monitored.registry.versions()}
@@ -270,7 +302,8 @@ def publish(monitored: MonitoredProject, workspace: Path) -> PublishedDays:
     if not figures:
         champion = monitored.in_use().number
         figures[f"version {champion}{BEFORE_USE}"] = _figures(history, champion)
-    return PublishedDays(*publish_days(figures, panels, workspace))
+    add_list_figures(figures, history)
+    return figures
 
 
 def _definition(project: Path, name: str) -> str:

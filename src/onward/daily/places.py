@@ -64,6 +64,8 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
 def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
     """Conversions and engagements: as tables, or for a folder of Parquet files as paths, which need not fit in memory.
 
+    A source that is read whole gives its purchases and products besides, purchases at or after as_of too.
+
     Raises:
         MonitoringError: a file or a column is missing.
     """
@@ -87,7 +89,7 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
     for name, columns in needed.items():
         _check(name, columns, log.tables[name].schema)
         events[name] = log.tables[name]
-    return events
+    return {**events, **{name: log.tables[name] for name in ("products", "purchases")}}
 
 
 def read_once(since: date) -> ReadEvents:

@@ -20,8 +20,8 @@ from onward.monitoring.verdict import OF_VERSION, Verdict
 from onward.yaml_text import load_yaml
 
 Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
-Cause = Literal["positivity", "promise", "delay", "engagement", "volume", "scores", "labels"]
-Signal = Literal["promise", "delay", "engagement", "volume", "scores", "labels"]
+Cause = Literal["positivity", "promise", "delay", "engagement", "volume", "scores", "labels", "lists"]
+Signal = Literal["promise", "delay", "engagement", "volume", "scores", "labels", "lists"]
 Reach = Literal["one level", "several levels", "every level"]
 
 _Model = TypeVar("_Model", bound=BaseModel)

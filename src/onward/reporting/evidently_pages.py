@@ -1,4 +1,4 @@
-"""Positivity per uncertainty level as an Evidently dashboard and page; the only place that imports Evidently.
+"""Positivity per uncertainty level as an Evidently dashboard and page.
 
 The figures are those of assessments, the pipeline's as well as the daily ones: on the dashboard one snapshot a day and
 version, replaced as labels mature (`publish_days`); on a page the last days beside those before
@@ -35,13 +35,13 @@ import pandas as pd
 from onward.monitoring.daily_series import BEFORE_USE, DayFigures, period_figures
 from onward.reporting.panels import Panels, Tab
 
-_TESTED = "drift_statistic"
-_MEASURES = {
+TESTED = "drift_statistic"
+MEASURES = {
     "nowcast": "Positivity (nowcast)",
     "predicted": "Predicted rate",
     "precision": "Precision of what is shown (nowcast)",
     "share_matured": "Share of labels that have matured",
-    _TESTED: "Change over its margin (above 1 is a change)",
+    TESTED: "Change over its margin (above 1 is a change)",
     "matured_rate": "Positivity (matured)",
     "nowcast_low": "Positivity (nowcast), low",
     "nowcast_high": "Positivity (nowcast), high",
@@ -53,8 +53,16 @@ _MEASURES = {
     "score_psi": "PSI of the scores",
     "delay_median_days": "Median delay, days",
     "engagement_rate": "Engagement rate",
+    "list_lift": "Lift at ten",
+    "list_lift_low": "Lift at ten, low",
+    "list_lift_high": "Lift at ten, high",
+    "list_hit_rate": "Hit rate at ten",
+    "list_hit_rate_low": "Hit rate at ten, low",
+    "list_hit_rate_high": "Hit rate at ten, high",
+    "list_coverage": "Share of products that lists name",
+    "list_listed": "Share of questions that have a list",
 }
-_OF_PERIOD = ("nowcast", "predicted", "matured_rate", "precision", "share_matured", _TESTED)
+_OF_PERIOD = ("nowcast", "predicted", "matured_rate", "precision", "share_matured", TESTED)
 _CONTENT = "figures_sha256"
 
 
@@ -77,7 +85,7 @@ class LevelFigureCalculation(SingleValueCalculation[LevelFigure]):  # type: igno
 
     def display_name(self) -> str:
         """Name the figure as people read it."""
-        return f"{_MEASURES[self.metric.measure]}, {self.metric.bucket}"
+        return f"{MEASURES[self.metric.measure]}, {self.metric.bucket}"
 
 
 def write_positivity_page(daily: pd.DataFrame, verdict: Mapping[str, Any], current_days: int, page: Path) -> None:
@@ -89,7 +97,7 @@ def write_positivity_page(daily: pd.DataFrame, verdict: Mapping[str, Any], curre
         current_days: the last days, which stand beside those before.
         page: where the HTML goes.
     """
-    with _quietly():
+    with quietly():
         snapshot = make_snapshot(daily, verdict, current_days)
         page.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(page))
@@ -109,7 +117,7 @@ def publish_days(figures: Mapping[str, DayFigures], panels: Panels, workspace: P
         How many days are new or were replaced (publishing the same twice changes none), and the path of the dashboard
         in Evidently's UI.
     """
-    with _quietly():
+    with quietly():
         place = Workspace.create(str(workspace))
         project = _project(place, panels.project)
         snapshots = {
@@ -138,7 +146,7 @@ def drop_versions(versions: Collection[int], workspace: Path, *, dry_run: bool) 
     """Delete the days of versions that are no more, and return how many that are."""
     labels = {f"version {version}{ending}" for version in versions for ending in ("", BEFORE_USE)}
     dropped = 0
-    with _quietly():
+    with quietly():
         place = Workspace.create(str(workspace))
         for project in place.list_projects():
             for identity, stored in _runs(place, project):
@@ -153,12 +161,12 @@ def make_day_snapshot(day: date, label: str, figures: Mapping[str, Mapping[str, 
     """Run the report over one day's figures, with Evidently's tests on what the assessment has tested."""
     table = pd.DataFrame([{"bucket": bucket, **values} for bucket, values in figures.items()])
     metrics = [
-        LevelFigure(measure=measure, bucket=bucket, tests=[lte(1.0)] if measure == _TESTED else [])
+        LevelFigure(measure=measure, bucket=bucket, tests=[lte(1.0)] if measure == TESTED else [])
         for bucket, values in figures.items()
         for measure in values
-        if measure in _MEASURES
+        if measure in MEASURES
     ]
-    moved = any(values[_TESTED] > 1.0 for values in figures.values() if _TESTED in values)
+    moved = any(values[TESTED] > 1.0 for values in figures.values() if TESTED in values)
     return Report(metrics, include_tests=False).run(
         Dataset.from_pandas(table, data_definition=DataDefinition()),
         None,
@@ -171,16 +179,16 @@ def make_day_snapshot(day: date, label: str, figures: Mapping[str, Mapping[str, 
 
 def make_snapshot(daily: pd.DataFrame, verdict: Mapping[str, Any], current_days: int) -> Snapshot:
     """Run the report over an assessment: its last days as the current data, those before as the reference."""
-    statistics = {f"level {level['level']}": level[_TESTED] for level in verdict["levels"]}
+    statistics = {f"level {level['level']}": level[TESTED] for level in verdict["levels"]}
     start = pd.Timestamp(verdict["as_of"]) - pd.Timedelta(days=current_days)
     current, reference = (
         pd.DataFrame(
-            [{"bucket": bucket, _TESTED: statistics.get(bucket), **values} for bucket, values in figures.items()]
+            [{"bucket": bucket, TESTED: statistics.get(bucket), **values} for bucket, values in figures.items()]
         )
         for figures in (period_figures(daily[daily["day"] >= start]), period_figures(daily[daily["day"] < start]))
     )
     metrics = [
-        LevelFigure(measure=measure, bucket=bucket, tests=[lte(1.0)] if measure == _TESTED else [])
+        LevelFigure(measure=measure, bucket=bucket, tests=[lte(1.0)] if measure == TESTED else [])
         for bucket in current["bucket"]
         for measure in _OF_PERIOD
         if _figure(current, bucket, measure) is not None
@@ -197,7 +205,8 @@ def make_snapshot(daily: pd.DataFrame, verdict: Mapping[str, Any], current_days:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
+    """Leave out what Evidently logs, and warnings of its own use of libraries."""
     logging.getLogger("evidently").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

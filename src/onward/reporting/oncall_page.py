@@ -66,11 +66,15 @@ class Links:
         airflow: of Airflow's pages.
         model: of the version in use in MLflow.
         dashboard: of the project's dashboard in Evidently.
+        charts: of the page with its panels as charts.
+        drift: of the page on what drifts in the decisions.
     """
 
     airflow: str | None = None
     model: str | None = None
     dashboard: str | None = None
+    charts: str | None = None
+    drift: str | None = None
 
 
 @dataclass(frozen=True)

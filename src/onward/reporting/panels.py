@@ -25,6 +25,14 @@ Measure = Literal[
     "delay_median_days",
     "engagement_rate",
     "drift_statistic",
+    "list_lift",
+    "list_lift_low",
+    "list_lift_high",
+    "list_hit_rate",
+    "list_hit_rate_low",
+    "list_hit_rate_high",
+    "list_coverage",
+    "list_listed",
 ]
 _Title = Annotated[str, Field(min_length=3, max_length=80)]
 
@@ -34,10 +42,10 @@ class _Part(BaseModel):
 
 
 class Line(_Part):
-    """One measure: of the level that the panel repeats, of each level, of everything together, or of each signal."""
+    """One measure: of the level that the panel repeats, of each level, of all together, of each signal, of a list."""
 
     measure: Measure
-    of: Literal["level", "levels", "all", "signals"]
+    of: Literal["level", "levels", "all", "signals", "goes_with", "after"]
     legend: str | None = None
 
     def buckets(self, buckets: Sequence[str], level: str | None) -> list[str]:
@@ -51,6 +59,8 @@ class Line(_Part):
                 return [bucket for bucket in buckets if bucket.startswith("signal ")]
             case "all":
                 return ["all"]
+            case name:
+                return [bucket for bucket in buckets if bucket == f"list {name}"]
 
 
 class Panel(_Part):
