@@ -10,11 +10,13 @@ from builders.daily_files import FIRST, ROOT, day_number, draw_rows, lay_out, pa
 from builders.registries import new_registry
 from builders.tiny_bundle import TAGS, make_bundle
 from onward.artifacts import read_json, read_table, write_table
+from onward.daily import list_watch
 from onward.daily.deployed_lists import deployed_lists
 from onward.daily.list_watch import SCHEMA, ListWatch, versions_by_day
 from onward.daily.monitor import assess_version, days_and_versions
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.reasons import Reason
+from onward.errors import RegistryError
 from onward.monitoring.alerts import Findings, decide, parse_rules
 
 VERSION, DAYS = 1, 60
@@ -113,6 +115,37 @@ def test_purchases_that_are_missing_fail_the_look_by_name(tmp_path, registry):
     assert said["verdict"] == "failed"
     assert "purchases.parquet" in said["reason"]
     assert not (place / "daily.parquet").exists()
+
+
+def test_weeks_of_the_versions_before_are_judged_by_their_own_lists(tmp_path, registry, monkeypatch):
+    project(tmp_path, purchases())
+    changes_on = 28
+    days = [day_number(number) for number in range(DAYS)]
+    logged = tuple((day, 1 if number < changes_on else 2) for number, day in enumerate(days))
+    asked = []
+
+    def kept(registry_, looks, version):
+        asked.append(version)
+        return deployed_lists(registry, tmp_path, VERSION)
+
+    monkeypatch.setattr(list_watch, "deployed_lists", kept)
+    watch = ListWatch(tmp_path, params_of(tmp_path), registry, tmp_path / "looks", logged)
+    weeks = watch.look(2, day_number(DAYS), {}).weeks.to_pandas()
+    assert set(asked) == {1, 2}
+    last_of_first = weeks.loc[weeks["version"] == 1, "day"].max()
+    assert last_of_first <= day_number(changes_on + 7)
+    assert weeks["version"].is_monotonic_increasing
+
+    def gone(registry_, looks, version):
+        if version == 1:
+            raise RegistryError("version 1 lost its bundle")
+        return deployed_lists(registry, tmp_path, VERSION)
+
+    monkeypatch.setattr(list_watch, "deployed_lists", gone)
+    left = watch.look(2, day_number(DAYS), {}).weeks.to_pandas()
+    assert set(left["version"]) == {2}
+    both = left.merge(weeks, on=["day", "list"])
+    assert (both["lift_x"] == both["lift_y"]).all()
 
 
 def test_the_lists_of_a_version_are_kept_beside_its_looks(tmp_path, registry):
