@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from onward.commands.backup import backup, restore
 from onward.commands.daily import feedback, monitor, score
 from onward.commands.diagnose import diagnose
 from onward.commands.gc import gc
@@ -40,7 +41,7 @@ _PANELS = {
     "Ask the deployed model": (recommend, status, report, diagnose),
     "Change what is deployed": (promote, rollback, check_params),
     "Watch and run": (repro, dashboards, serve, airflow, score, monitor, feedback, act, oncall, replay),
-    "Find what exists": (runs, lineage, find, gc),
+    "Find what exists": (runs, lineage, find, gc, backup, restore),
 }
 # `onward repro` hands every option and stage on to DVC.
 _FOR_DVC = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -41,6 +41,7 @@ def score(
     from onward.daily.places import with_project
     from onward.daily.revisions import REVISIONS, Revision
     from onward.daily.score import Scored, score_days
+    from onward.daily.shared_folders import SharedFolder, days_from
     from onward.deployment.bundle_files import read_bundle
     from onward.deployment.reasons import Reason
     from onward.params import read_params
@@ -64,7 +65,8 @@ def score(
     done, complete = Scored({}, ()), None
     if day or last >= first:
         complete = complete_until(params, now)
-        done = score_days(params, bundle, champion.number, settings.decisions, first, last, complete, revision)
+        with SharedFolder.of(settings, "decisions").shared(days_from(first)):
+            done = score_days(params, bundle, champion.number, settings.decisions, first, last, complete, revision)
     for scored_day, rows in done.rows.items():
         _out.print(f"{scored_day}: {rows:,} decisions of version {champion.number}")
     if done.revised:
@@ -101,6 +103,7 @@ def monitor(
     Versions that it replaced are assessed too while their labels mature, so that the pages show what came of them.
     """
     from onward.daily.monitor import (
+        HISTORY_DAYS,
         assess_version,
         assessment_folder,
         failure_recorded,
@@ -110,6 +113,7 @@ def monitor(
     )
     from onward.daily.places import read_once
     from onward.daily.served_decisions import write_served_days
+    from onward.daily.shared_folders import SharedFolder, days_from, nothing
     from onward.data.shop_clock import ShopClock
     from onward.params import read_params
     from onward.serving.served_folders import ServedFolders
@@ -120,16 +124,21 @@ def monitor(
     decisions = settings.decisions
     assessments = settings.looks
     number = version or version_in_use(project_registry())
-    with failure_recorded(assessments, number, day):
-        params = read_params(project_layout().params)
-        today = ShopClock(params.shop.time_zone).now().date()
-        write_served_days(ServedFolders(settings.served), decisions, min(day, today))
-        others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
-        read = read_once(first_logged(decisions, {number, *others}, day))
-    verdict = assess_version(root, params, number, decisions, assessments, day, replaced=version is not None, read=read)
-    for other in others:
-        # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
-        assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)
+    log, looks = SharedFolder.of(settings, "decisions"), SharedFolder.of(settings, "looks")
+    with looks.shared(nothing):
+        with failure_recorded(assessments, number, day):
+            params = read_params(project_layout().params)
+            today = ShopClock(params.shop.time_zone).now().date()
+            with log.shared(days_from(day - timedelta(days=HISTORY_DAYS))):
+                write_served_days(ServedFolders(settings.served), decisions, min(day, today))
+            others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
+            read = read_once(first_logged(decisions, {number, *others}, day))
+        verdict = assess_version(
+            root, params, number, decisions, assessments, day, replaced=version is not None, read=read
+        )
+        for other in others:
+            # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
+            assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)
     if verdict["verdict"] == "failed":
         raise MonitoringError(f"version {number} as of {day} cannot be assessed: {verdict['reason']}")
     cause = f" ({verdict['cause']})" if verdict["cause"] else ""

@@ -34,9 +34,19 @@ def project_registry() -> "Registry":
 def assessment_history() -> "AssessmentHistory":
     """What the monitor said of the project's versions, and what was done about it."""
     from onward.daily.assessment_history import AssessmentHistory
+    from onward.daily.shared_folders import SharedFolder
 
     settings = project_settings()
+    for name in ("looks", "actions"):
+        SharedFolder.of(settings, name).take()
     return AssessmentHistory(settings.looks, settings.actions, project_layout().monitoring)
+
+
+def share_actions() -> None:
+    """Let other machines see what was done, where they share no folder."""
+    from onward.daily.shared_folders import SharedFolder
+
+    SharedFolder.of(project_settings(), "actions").give()
 
 
 def run_locations() -> "RunLocations":

@@ -26,8 +26,8 @@ from onward.monitoring.decision_log import SERVED, check_schema, day_and_version
 from onward.monitoring.event_join import join_events
 from onward.params import Params
 
-# Longer ago, and a year's seasons are compared with each other.
-_HISTORY_DAYS = 140
+HISTORY_DAYS = 140
+"""Decisions that an assessment reads at most: longer ago, and a year's seasons are compared with each other."""
 
 
 def assessment_folder(folder: Path, version: int, as_of: date) -> Path:
@@ -121,7 +121,7 @@ def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = Fa
     Raises:
         MonitoringError: there is none, a day is missing, or a file does not hold decisions.
     """
-    first_kept = as_of - timedelta(days=_HISTORY_DAYS)
+    first_kept = as_of - timedelta(days=HISTORY_DAYS)
     logged: dict[date, Path] = {}
     # What was served comes last, so it is what stays.
     for place in (folder, folder / SERVED):
@@ -168,7 +168,7 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     """Return the first day that an assessment of one of these versions reads, as_of where there is none."""
-    since = as_of - timedelta(days=_HISTORY_DAYS)
+    since = as_of - timedelta(days=HISTORY_DAYS)
     return min((day for day, version in _logged(folder) if version in versions and since <= day), default=as_of)
 
 
