@@ -1,5 +1,6 @@
 """An object store of one's own on loopback, and what a machine must know of it."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ def object_store() -> Iterator[dict[str, str]]:
         "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
     }  # fmt: skip
     try:
+        # All of a process's servers share what is in them.
+        urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
         with bucket_client(known) as client:
             client.create_bucket(Bucket=BUCKET)
         yield known
