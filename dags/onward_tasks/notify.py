@@ -7,6 +7,7 @@ from urllib.parse import quote
 from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 
+from onward_tasks.settings import PAGES_URL
 from onward_tasks.webhook import WebhookError, tell
 
 _log = logging.getLogger(__name__)
@@ -33,9 +34,14 @@ class FailureNotifier(BaseNotifier):
             _log.warning("%s", error)
 
 
+def runbook_link(rule: str) -> str:
+    """Return where the runbook tells of a rule or a notice: on the page for on-call, where one is served."""
+    return f"{PAGES_URL}/oncall.html#runbook-{rule}" if PAGES_URL else f"monitoring/runbook.md#{rule}"
+
+
 def alert_message(decided: dict[str, Any]) -> dict[str, str]:
     """Return what a person needs to know of an alert: what was seen, what is done, where to read on."""
-    runbook = f"monitoring/runbook.md#{decided['rule']}"
+    runbook = runbook_link(decided["rule"])
     text = (
         f"monitor: version {decided['version']} as of {decided['as_of']}: {decided['verdict']}: {decided['reason']}\n"
         f"Action: {decided['action']}. {decided['why']}\nRunbook: {runbook}"
@@ -45,7 +51,7 @@ def alert_message(decided: dict[str, Any]) -> dict[str, str]:
 
 def notice_message(decided: dict[str, Any], notice: dict[str, str]) -> dict[str, str]:
     """Return what a person needs to know besides the alert: a notice of `onward act`."""
-    runbook = f"monitoring/runbook.md#{notice['name']}"
+    runbook = runbook_link(notice["name"])
     text = (
         f"monitor: version {decided['version']} as of {decided['as_of']}: {notice['name']}\n{notice['says']}\n"
         f"Runbook: {runbook}"

@@ -20,6 +20,9 @@ MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 # the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
 STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
 
+# Where the page for on-call is served to people: messages lead there. Empty: they name the runbook in the repository.
+PAGES_URL = (os.environ.get("ONWARD_PAGES_URL") or "").rstrip("/")
+
 # Tries double their distance; a try that is lost with its worker counts as one.
 TRIES: dict[str, Any] = {
     "retries": int(os.environ.get("ONWARD_RETRIES") or 3),

@@ -413,3 +413,22 @@ def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(an
     # What the rules asked for is done once there is a run of it.
     assert ruled[1] == ["act", "--started-by=event__1", "2017-11-20"]
     assert one[1].startswith("refused: onward_rollback needs in its extra the version to take out of use")
+
+
+LINKS = """
+import json
+from onward_tasks.notify import alert_message, notice_message
+decided = {"version": 2, "as_of": "2017-11-20", "verdict": "drifted", "reason": "level 3 dropped", "action": "retrain",
+           "why": "the rule says so", "rule": "drift"}
+messages = [alert_message(decided), notice_message(decided, {"name": "action-not-started", "says": "paused?"})]
+print(json.dumps([message["runbook"] for message in messages if message["runbook"] in message["text"]]))
+"""
+
+
+def test_an_alert_leads_to_the_page_that_is_served_and_without_one_to_the_runbook(answer):
+    assert answer(LINKS) == ["monitoring/runbook.md#drift", "monitoring/runbook.md#action-not-started"]
+    page = "https://pages.example.org/oncall.html#runbook"
+    assert answer(LINKS, ONWARD_PAGES_URL="https://pages.example.org/") == [
+        f"{page}-drift",
+        f"{page}-action-not-started",
+    ]
