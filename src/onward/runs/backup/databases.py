@@ -73,11 +73,6 @@ def load(name: str, address: str, path: Path, patience_s: float) -> None:
     _run(name, place, command, patience_s)
 
 
-def is_postgres(address: str) -> bool:
-    """Whether an address names a PostgreSQL server."""
-    return make_url(address).get_backend_name() == "postgresql"
-
-
 def _file_of(place: URL) -> Path:
     return Path(str(place.database))
 
