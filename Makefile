@@ -1,11 +1,13 @@
 # Onward's commands. Each makes the environment it needs by itself; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick docs checkout programs lint format freeze airflow dashboards clean
+.PHONY: help run test test-quick docs checkout programs lint format freeze airflow dashboards images clean
 
 PYTHON ?= python3.11
 # Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
 TORCH_INDEX ?=
+# A folder of wheels that `make images` shows to pip, for the same.
+WHEELS ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
@@ -91,6 +93,9 @@ airflow: $(VENV)/.installed ## Start Airflow's web UI, scheduler and DAG process
 
 dashboards: $(VENV)/.installed ## Start the MLflow and Evidently UIs and the page for on-call on loopback (Ctrl-C ends them)
 	@onward dashboards
+
+images: $(VENV)/.installed programs ## Build every image without a daemon, and start each service inside its own (root, buildah)
+	@python -m tools.images $(if $(WHEELS),--wheels $(WHEELS) --torch-index=) $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 clean: ## Remove everything that was made, but not the environment
 	@rm -rf artifacts reports site mlruns truth .onward .dvc-remote .dvc/cache .dvc/tmp .airflow monitoring/workspace monitoring/decisions monitoring/looks monitoring/actions .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

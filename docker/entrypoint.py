@@ -2,11 +2,9 @@
 """Give a container what it works from, then become its command.
 
 A checkout of the code, where ONWARD_PROJECT names a folder: a clone of ONWARD_GIT_REMOTE at ONWARD_CODE_BRANCH (main),
-brought up to date at every start. The password of Airflow's user admin, where ONWARD_ADMIN_PASSWORD is set, in the file
-that Airflow reads it from. It uses nothing but Python's own library, so that every image can run it.
+brought up to date at every start. It uses nothing but Python's own library, so that every image can run it.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -17,12 +15,6 @@ def main(command: list[str]) -> None:
     """Prepare, and let the command take this process's place, so that signals reach it."""
     if "ONWARD_PROJECT" in os.environ:
         bring_code(Path(os.environ["ONWARD_PROJECT"]), os.environ["ONWARD_GIT_REMOTE"])
-    if "ONWARD_ADMIN_PASSWORD" in os.environ:
-        # Taken out of the environment: what the command starts need not know it.
-        write_password(
-            Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]),
-            os.environ.pop("ONWARD_ADMIN_PASSWORD"),
-        )
     os.execvp(command[0], command)  # noqa: S606 - no shell
 
 
@@ -35,13 +27,6 @@ def bring_code(project: Path, remote: str) -> None:
         return
     for words in (["fetch", "--quiet", "origin", branch], ["reset", "--quiet", "--hard", f"origin/{branch}"]):
         subprocess.run(["git", "-C", str(project), *words], check=True)
-
-
-def write_password(path: Path, password: str) -> None:
-    """Write the file of passwords, readable by its owner alone from its first byte."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:  # noqa: PTH123
-        json.dump({"admin": password}, stream)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from onward.commands.alerts import acknowledge, tell, watchdog
+from onward.commands.backup import backup, restore
 from onward.commands.daily import feedback, monitor, score
 from onward.commands.diagnose import diagnose
 from onward.commands.gc import gc
@@ -55,7 +56,7 @@ _PANELS = {
         watchdog,
         replay,
     ),
-    "Find what exists": (runs, lineage, find, gc),
+    "Find what exists": (runs, lineage, find, gc, backup, restore),
 }
 # `onward repro` hands every option and stage on to DVC.
 _FOR_DVC = {"allow_extra_args": True, "ignore_unknown_options": True}

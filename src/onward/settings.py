@@ -15,9 +15,11 @@ there.
 | `ONWARD_REGISTRY`            | `sqlite:////folder/mlflow.db` or `postgresql://user:password@host/database`         |
 | `ONWARD_REGISTRY_ARTIFACTS`  | a folder or `s3://bucket/prefix`; every host that deploys or serves has to reach it |
 | `ONWARD_REGISTRY_CACHE`      | folder of this machine for bundles fetched out of a bucket                          |
+| `ONWARD_WATCHING`            | `s3://bucket/prefix` of decisions, looks and actions, where machines share no folder|
 | `ONWARD_DECISIONS`           | folder of the decision log                                                          |
 | `ONWARD_LOOKS`               | folder of what the daily monitor found                                              |
 | `ONWARD_ACTIONS`             | folder of what the rules decided                                                    |
+| `ONWARD_PAGES`               | folder that the page for on-call is written to                                      |
 | `ONWARD_DASHBOARDS`          | Evidently's workspace, one for all runs of a machine                                |
 | `ONWARD_SERVED`              | folder of what `onward serve` decided, was told and was taught                      |
 | `ONWARD_API_KEYS`            | file of the keys that `onward serve` lets in, one a line                            |
@@ -44,6 +46,7 @@ _INSTEAD = {
     "dvc_remote": _KEYS,
     "dvc_remote_endpoint": _KEYS,
     "registry_artifacts": _KEYS,
+    "watching": _KEYS,
 }
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -66,9 +69,11 @@ class ProjectSettings(BaseSettings):
     registry: str | None = None
     registry_artifacts: str | None = None
     registry_cache: Path | None = None
-    decisions: Path = Path("monitoring/decisions")
-    looks: Path = Path("monitoring/looks")
-    actions: Path = Path("monitoring/actions")
+    watching: str | None = None
+    decisions: Path = Field(default_factory=lambda earlier: _kept_here("decisions", earlier))
+    looks: Path = Field(default_factory=lambda earlier: _kept_here("looks", earlier))
+    actions: Path = Field(default_factory=lambda earlier: _kept_here("actions", earlier))
+    pages: Path = Path("reports")
     dashboards: Path = Path("monitoring/workspace")
     served: Path = Path("monitoring/served")
     api_keys: Path | None = None
@@ -87,7 +92,7 @@ class ProjectSettings(BaseSettings):
         return folder.resolve()
 
     @field_validator(
-        "workspaces", "registry_cache", "decisions", "looks", "actions", "dashboards", "served", "api_keys"
+        "workspaces", "registry_cache", "decisions", "looks", "actions", "pages", "dashboards", "served", "api_keys"
     )
     @classmethod
     def _in_project(cls, folder: Path | None, info: ValidationInfo) -> Path | None:
@@ -102,10 +107,28 @@ class ProjectSettings(BaseSettings):
             raise ValueError(f"holds a user, a password or a token; take it out and {_INSTEAD[str(info.field_name)]}")
         return address
 
+    @field_validator("watching")
+    @classmethod
+    def _in_a_bucket(cls, place: str | None) -> str | None:
+        if place is not None and not re.match(r"s3://[^/]+", place):
+            raise ValueError("must be s3://bucket/prefix; for folders set ONWARD_DECISIONS, _LOOKS and _ACTIONS")
+        return place
+
     @field_validator("git_remote", "dvc_remote", "registry_artifacts")
     @classmethod
     def _from_project(cls, place: str | None, info: ValidationInfo) -> str | None:
         return None if place is None else absolute_place(place, info.data["project"])
+
+    def kept_at(self, name: str) -> str:
+        """Where all machines find the decisions, looks or actions: an address or a folder."""
+        folders = {"decisions": self.decisions, "looks": self.looks, "actions": self.actions}
+        return str(folders[name]) if self.watching is None else f"{self.watching.rstrip('/')}/{name}"
+
+
+def _kept_here(name: str, earlier: dict[str, Any]) -> Path:
+    """Beside the code; of an object store what this machine has fetched, beside the working copies."""
+    shared = "watching" in earlier and earlier["watching"] is not None
+    return Path(earlier["workspaces"], ".cache", "watching", name) if shared else Path("monitoring", name)
 
 
 def read_settings(**given: Any) -> ProjectSettings:

@@ -264,7 +264,7 @@ def test_the_environment_names_each_channel(monkeypatch):
     mail_of = {"SMTP": "smtps://mail.example", "MAIL_FROM": "a@example.org", "MAIL_TO": "b@example.org, c@example.org"}
     with environment(
         monkeypatch, WEBHOOK="https://hooks.example/1", SLACK="https://hooks.slack.com/services/T/B/x",
-        PAGERDUTY="0" * 32, PAGES="https://shop.example/pages", SITE=" ", **mail_of,
+        PAGERDUTY="0" * 32, PAGES_URL="https://shop.example/pages", SITE=" ", **mail_of,
     ):  # fmt: skip
         settings, wrong = read_channel_settings()
     assert wrong == []

@@ -3,6 +3,9 @@
 What containers would give is put in its place, text for text: names of hosts become loopback, ports become free ones,
 folders become folders of the test. PostgreSQL is Debian's, the object store is moto's; everything else is the command
 that compose would run, with the environment that compose would set, behind the entry point of its image.
+
+`make images` runs the same inside the images that it has built, each as its own user (`ONWARD_IMAGE_ROOTS` says where
+their files lie).
 """
 
 import json
@@ -14,15 +17,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64encode
 from pathlib import Path
 
+import psycopg
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 from onward.deployment.registry import Registry
 from onward.services.local import free_port
-from onward.services.processes import stop
+from onward.services.processes import session_members, stop
 from onward.settings import ProjectSettings
 from tools.testbeds.local_servers import postgres
 
@@ -32,14 +38,19 @@ pytestmark = pytest.mark.end_to_end
 SERVICES = read_compose()["services"]
 # Those that others take the place of here.
 ELSEWHERE = {"postgres", "objects"}
-PORTS = ("8080", "8974", "5000", "8000", "8090", "6379")
+ROOTS = json.loads(os.environ.get("ONWARD_IMAGE_ROOTS") or "{}")
+USER = 10001
+# On demand, not with the others.
+ASKED = {name for name, service in SERVICES.items() if "profiles" in service}
+PORTS = ("8080", "8974", "5000", "8000", "8070", "8090", "6379")
 
 
 class Host:
     """Runs services of the compose file on this machine."""
 
     def __init__(self, folder: Path, database, store: str) -> None:
-        self.folder, self.started, self.ports = folder, {}, {port: str(free_port(0)) for port in PORTS}
+        self.folder, self.database, self.started = folder, database, {}
+        self.ports = {port: str(free_port(0)) for port in PORTS}
         text = (DOCKER / "compose.yaml").read_text()
         self.secrets = {found[1]: secrets.token_hex(16) for found in VARIABLE.finditer(text)}
         self.secrets["POSTGRES_PASSWORD"] = database.password
@@ -67,8 +78,30 @@ class Host:
             value = value.replace(there, here)
         return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda found: self.ports[found[0]], value)
 
+    def inside(self, name: str) -> list[str]:
+        """What goes before a command so that it runs in the service's image, if there are images."""
+        root = ROOTS.get(SERVICES[name]["image"].partition(":")[0])
+        if root is None:
+            return []
+        return [
+            "chroot",
+            f"--userspec={SERVICES[name]['user']}",
+            "--groups=",
+            root,
+            "/usr/bin/env",
+            "-C",
+            str(self.folder),
+        ]
+
     def environment(self, name: str) -> dict[str, str]:
         given = self.here(name, fill_in(SERVICES[name].get("environment", {}), self.secrets))
+        common = self.common(name)
+        if self.inside(name):
+            del common["PYTHONPATH"]
+            common["PATH"] = "/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"
+        return common | given
+
+    def common(self, name: str) -> dict[str, str]:
         return {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/lib/postgresql/15/bin",
             "HOME": str(self.folder),
@@ -78,14 +111,16 @@ class Host:
             "REDISCLI_PORT": self.ports["6379"],
             "DO_NOT_TRACK": "true",
             "PYTHONWARNINGS": "ignore",
-            **given,
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         }
 
     def start(self, name: str) -> None:
         service = SERVICES[name]
         command = self.here(name, fill_in(service["command"], self.secrets))
         if service["image"].split(":")[0] in ("onward-airflow", "onward-stages"):
-            command = [sys.executable, str(DOCKER / "entrypoint.py"), *command]
+            entry = [sys.executable, str(DOCKER / "entrypoint.py")]
+            command = [*(["python", "/usr/local/bin/onward-entrypoint"] if self.inside(name) else entry), *command]
+        command = self.inside(name) + command
         with (self.folder / f"{name}.log").open("wb") as log:
             self.started[name] = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment(name), stdin=subprocess.DEVNULL, stdout=log,
@@ -95,7 +130,9 @@ class Host:
     def is_well(self, name: str) -> bool:
         check = self.here(name, fill_in(SERVICES[name]["healthcheck"]["test"][1:], self.secrets))
         check = [word.replace("redis-cli ", f"redis-cli -p {self.ports['6379']} ") for word in check]
-        done = subprocess.run(check, env=self.environment(name), cwd=self.folder, capture_output=True, check=False)
+        done = subprocess.run(
+            self.inside(name) + check, env=self.environment(name), cwd=self.folder, capture_output=True, check=False
+        )
         return done.returncode == 0
 
     def require_well(self, name: str, patience: float = 240) -> None:
@@ -130,26 +167,46 @@ def make_source(folder: Path) -> None:
 def host(tmp_path_factory):
     folder = tmp_path_factory.mktemp("host")
     make_source(folder / "source")
-    for place in ("git", "dashboards", "logs"):
+    for place in ("git", "dashboards", "logs", "pages", "served", "backups"):
         (folder / "shared" / place).mkdir(parents=True)
+    for root in ROOTS.values():
+        show(folder, Path(root))
     store = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     store.start()
     address, port = store.get_host_and_port()
     with postgres() as database:
-        for name in re.findall(r"CREATE DATABASE (\w+);", (DOCKER / "databases.sql").read_text()):
-            database.make_database(name)
         host = Host(folder, database, f"http://{address}:{port}")
         try:
+            make_databases(host, database)
             start_in_waves(host)
             yield host
         finally:
             stop(list(host.started.values()))
             store.stop()
+            for root in ROOTS.values():
+                for place in (str(folder), "/dev", "/proc"):
+                    subprocess.run(["umount", "--lazy", f"{root}{place}"], check=False)
+
+
+def show(folder: Path, root: Path) -> None:
+    """Let an image's processes see the test's folder, at the same place, and give it to their user."""
+    for name in SERVICES:
+        (folder / name).mkdir(exist_ok=True)
+    subprocess.run(["chown", "--recursive", f"{USER}:{USER}", str(folder)], check=True)
+    for place in (str(folder), "/dev", "/proc"):
+        Path(f"{root}{place}").mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "--bind", place, f"{root}{place}"], check=True)
+
+
+def make_databases(host: Host, database) -> None:
+    """As PostgreSQL's image does when its volume is new."""
+    command = ["psql", "--set=ON_ERROR_STOP=1", "-qf", str(DOCKER / "databases.sql"), database.address("postgres")]
+    subprocess.run(command, env=host.environment("postgres"), check=True)
 
 
 def start_in_waves(host: Host) -> None:
     """Start as compose does: each service when those that it needs are well, or have done their work."""
-    left = [name for name in SERVICES if name not in ELSEWHERE]
+    left = [name for name in SERVICES if name not in ELSEWHERE | ASKED]
     while left:
         wave = [name for name in left if not set(SERVICES[name].get("depends_on", {})) & set(left)]
         for name in wave:
@@ -165,9 +222,23 @@ def start_in_waves(host: Host) -> None:
 
 
 def test_every_service_starts_by_its_own_command_and_its_own_check_finds_it_well(host):
-    stay = {name for name in SERVICES if name not in ELSEWHERE and "healthcheck" in SERVICES[name]}
-    assert stay == {"redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "serving"}
+    stay = {name for name in SERVICES if name not in ELSEWHERE | ASKED and "healthcheck" in SERVICES[name]}
+    assert stay == {
+        "redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "pages", "serving",
+    }  # fmt: skip
     assert {name for name in stay if host.started[name].poll() is not None} == set()
+
+
+@pytest.mark.skipif(not ROOTS, reason="needs images: `make images`")
+def test_inside_its_image_no_service_runs_as_root_or_with_a_way_to_become_it(host):
+    seen = set()
+    for name, process in host.started.items():
+        if host.inside(name) and process.poll() is None:
+            for member in session_members(process.pid):
+                status = Path(f"/proc/{member}/status").read_text()
+                assert set(re.search(r"^Uid:\s+(.*)$", status, re.MULTILINE)[1].split()) == {str(USER)}, name
+                seen.add(name)
+    assert {"mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "pages", "serving"} <= seen
 
 
 def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):
@@ -178,6 +249,36 @@ def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):
     registry = Registry.of(ProjectSettings(project=host.folder, **places))
     assert registry.exists
     assert registry.champion() is None
+
+
+def test_a_role_reaches_its_own_database_and_serving_changes_nothing(host):
+    def reach(role, database):
+        address = f"postgresql://{role}:{host.secrets[f'{role.upper()}_DATABASE_PASSWORD']}@127.0.0.1"
+        return psycopg.connect(f"{address}:{host.database.port}/{database}", autocommit=True)
+
+    for role, database in (("airflow", "mlflow"), ("mlflow", "airflow"), ("serving", "airflow")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            reach(role, database)
+    with reach("serving", "mlflow") as connection:
+        assert connection.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("DELETE FROM registered_models")
+
+
+def test_mlflow_lets_in_only_who_knows_the_password(host):
+    page = f"http://127.0.0.1:{host.ports['5000']}/api/2.0/mlflow/registered-models/search?max_results=1"
+    for password, status in ((None, 401), ("wrong", 401), (host.secrets["MLFLOW_ADMIN_PASSWORD"], 200)):
+        given = (
+            {} if password is None else {"Authorization": f"Basic {b64encode(f'admin:{password}'.encode()).decode()}"}
+        )
+        assert requests.get(page, headers=given, timeout=30).status_code == status
+
+
+def test_the_page_that_the_worker_writes_is_served(host):
+    (Path(host.environment("worker")["ONWARD_PAGES"]) / "oncall.html").write_text("<p>all is well</p>")
+    with urllib.request.urlopen(f"http://127.0.0.1:{host.ports['8070']}/oncall.html", timeout=30) as reply:
+        assert reply.read() == b"<p>all is well</p>"
+    assert host.environment("worker")["ONWARD_PAGES_URL"] == f"http://127.0.0.1:{host.ports['8070']}"
 
 
 def ask(host, page, token=None, question=None):
@@ -216,3 +317,11 @@ def test_no_password_is_on_a_command_line(host):
             except OSError:
                 continue
     assert [line for line in lines.values() if any(value in line for value in hidden)] == []
+
+
+def test_a_backup_on_demand_holds_both_databases_and_the_code(host):
+    host.run_once("backup")
+    (made,) = (host.folder / "shared" / "backups").iterdir()
+    note = json.loads((made / "backup.json").read_text())
+    assert note["databases"] == ["airflow", "registry"]
+    assert {"git.bundle", "airflow.database", "registry.database"} <= set(note["files"])

@@ -14,7 +14,7 @@ A variable that is empty or blank counts as not set. In Airflow, connections com
 | `ONWARD_SMTP_PASSWORD`     | of the user                                                                          |
 | `ONWARD_MAIL_FROM`         | address that letters come from                                                       |
 | `ONWARD_MAIL_TO`           | addresses that they go to, with commas between                                       |
-| `ONWARD_PAGES`             | address at which the folder `reports` is served, for links in what people are told   |
+| `ONWARD_PAGES_URL`         | address at which the folder `reports` is served, for links in what people are told   |
 | `ONWARD_SITE`              | what this installation is called in what people are told; the machine's name         |
 """
 
@@ -62,7 +62,7 @@ class ChannelSettings(BaseSettings):
     smtp_password: SecretStr | None = None
     mail_from: str | None = None
     mail_to: str | None = None
-    pages: str | None = None
+    pages_url: str | None = None
     site: str = Field(default_factory=socket.gethostname)
 
     @model_validator(mode="before")
@@ -70,7 +70,7 @@ class ChannelSettings(BaseSettings):
     def _without_blanks(cls, given: _Given) -> _Given:
         return {name: value for name, value in given.items() if not (isinstance(value, str) and not value.strip())}
 
-    @field_validator("webhook", "slack", "pagerduty_address", "smtp", "pages")
+    @field_validator("webhook", "slack", "pagerduty_address", "smtp", "pages_url")
     @classmethod
     def _an_address(cls, value: SecretStr | str | None, info: ValidationInfo) -> SecretStr | str | None:
         if value is None:
@@ -126,7 +126,9 @@ class ChannelSettings(BaseSettings):
 
     def runbook(self, name: str) -> str:
         """Where a heading of the runbook is read: on the page for on-call where that is served, else in the project."""
-        return f"monitoring/runbook.md#{name}" if self.pages is None else f"{self.pages}/oncall.html#runbook-{name}"
+        if self.pages_url is None:
+            return f"monitoring/runbook.md#{name}"
+        return f"{self.pages_url}/oncall.html#runbook-{name}"
 
 
 def read_channel_settings() -> tuple[ChannelSettings, list[str]]:

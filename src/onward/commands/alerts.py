@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from onward.commands.project import project_layout, project_settings
+from onward.commands.project import project_layout, project_settings, share_actions, take_shared
 from onward.errors import MonitoringError
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def watchdog(
 
     settings, now = project_settings(), datetime.now(UTC)
     log = alert_log()
+    take_shared("looks")
     found = watch(settings.project, project_layout().params, settings.looks, log, hours, now)
     told = tell_alerts(log, now, names=OF_WATCHDOG)
     say_told(told)
@@ -91,6 +92,7 @@ def alert_log() -> "AlertLog":
     """The alerts of the project that a command works on."""
     from onward.daily.alert_log import FOLDER, AlertLog
 
+    take_shared("actions")
     return AlertLog(project_settings().actions / FOLDER)
 
 
@@ -108,6 +110,7 @@ def tell_alerts(
 
     settings, wrong = read_channel_settings()
     told = tell(log, settings.channels(), settings.runbook, settings.site, now, names=names, but=but, keys=keys)
+    share_actions()
     return replace(told, problems=(*wrong, *told.problems))
 
 

@@ -42,6 +42,7 @@ def score(
     from onward.daily.places import with_project
     from onward.daily.revisions import REVISIONS, Revision
     from onward.daily.score import Scored, score_days
+    from onward.daily.shared_folders import SharedFolder, days_from, nothing
     from onward.deployment.bundle_files import read_bundle
     from onward.deployment.reasons import Reason
     from onward.params import read_params
@@ -65,7 +66,8 @@ def score(
     done, complete = Scored({}, ()), None
     if day or last >= first:
         complete = complete_until(params, now)
-        done = score_days(params, bundle, champion.number, settings.decisions, first, last, complete, revision)
+        with SharedFolder.of(settings, "decisions").shared(days_from(first)):
+            done = score_days(params, bundle, champion.number, settings.decisions, first, last, complete, revision)
     for scored_day, rows in done.rows.items():
         _out.print(f"{scored_day}: {rows:,} decisions of version {champion.number}")
     if done.revised:
@@ -76,7 +78,8 @@ def score(
     if complete is None and as_of is not None:
         # It came into use on that very day, so there is nothing to assess; somebody has looked all the same.
         seen = {"version": champion.number, "as_of": as_of.date().isoformat(), "verdict": NOTHING_YET}
-        record_look(settings.looks, {**seen, "reason": f"it decides from {first} on"}, now)
+        with SharedFolder.of(settings, "looks").shared(nothing):
+            record_look(settings.looks, {**seen, "reason": f"it decides from {first} on"}, now)
     if complete is not None:
         # After those that are: each of them is logged for good.
         complete.require(first, last)
@@ -108,6 +111,7 @@ def monitor(
     from onward.daily.list_watch import ListWatch
     from onward.daily.look_log import record_look
     from onward.daily.monitor import (
+        HISTORY_DAYS,
         assess_version,
         assessment_folder,
         days_and_versions,
@@ -118,6 +122,7 @@ def monitor(
     )
     from onward.daily.places import read_once
     from onward.daily.served_decisions import write_served_days
+    from onward.daily.shared_folders import SharedFolder, days_from, nothing
     from onward.data.shop_clock import ShopClock
     from onward.params import read_params
     from onward.serving.served_folders import ServedFolders
@@ -128,24 +133,27 @@ def monitor(
     decisions = settings.decisions
     assessments = settings.looks
     number = version or version_in_use(project_registry())
-    with failure_recorded(assessments, number, day, in_use=version is None):
-        params = read_params(project_layout().params)
-        today = ShopClock(params.shop.time_zone).now().date()
-        write_served_days(ServedFolders(settings.served), decisions, min(day, today))
-        others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
-        logged = tuple(days_and_versions(decisions))
-        # All versions since then speak together where the one in use cannot speak for itself.
-        read = read_once(first_logged(decisions, {number for _, number in logged}, day))
-        lists = ListWatch(root, params, project_registry(), assessments, logged)
-    verdict = assess_version(
-        root, params, number, decisions, assessments, day, replaced=version is not None, read=read, lists=lists
-    )
-    if version is None:
-        # Of the version in use alone: an assessment of another one is no sign that somebody watches.
-        record_look(assessments, verdict, datetime.now(UTC))
-    for other in others:
-        # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
-        assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)
+    log, looks = SharedFolder.of(settings, "decisions"), SharedFolder.of(settings, "looks")
+    with looks.shared(nothing):
+        with failure_recorded(assessments, number, day, in_use=version is None):
+            params = read_params(project_layout().params)
+            today = ShopClock(params.shop.time_zone).now().date()
+            with log.shared(days_from(day - timedelta(days=HISTORY_DAYS))):
+                write_served_days(ServedFolders(settings.served), decisions, min(day, today))
+            others = still_maturing(decisions, number, day, params.run.attribution_days) if version is None else []
+            logged = tuple(days_and_versions(decisions))
+            # All versions since then speak together where the one in use cannot speak for itself.
+            read = read_once(first_logged(decisions, {number for _, number in logged}, day))
+            lists = ListWatch(root, params, project_registry(), assessments, logged)
+        verdict = assess_version(
+            root, params, number, decisions, assessments, day, replaced=version is not None, read=read, lists=lists
+        )
+        if version is None:
+            # Of the version in use alone: an assessment of another one is no sign that somebody watches.
+            record_look(assessments, verdict, datetime.now(UTC))
+        for other in others:
+            # Their labels go on to mature for the pages; nothing is decided on them, so a failure is theirs alone.
+            assess_version(root, params, other, decisions, assessments, day, replaced=True, read=read)
     if verdict["verdict"] == "failed":
         raise MonitoringError(f"version {number} as of {day} cannot be assessed: {verdict['reason']}")
     cause = f" ({verdict['cause']})" if verdict["cause"] else ""

@@ -3,6 +3,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from onward.commands.project import (
     project_layout,
     project_registry,
     project_settings,
+    share_actions,
     unpushed_deployment,
 )
 from onward.errors import MonitoringError
@@ -55,12 +57,15 @@ def act(
     now = datetime.now(UTC)
     monitored = monitored_project()
     if started_by is not None:
-        typer.echo(json.dumps(oncall.started(monitored, printed or _last_asked(monitored), started_by, now)))
+        begun = oncall.started(monitored, printed or _last_asked(monitored), started_by, now)
+        share_actions()
+        typer.echo(json.dumps(begun))
         return
     if whether_started:
         typer.echo(json.dumps(oncall.whether_started(monitored, printed or _last_asked(monitored), now)))
         return
     decision = oncall.act(monitored, printed, now)
+    share_actions()
     typer.echo(f"{decision['rule']}: {decision['why']}")
     for notice in decision["notices"]:
         typer.echo(f"{notice['name']}: {notice['says']}")
@@ -90,9 +95,10 @@ def oncall(
     ] = "http://127.0.0.1:5000",
     evidently: Annotated[str, typer.Option(help="Address of the Evidently UI, likewise.")] = "http://127.0.0.1:8000",
 ) -> None:
-    """Write reports/oncall.html about the last assessment, and bring the Evidently dashboard up to date."""
+    """Write oncall.html, in ONWARD_PAGES or reports/, about the last assessment; bring Evidently up to date."""
     headline, changed = write_oncall_page(airflow, mlflow, evidently)
-    typer.echo(f"{headline}: {project_layout().oncall_page.relative_to(project_layout().root)}")
+    page, root = oncall_page(), project_layout().root
+    typer.echo(f"{headline}: {page.relative_to(root) if page.is_relative_to(root) else page}")
     typer.echo(f"Evidently: {changed} days are new or have changed")
 
 
@@ -106,7 +112,7 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
     monitored.history.last(champion.number)
     settings = project_settings()
     published = publish(monitored, settings.dashboards)
-    page = project_layout().oncall_page
+    page = oncall_page()
     pages = write_evidently_pages(monitored, settings.decisions, page.parent)
     links = Links(airflow, f"{mlflow}{champion.page}", f"{evidently}{published.dashboard}", pages.charts, pages.drift)
     places = {
@@ -119,6 +125,11 @@ def write_oncall_page(airflow: str | None, mlflow: str, evidently: str) -> tuple
         "workspaces": settings.workspaces,
     }
     return write_page(monitored, page, links, datetime.now(UTC), places), published.changed
+
+
+def oncall_page() -> Path:
+    """Where the page for on-call lies, for those that serve it."""
+    return project_settings().pages / project_layout().oncall_page.name
 
 
 def monitored_project() -> "MonitoredProject":

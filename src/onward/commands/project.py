@@ -36,7 +36,23 @@ def assessment_history() -> "AssessmentHistory":
     from onward.daily.assessment_history import AssessmentHistory
 
     settings = project_settings()
+    take_shared("looks", "actions")
     return AssessmentHistory(settings.looks, settings.actions, project_layout().monitoring)
+
+
+def take_shared(*names: str) -> None:
+    """Bring here what other machines have written, where they share no folder."""
+    from onward.daily.shared_folders import SharedFolder
+
+    for name in names:
+        SharedFolder.of(project_settings(), name).take()
+
+
+def share_actions() -> None:
+    """Let other machines see what was done, where they share no folder."""
+    from onward.daily.shared_folders import SharedFolder
+
+    SharedFolder.of(project_settings(), "actions").give()
 
 
 def run_locations() -> "RunLocations":

@@ -42,11 +42,11 @@ def dashboards(
     logs = layout.root / ".airflow" / "logs"
     preferred = (0, 0, 0) if any_ports else DASHBOARD_PORTS
     workspace = project_settings().dashboards
-    services = dashboard_services(registry.address, workspace, layout.reports, logs, preferred)
+    services = dashboard_services(registry.address, workspace, project_settings().pages, logs, preferred)
     mlflow, evidently, page = services
     problem = _oncall_problem(airflow, str(mlflow.address), str(evidently.address))
     lines = [f"{service.name}  [link]{service.address}[/link]" for service in (mlflow, evidently)]
-    if layout.oncall_page.is_file():
+    if oncall.oncall_page().is_file():
         lines.append(f"{page.name}  [link]{page.address}[/link]")
     if problem is not None:
         lines.append(f"[yellow]The page for on-call is not up to date[/]: {escape(problem)}")

@@ -32,8 +32,8 @@ from onward.params import Params
 if TYPE_CHECKING:
     from onward.daily.list_watch import ListWatch
 
-# Longer ago, and a year's seasons are compared with each other.
-_HISTORY_DAYS = 140
+HISTORY_DAYS = 140
+"""Decisions that an assessment reads at most: longer ago, and a year's seasons are compared with each other."""
 
 
 def assessment_folder(folder: Path, version: int, as_of: date) -> Path:
@@ -153,7 +153,7 @@ def logged_files(folder: Path, version: int, as_of: date, *, replaced: bool = Fa
     Raises:
         MonitoringError: there is none, a day is missing, or a file does not hold decisions.
     """
-    first_kept = as_of - timedelta(days=_HISTORY_DAYS)
+    first_kept = as_of - timedelta(days=HISTORY_DAYS)
     logged: dict[date, Path] = {}
     # What was served comes last, so it is what stays.
     for place in (folder, folder / SERVED):
@@ -187,7 +187,7 @@ def files_of_all_versions(folder: Path, version: int, as_of: date) -> list[tuple
     A day that two versions have a file of counts with the first of them: the other was asked about it afterwards. After
     a day without any decision the series begins anew.
     """
-    since = as_of - timedelta(days=_HISTORY_DAYS)
+    since = as_of - timedelta(days=HISTORY_DAYS)
     chosen: dict[date, tuple[int, Path]] = {}
     for place in (folder, folder / SERVED):
         here: dict[date, int] = {}
@@ -223,7 +223,7 @@ def still_maturing(folder: Path, version: int, as_of: date, window_days: int) ->
 
 def first_logged(folder: Path, versions: Collection[int], as_of: date) -> date:
     """Return the first day that an assessment of one of these versions reads, as_of where there is none."""
-    since = as_of - timedelta(days=_HISTORY_DAYS)
+    since = as_of - timedelta(days=HISTORY_DAYS)
     days = (day for day, version in days_and_versions(folder) if version in versions and since <= day)
     return min(days, default=as_of)
 

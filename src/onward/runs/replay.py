@@ -72,6 +72,8 @@ class Replay:
         return as_environment(
             registry=registry.database_address,
             registry_artifacts=registry.artifacts,
+            # Blank: what is played over is nothing that other machines should see.
+            watching="",
             decisions=self.folder / "decisions",
             looks=self.folder / "looks",
             actions=self.folder / "actions",
