@@ -11,7 +11,7 @@ from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
 from onward_tasks.form import DAY
 from onward_tasks.notify import FailureNotifier, alert_message, notice_message
-from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES, time_zone
+from onward_tasks.settings import CONTROL, MONITOR_CRON, STAGE_POOL, TRIES, time_zone
 from onward_tasks.webhook import tell
 
 DOC = """
@@ -64,7 +64,7 @@ def monitor() -> None:
     def assess(as_of: str) -> dict[str, Any]:
         return ask("monitor", f"--as-of={as_of}")
 
-    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
+    @task(**CONTROL, execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
     def act(verdict: dict[str, Any]) -> dict[str, Any]:
         return ask("act", question=verdict)
 
@@ -77,14 +77,14 @@ def monitor() -> None:
             tell(message)
 
     @task(
-        inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
+        **CONTROL, inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
         doc_md="Raise the event `onward_drift` if the rules ask for a training and nobody has said so yet.",
     )  # fmt: skip
     def start_training(decided: dict[str, Any]) -> None:
         announce(DRIFT, decided, {"retrain", "refit_thresholds"})
 
     @task(
-        inlets=[ROLLBACK], outlets=[ROLLBACK], execution_timeout=timedelta(minutes=5),
+        **CONTROL, inlets=[ROLLBACK], outlets=[ROLLBACK], execution_timeout=timedelta(minutes=5),
         doc_md="Raise the event `onward_rollback` if the rules ask for it and nobody has said so yet.",
     )  # fmt: skip
     def start_rollback(decided: dict[str, Any]) -> None:
@@ -93,7 +93,7 @@ def monitor() -> None:
     @task.sensor(
         # A run that begins takes seconds; between two looks the worker is free.
         mode="reschedule", poke_interval=30, timeout=timedelta(hours=5), trigger_rule="none_failed_min_one_success",
-        execution_timeout=timedelta(minutes=5),
+        execution_timeout=timedelta(minutes=5), **CONTROL,
         doc_md="Wait for the run that carries the action out; red if none has begun in time, and people are told.",
     )  # fmt: skip
     def see_it_start(decided: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from onward_tasks.assets import ROLLBACK, names_action
 from onward_tasks.commands import ask, run
 from onward_tasks.form import promote_form
 from onward_tasks.notify import FailureNotifier
-from onward_tasks.settings import TRIES
+from onward_tasks.settings import CONTROL, TRIES
 
 DOC = """
 ### Promote
@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {
     "dagrun_timeout": timedelta(hours=1),
     "tags": ["onward", "deployment"],
     "on_failure_callback": FailureNotifier(),
-    "default_args": {"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
+    "default_args": {"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES, **CONTROL},
 }
 
 

@@ -20,6 +20,11 @@ MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 # the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
 STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
 
+# The queue of what must not wait behind a training: changes of the champion, and what the monitor decides. Celery's
+# workers leave tasks of a queue that none of them serves for ever: it is the default one, unless somebody starts a
+# worker for another (`airflow celery worker --queues control`) and names it here. Other executors have no queues.
+CONTROL: dict[str, Any] = {"queue": queue} if (queue := os.environ.get("ONWARD_CONTROL_QUEUE")) else {}
+
 # Tries double their distance; a try that is lost with its worker counts as one.
 TRIES: dict[str, Any] = {
     "retries": int(os.environ.get("ONWARD_RETRIES") or 3),
