@@ -56,7 +56,12 @@ def collect_and_kill(
     stay = set(runs) - set(planned["runs"])
     staying = set(versions) - set(planned["versions"])
     console.log(f"gc: of {len(runs)} runs and {len(versions)} versions, {planned['runs']} are to go")
-    done = sum(_killed(head, line, draw) for line in _lines(planned, kills))
+    done = 0
+    for _ in range(kills):
+        left = _asked(head, "--dry-run")
+        # Each line says what is deleted next: the first is that of the first version, of all outputs, or of a branch.
+        if left["versions"] or left["runs"]:
+            done += _killed(head, draw)
     _asked(head)
     left = _asked(head, "--dry-run")
     lost = len(stay - set(_branches(remote))) + len(staying - set(ledger.versions()))
@@ -66,23 +71,13 @@ def collect_and_kill(
     return Collection(done, len(planned["runs"]), len(planned["versions"]), lost, undone)
 
 
-def _lines(planned: Mapping[str, Any], kills: int) -> list[int]:
-    """After which line of its output each of the kills comes: each line says what is deleted next."""
-    # Versions come first, then the outputs of all runs in one line, then branch after branch. A kill leaves less for
-    # the next one to do: the first dies at its first version, the last at a branch.
-    versions = len(planned["versions"])
-    return [1 if number < kills - 2 else versions + 1 - number for number in range(kills)] if versions else []
-
-
-def _killed(head: Mapping[str, str], line: int, draw: random.Random) -> bool:
-    """Start the command, and kill it and all that it started after that line; whether it was still at work."""
+def _killed(head: Mapping[str, str], draw: random.Random) -> bool:
+    """Start the command, and kill it and its session just after its first line; whether it was still at work."""
     with subprocess.Popen(
         _COMMAND, cwd=head["ONWARD_PROJECT"], env={**os.environ, **head, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
-        said = ""
-        for _ in range(max(1, line)):
-            said = process.stdout.readline() if process.stdout else ""
+        said = process.stdout.readline() if process.stdout else ""
         time.sleep(draw.uniform(0.0, 0.1))
         at_work = process.poll() is None
         for member in {process.pid, *session_members(process.pid)}:

@@ -8,14 +8,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from onward_tasks.settings import PROJECT
+
+# As in `onward.errors`, which is not imported here: with this status a command ends that no retry can mend.
+NOT_TO_BE_RETRIED = 2
 
 
 def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> str:
     """Run `onward …` in the project's folder, its output streamed, and return the last line it wrote.
 
     Raises:
-        RuntimeError: it failed; the message holds its last line and how to repeat it by hand.
+        AirflowFailException: it failed for what it was given, which no retry mends; the task fails at once.
+        RuntimeError: it failed otherwise; either message holds its last line and how to repeat it by hand.
     """
     # Stage commands say `python`: put this interpreter's folder first, whatever a login shell would choose.
     environment = {
@@ -49,7 +55,8 @@ def run(*arguments: str, stdin: str | None = None, project: Path = PROJECT) -> s
             raise
     if process.returncode != 0:
         words = " ".join(arguments)
-        raise RuntimeError(f"{last} [`onward {words}` in {project} ended with status {process.returncode}]")
+        error = AirflowFailException if process.returncode == NOT_TO_BE_RETRIED else RuntimeError
+        raise error(f"{last} [`onward {words}` in {project} ended with status {process.returncode}]")
     return last
 
 

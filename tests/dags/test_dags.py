@@ -45,7 +45,8 @@ json.dump({
         "tasks": {each.task_id: {
             "upstream": sorted(each.upstream_task_ids), "retries": each.retries, "owner": each.owner,
             "seconds": each.retry_delay.total_seconds(), "backoff": each.retry_exponential_backoff,
-            "timeout": each.execution_timeout is not None, "pool": each.pool, "start": str(each.start_date),
+            "timeout": each.execution_timeout is not None, "pool": each.pool, "queue": each.queue,
+            "start": str(each.start_date),
             "callbacks": [type(callback).__name__ for callback in each.on_failure_callback],
         } for each in dag.tasks},
     } for dag_id, dag in bag.dags.items()},
@@ -167,6 +168,17 @@ def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_
         f"pipeline.{each}" for each in STAGES
     }
     assert {(facts["retries"], facts["seconds"]) for facts in rendered.values()} == {(7, 1.5)}
+
+
+def test_changes_and_what_the_monitor_decides_wait_in_the_queue_that_the_environment_names(tasks, tmp_path):
+    # Without a name in the default one: a worker that serves no other would leave them waiting for ever.
+    assert {facts["queue"] for facts in tasks.values()} == {"default"}
+    named = parse(tmp_path, ONWARD_CONTROL_QUEUE="control")["dags"]
+    found = {(name, task) for name, dag in named.items() for task in dag["tasks"] if (
+        dag["tasks"][task]["queue"] == "control"
+    )}  # fmt: skip
+    of_the_monitor = {"act", "start_training", "start_rollback", "see_it_start"}
+    assert found == {("promote", "change"), ("rollback", "change"), *(("monitor", task) for task in of_the_monitor)}
 
 
 def test_the_form_offers_what_params_yaml_allows(parsed):

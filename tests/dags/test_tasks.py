@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from onward.errors import NOT_TO_BE_RETRIED
+
 ROOT = Path(__file__).resolve().parents[2]
 
 FAKE_CLI = """
@@ -15,6 +17,8 @@ import json, sys, time
 words = sys.argv[1:]
 if words == ["fail"]:
     print("first"); sys.exit("Error: params.yaml: run.as_of: say a day")
+if words == ["ask wrongly"]:
+    print("Error: params.yaml: thresholds: say a number", file=sys.stderr); sys.exit(2)
 if words == ["sleep"]:
     print("sleeping", flush=True); time.sleep(60)
 if words == ["noisy"]:
@@ -188,6 +192,32 @@ def status(pid):
 children = [pid for pid in os.listdir("/proc") if pid.isdigit() and status(pid) == str(os.getpid())]
 print(json.dumps({"seconds": time.monotonic() - started, "children": children}))
 """
+
+
+MISTAKE = """
+import json, pathlib
+from airflow.sdk.exceptions import AirflowFailException
+from onward_tasks.commands import run
+ended = []
+for word in ("fail", "ask wrongly"):
+    try:
+        run(word, project=pathlib.Path("."))
+    except Exception as error:
+        ended.append([isinstance(error, AirflowFailException), str(error)])
+print(json.dumps(ended))
+"""
+
+
+def test_a_mistake_fails_its_task_at_once_and_what_may_pass_is_tried_again(answer):
+    # Airflow tries a task again whatever it raises, but this one class.
+    (again, _), (at_once, said) = answer(MISTAKE)
+    assert (again, at_once) == (False, True)
+    assert said.startswith("Error: params.yaml: thresholds: say a number [")
+
+
+def test_the_status_of_a_mistake_is_that_of_the_command_line(answer):
+    program = "import json; from onward_tasks.commands import NOT_TO_BE_RETRIED; print(json.dumps(NOT_TO_BE_RETRIED))"
+    assert answer(program) == NOT_TO_BE_RETRIED
 
 
 def test_a_task_that_runs_out_of_time_takes_its_command_along(answer):

@@ -252,11 +252,11 @@ def test_check_params_reads_the_file_only(run):
     assert "params.yaml is fine" in run("check-params").stdout
 
 
-def test_an_error_is_one_red_line_and_status_1(tmp_path):
+def test_an_error_of_the_user_s_is_one_red_line_and_status_2(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS.read_text().replace("seed: 7", "sead: 7"))
     command = [sys.executable, "-m", "onward.cli", "check-params"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("Error: params.yaml: ")
     assert done.stderr.count("\n") == 1

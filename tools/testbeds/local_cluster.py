@@ -55,8 +55,9 @@ class Worker:
 
     def start(self) -> None:
         """Start the worker, in a session of its own; it takes one task at a time."""
-        command = (sys.executable, "-m", "airflow", "celery", "worker", "--celery-hostname", self.name, "--queues",
-                   self.queue, "--concurrency", "1", "--skip-serve-logs", "--without-gossip", "--without-mingle")  # fmt: skip
+        named = ("--celery-hostname", self.name, "--queues", self.queue, "--concurrency", "1")
+        quiet = ("--skip-serve-logs", "--without-gossip", "--without-mingle")
+        command = (sys.executable, "-m", "airflow", "celery", "worker", *named, *quiet)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
