@@ -114,12 +114,12 @@ def carry_out(cluster: Cluster, ledger: Ledger, asked: Sequence[Wish], draw: ran
     return found
 
 
-def seconds_behind_training(cluster: Cluster, champion: int) -> float:
+def seconds_behind_training(cluster: Cluster, not_in_use: int) -> float:
     """How long a rollback takes that changes nothing, since another version is in use than it names."""
     cluster.airflow.unpause("promote")
     started = time.monotonic()
     reason = "benchmark: is a rollback carried out while both workers train?"
-    asked = {"action": "roll_back", "expected": champion, "reason": reason}
+    asked = {"action": "roll_back", "expected": not_in_use, "reason": reason}
     run = cluster.airflow.trigger("promote", asked)
     state = cluster.airflow.wait("promote", run, _PATIENCE)
     if state != "success":
