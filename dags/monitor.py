@@ -6,9 +6,10 @@ from typing import Any
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from onward_tasks.assets import DRIFT, ROLLBACK, told
+from onward_tasks.assets import CHAMPION, DRIFT, ROLLBACK, told
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
+from onward_tasks.deadlines import within
 from onward_tasks.form import DAY
 from onward_tasks.notify import FailureNotifier, alert_message, notice_message
 from onward_tasks.settings import CONTROL, MONITOR_CRON, STAGE_POOL, TRIES, time_zone
@@ -39,6 +40,7 @@ today has decided nothing yet: the tasks are skipped, with that reason.
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
+    deadline=within(3),
     params={
         "as_of": Param(
             None, type=["string", "null"], format="date", pattern=DAY, title="As of",
@@ -53,7 +55,10 @@ today has decided nothing yet: the tasks are skipped, with that reason.
 def monitor() -> None:
     """Score, assess, act; show the assessment whether or not it succeeded."""
 
-    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Log what the model in use decides.")
+    @task(
+        pool=STAGE_POOL, inlets=[CHAMPION], execution_timeout=timedelta(hours=1),
+        doc_md="Log what the model in use decides.",
+    )  # fmt: skip
     def score() -> str:
         context = get_current_context()
         as_of: str = context["params"]["as_of"] or latest_day(context["dag_run"]).isoformat()

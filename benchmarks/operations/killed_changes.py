@@ -134,7 +134,7 @@ def _carry_out(cluster: Cluster, ledger: Ledger, wish: Wish, barred: set[int], d
     deadline = started + _PATIENCE
     task: dict[str, Any] = {"state": None, "hostname": ""}
     while not (task["state"] == "running" and task["hostname"]) and time.monotonic() < deadline:
-        task = airflow.tasks(dag, run)[0]
+        task = _change(cluster, dag, run)
         time.sleep(0.05)
     reached: dict[str, Callable[[], bool]] = {
         _TOLD: lambda: bool(ledger.events(wish.what, wish.reason)),
@@ -152,11 +152,16 @@ def _carry_out(cluster: Cluster, ledger: Ledger, wish: Wish, barred: set[int], d
     worker.kill(everything=everything)
     worker.start()
     state = airflow.wait(dag, run, _PATIENCE)
-    tries = int(airflow.tasks(dag, run)[0]["try_number"])
+    tries = int(_change(cluster, dag, run)["try_number"])
     told = len(ledger.events(wish.what, wish.reason))
     strays = len(ledger.barred() ^ barred)
     seconds = time.monotonic() - started
     return Outcome(wish, state, tries, int(tries > 1), everything, ledger.champion(), told, strays, seconds)
+
+
+def _change(cluster: Cluster, dag: str, run: str) -> dict[str, Any]:
+    """The task of a run that changes what is in use."""
+    return next(task for task in cluster.airflow.tasks(dag, run) if task["task_id"] == _TASK)
 
 
 def _ask(cluster: Cluster, wish: Wish) -> tuple[str, str]:

@@ -248,6 +248,14 @@ def test_a_change_without_a_reason_is_refused(run, project, command):
     assert Registry(project / "mlruns").champion() == before
 
 
+def test_status_tells_other_programs_what_is_in_use(run, project, monkeypatch, tmp_path):
+    champion = Registry(project / "mlruns").champion()
+    told = json.loads(run("status", "--json").stdout)
+    assert (told["version"], told["bundle_sha256"]) == (champion.number, champion.bundle_sha256)
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(run("status", "--json").stdout) == {"version": None}
+
+
 def test_check_params_reads_the_file_only(run):
     assert "params.yaml is fine" in run("check-params").stdout
 
