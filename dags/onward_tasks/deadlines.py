@@ -2,7 +2,7 @@
 
 The scheduler notices it and an executor's worker tells people. Airflow's KubernetesExecutor cannot, and its scheduler
 would end over it (`queue_workload` of its provider 10.25): with it there are no deadlines, and the end of a run that
-takes too long is told as ever.
+takes too long is told as ever. Celery's gives it to a worker of the default queue, where it waits for its turn.
 """
 
 from datetime import timedelta
@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
-from airflow.sdk.configuration import conf
 
 from onward_tasks.notify import FailureNotifier
+from onward_tasks.settings import DEADLINES
 
 
 def tell_late(context: Any, hours: float) -> None:
@@ -31,7 +31,7 @@ def tell_late(context: Any, hours: float) -> None:
 
 def within(hours: float) -> list[DeadlineAlert]:
     """Return the deadline of a DAG's runs, counted from the moment at which they are queued."""
-    if "KubernetesExecutor" in conf.get("core", "executor"):
+    if not DEADLINES:
         return []
     return [
         DeadlineAlert(

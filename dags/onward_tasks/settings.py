@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
+from airflow.sdk.configuration import conf
 
 # A checkout of Onward's code on this machine. The command line reads the same variable (`onward.settings`), which stays
 # out of DAG files: they are parsed again and again, and import nothing heavy.
@@ -24,6 +25,10 @@ STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
 # workers leave tasks of a queue that none of them serves for ever: it is the default one, unless somebody starts a
 # worker for another (`airflow celery worker --queues control`) and names it here. Other executors have no queues.
 CONTROL: dict[str, Any] = {"queue": queue} if (queue := os.environ.get("ONWARD_CONTROL_QUEUE")) else {}
+
+# Whether runs have deadlines: only where a scheduler runs (`onward airflow` says so). Airflow 3.3's `dags test` breaks
+# off at the end of a run that has one (github.com/apache/airflow/issues/73428), and the KubernetesExecutor cannot tell.
+DEADLINES = bool(os.environ.get("ONWARD_DEADLINES")) and "KubernetesExecutor" not in conf.get("core", "executor")
 
 # Tries double their distance; a try that is lost with its worker counts as one.
 TRIES: dict[str, Any] = {
