@@ -6,13 +6,14 @@ from typing import Any
 from airflow.sdk import Asset, CronTriggerTimetable, Param, dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from onward_tasks.assets import DRIFT, ROLLBACK, told
+from onward_tasks.assets import CHAMPION, DRIFT, ROLLBACK, told
 from onward_tasks.channels import tell
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
+from onward_tasks.deadlines import within
 from onward_tasks.form import DAY
 from onward_tasks.notify import FailureNotifier
-from onward_tasks.settings import MONITOR_CRON, STAGE_POOL, TRIES, time_zone
+from onward_tasks.settings import CONTROL, MONITOR_CRON, STAGE_POOL, TRIES, time_zone
 
 DOC = """
 ### Monitor
@@ -39,6 +40,7 @@ today has decided nothing yet: the tasks are skipped, with that reason.
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=6),
+    deadline=within(3),
     params={
         "as_of": Param(
             None, type=["string", "null"], format="date", pattern=DAY, title="As of",
@@ -53,7 +55,10 @@ today has decided nothing yet: the tasks are skipped, with that reason.
 def monitor() -> None:
     """Score, assess, act; show the assessment whether or not it succeeded."""
 
-    @task(pool=STAGE_POOL, execution_timeout=timedelta(hours=1), doc_md="Log what the model in use decides.")
+    @task(
+        pool=STAGE_POOL, inlets=[CHAMPION], execution_timeout=timedelta(hours=1),
+        doc_md="Log what the model in use decides.",
+    )  # fmt: skip
     def score() -> str:
         context = get_current_context()
         as_of: str = context["params"]["as_of"] or latest_day(context["dag_run"]).isoformat()
@@ -64,7 +69,7 @@ def monitor() -> None:
     def assess(as_of: str) -> dict[str, Any]:
         return ask("monitor", f"--as-of={as_of}")
 
-    @task(execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
+    @task(**CONTROL, execution_timeout=timedelta(minutes=10), doc_md="Ask the rules what to do about the verdict.")
     def act(verdict: dict[str, Any]) -> dict[str, Any]:
         return ask("act", "--no-tell", question=verdict)
 
@@ -77,14 +82,14 @@ def monitor() -> None:
             raise AirflowSkipException(f"version {decided['version']}: {decided['verdict']}; nothing to tell")
 
     @task(
-        inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
+        **CONTROL, inlets=[DRIFT], outlets=[DRIFT], execution_timeout=timedelta(minutes=5),
         doc_md="Raise the event `onward_drift` if the rules ask for a training and nobody has said so yet.",
     )  # fmt: skip
     def start_training(decided: dict[str, Any]) -> None:
         announce(DRIFT, decided, {"retrain", "refit_thresholds"})
 
     @task(
-        inlets=[ROLLBACK], outlets=[ROLLBACK], execution_timeout=timedelta(minutes=5),
+        **CONTROL, inlets=[ROLLBACK], outlets=[ROLLBACK], execution_timeout=timedelta(minutes=5),
         doc_md="Raise the event `onward_rollback` if the rules ask for it and nobody has said so yet.",
     )  # fmt: skip
     def start_rollback(decided: dict[str, Any]) -> None:
@@ -93,7 +98,7 @@ def monitor() -> None:
     @task.sensor(
         # A run that begins takes seconds; between two looks the worker is free.
         mode="reschedule", poke_interval=30, timeout=timedelta(hours=5), trigger_rule="none_failed_min_one_success",
-        execution_timeout=timedelta(minutes=5),
+        execution_timeout=timedelta(minutes=5), **CONTROL,
         doc_md="Wait for the run that carries the action out; red if none has begun in time, and people are told.",
     )  # fmt: skip
     def see_it_start(decided: dict[str, Any]) -> bool:

@@ -7,10 +7,12 @@ from airflow.sdk import dag, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from onward_tasks.assets import ROLLBACK, names_action
+from onward_tasks.champion import tell_champion
 from onward_tasks.commands import ask, run
+from onward_tasks.deadlines import within
 from onward_tasks.form import promote_form
 from onward_tasks.notify import FailureNotifier
-from onward_tasks.settings import TRIES
+from onward_tasks.settings import CONTROL, TRIES
 
 DOC = """
 ### Promote
@@ -33,9 +35,10 @@ SETTINGS: dict[str, Any] = {
     "catchup": False,
     "max_active_runs": 1,
     "dagrun_timeout": timedelta(hours=1),
+    "deadline": within(0.25),
     "tags": ["onward", "deployment"],
     "on_failure_callback": FailureNotifier(),
-    "default_args": {"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
+    "default_args": {"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES, **CONTROL},
 }
 
 
@@ -66,7 +69,7 @@ def promote() -> None:
         else:
             run("promote", str(int(asked["version"])), *words)
 
-    change()
+    change() >> tell_champion()
 
 
 @dag(dag_id="rollback", dag_display_name="Rollback on an event", schedule=[ROLLBACK], doc_md=DOC_ROLLBACK, **SETTINGS)
@@ -94,7 +97,7 @@ def rollback() -> None:
                 "onward_rollback needs in its extra the version to take out of use, and a reason of 10 characters"
             )
 
-    change()
+    change() >> tell_champion()
 
 
 def names_version_and_reason(extra: dict[str, Any]) -> bool:

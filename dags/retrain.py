@@ -7,8 +7,10 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_curr
 from airflow.sdk.exceptions import AirflowSkipException
 
 from onward_tasks.assets import DRIFT, names_action
+from onward_tasks.champion import tell_champion
 from onward_tasks.clock import latest_day
 from onward_tasks.commands import ask, run
+from onward_tasks.deadlines import within
 from onward_tasks.form import retrain_form
 from onward_tasks.notify import FailureNotifier
 from onward_tasks.settings import RETRAIN_CRON, TRIES, last_as_of, read_yaml, time_zone
@@ -20,6 +22,7 @@ DOC = """
 `start` opens a run: a git branch `runs/NAME` with its own `params.yaml`. Then comes one task a stage of `dvc.yaml`, in
 the order of its deps and outs; each takes the branch, fetches what it needs, runs its stage if anything changed, pushes
 the outputs to the DVC remote and the branch to the git remote. `finish` renders the report and tags the model version.
+`tell_champion` raises an event of the asset `onward_champion` if another version has come into use.
 
 **As of**: the end of the data interval for scheduled and backfilled runs, else what the form says. A scheduled week for
 which the log has no data yet is skipped.
@@ -42,6 +45,7 @@ task: the run goes on from there, on any machine; nothing that was finished is c
     catchup=False,
     max_active_runs=2,
     dagrun_timeout=timedelta(hours=24),
+    deadline=within(12),
     params=retrain_form(read_yaml("dvc.yaml")["stages"], read_yaml("params.yaml")),
     tags=["onward", "training"],
     default_args={"owner": "onward", "on_failure_callback": FailureNotifier(), **TRIES},
@@ -49,7 +53,7 @@ task: the run goes on from there, on any machine; nothing that was finished is c
     doc_md=DOC,
 )
 def retrain() -> None:
-    """Start, the stages of dvc.yaml, finish."""
+    """Start, the stages of dvc.yaml, finish, and which version is in use."""
 
     @task(execution_timeout=timedelta(minutes=10), doc_md="Check the form's values and open the run's branch.")
     def start() -> str | None:
@@ -70,7 +74,7 @@ def retrain() -> None:
     def finish() -> None:
         run("run", "finish", the_run())
 
-    start() >> render_stages(read_yaml("dvc.yaml")["stages"]) >> finish()
+    start() >> render_stages(read_yaml("dvc.yaml")["stages"]) >> finish() >> tell_champion()
 
 
 def drift_seen(events: Any) -> dict[str, Any]:

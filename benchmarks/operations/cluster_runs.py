@@ -12,27 +12,39 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.operations.registry_ledger import Ledger
 from onward.errors import ServiceError
 from tools.testbeds.airflow_rest import FINAL, Airflow
 from tools.testbeds.local_cluster import Cluster
 
 DAG = "retrain"
 _GROUP = "pipeline."
+_DEPLOY = f"{_GROUP}deploy"
 _PATIENCE = 1800.0
 console = Console(stderr=True)
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A worker's end: in the middle of which task, and what died with it; whether the stage had been recorded."""
+    """A worker's end: in the middle of which task, and what died with it.
+
+    Attributes:
+        task: that it did.
+        worker: its name.
+        everything: whether all that it had started died too.
+        recorded: whether the stage had been recorded.
+        promoted: whether the stage's version was in use without being recorded.
+    """
 
     task: str
     worker: str
     everything: bool
     recorded: bool
+    promoted: bool = False
 
     def __str__(self) -> str:
-        moment = "after its commit" if self.recorded else "in its middle"
+        middle = "after its promotion" if self.promoted else "in its middle"
+        moment = "after its commit" if self.recorded else middle
         return f"{stage_of(self.task)} {moment}, {'with all it started' if self.everything else 'alone'}"
 
 
@@ -74,17 +86,19 @@ class Killer:
     """Kills the worker of each task once, in its first try, and starts it again under its name.
 
     Two times in three at a random moment; else, for stages, once the branch holds the stage's commit and the task has
-    not yet ended.
+    not yet ended. The stage that deploys dies as soon as its version is in use, before its commit, with all it started.
 
     Attributes:
         cluster: whose workers die.
         remote: the git remote.
+        ledger: of the registry.
         expected: seconds that each task takes when left in peace.
         draw: of the moments and of what dies with the worker.
     """
 
     cluster: Cluster
     remote: Path
+    ledger: Ledger
     expected: Mapping[str, float]
     draw: random.Random
 
@@ -102,23 +116,31 @@ class Killer:
                 late = name.startswith(_GROUP) and self.draw.random() < 1 / 3
                 wait = 0.0 if late else self.draw.uniform(0.1, 0.9) * self.expected[name]
                 self._due[name] = time.monotonic() + wait
-                if late:
+                if name == _DEPLOY:
+                    self._due[name] = time.monotonic()
+                    self._await_commit(run, name, promoted_over=self.ledger.champion())
+                elif late:
                     self._await_commit(run, name)
             if time.monotonic() >= self._due[name]:
                 self._done.add(name)
                 self._kill(run, name, task["hostname"])
 
     def _kill(self, run: Run, name: str, worker: str) -> None:
-        everything = self.draw.random() < 0.5
+        deploys = name == _DEPLOY
+        everything = self.draw.random() < 0.5 or deploys
         self.cluster.workers[worker].kill(everything=everything)
         self.cluster.workers[worker].start()
-        run.attacks.append(Kill(name, worker, everything, self._recorded(run, name)))
+        recorded = self._recorded(run, name)
+        run.attacks.append(Kill(name, worker, everything, recorded, deploys and not recorded))
         console.log(f"{run.as_of} killed worker {worker}: {run.attacks[-1]}")
 
-    def _await_commit(self, run: Run, name: str) -> None:
+    def _await_commit(self, run: Run, name: str, promoted_over: int | None = None) -> None:
+        """Wait for the stage's commit, or for another version in use than the one before."""
         deadline = time.monotonic() + _PATIENCE
         while not self._recorded(run, name) and time.monotonic() < deadline:
-            time.sleep(0.02)
+            if name == _DEPLOY and self.ledger.champion() != promoted_over:
+                return
+            time.sleep(0.005)
 
     def _recorded(self, run: Run, name: str) -> bool:
         branch = branch_of(self.cluster.airflow, run) if name.startswith(_GROUP) else None

@@ -148,7 +148,8 @@ class Server:
 def serving(registry: Registry, folder: Path) -> Iterator[Server]:
     """Start `onward serve` and wait until it is ready; killed ones are no error."""
     port = free_port(0)
-    environment = as_environment(project=folder, registry=registry.address, served=folder / "served")
+    shared = {} if registry.settings is None else {"registry_artifacts": registry.settings.artifacts}
+    environment = as_environment(project=folder, registry=registry.address, served=folder / "served", **shared)
     command = (sys.executable, "-m", "onward.cli", "serve", "--port", str(port))
     service = Service("onward serve", command, environment, folder / "serve.log", f"http://{HOST}:{port}/health/live")
     begun = time.perf_counter()
@@ -248,17 +249,17 @@ def killed_under_load(
                 timer.join()
             old = {identity for identity, at in seen.acknowledged.items() if at <= killed[0] - BOUND_SECONDS}
             looked_for += len(old)
-            lost += len(old - _logged(served.decisions)[0])
+            lost += len(old - set(logged(served.decisions)[0]))
             tell(f"kill {number + 1} of {kills}: {looked_for} answers looked for, {lost} lost")
         # The last start cuts what the last kill may have torn.
         with serving(registry, folder) as server:
             ready.append(server.ready_seconds)
-    return lost, _logged(served.decisions)[1], looked_for, ready
+    return lost, logged(served.decisions)[1], looked_for, ready
 
 
-def _logged(folder: Path) -> tuple[set[str], int]:
-    """Request ids in a log since yesterday, and lines that are not whole."""
-    ids: set[str] = set()
+def logged(folder: Path) -> tuple[list[str], int]:
+    """Request ids in a log since yesterday, one a line, and how many lines are not whole."""
+    ids: list[str] = []
     torn = 0
     for day in (date.today() - timedelta(days=1), date.today()):
         for path in sorted(folder.glob(f"day={day}/*.jsonl")):
@@ -269,7 +270,7 @@ def _logged(folder: Path) -> tuple[set[str], int]:
                     torn += 1
                     continue
                 torn += not line.endswith(b"\n")
-                ids.add(str(identity))
+                ids.append(str(identity))
     return ids, torn
 
 

@@ -1,11 +1,14 @@
-"""Two Celery workers that share no folder take turns at a run's stages, and are killed: is anything lost or doubled?
+"""Celery workers that share no folder train, promote and roll back, and are killed: is anything lost or doubled?
 
 Each worker has a checkout, working copies and a DVC cache of its own; they share a bare git repository, a DVC remote,
-PostgreSQL (Airflow's metadata and the model registry) and Redis. One run is left in peace. Then workers are killed
-with SIGKILL in every task, at a random moment or just after the stage's commit, half of the time with everything they
-started, as by a power cut, half of the time alone, so that the task's own processes live on. At last two runs with
-different as_of go at once. Every run's outs are compared with those that a plain `dvc repro` makes in another clone
-with the same history.
+PostgreSQL (Airflow's metadata and the model registry) and Redis. Two take turns at a run's stages, the third serves
+the queue `control`. One run is left in peace. Then workers are killed with SIGKILL in every task, at a random moment or
+just after the stage's commit (the one that deploys: just after its version is in use), half of the time with everything
+they started, as by a power cut, half of the time alone, so that the task's own processes live on. Two runs with
+different as_of go at once; a rollback is asked for meanwhile. Then versions are promoted and rolled back, by hand and
+by event, and the worker is killed in each (killed_changes.py); `onward serve` is killed under load (killed_service.py);
+`onward gc` is killed while it deletes (killed_collection.py). Every run's outs are compared with those that a plain
+`dvc repro` makes in another clone with the same history.
 
 Needs PostgreSQL and Redis; on Debian: apt-get install postgresql-15 redis-server.
 """
@@ -13,12 +16,13 @@ Needs PostgreSQL and Redis; on Debian: apt-get install postgresql-15 redis-serve
 import argparse
 import json
 import random
+import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import psycopg
 
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.operations.cluster_runs import (
@@ -32,22 +36,42 @@ from benchmarks.operations.cluster_runs import (
     stage_commits,
     stage_of,
 )
-from onward.errors import ServiceError
-from tools.testbeds.local_cluster import cluster
-from tools.testbeds.local_servers import Postgres, require_programs, unwind_on_signals
+from benchmarks.operations.killed_changes import Outcome, carry_out, seconds_behind_training, wishes
+from benchmarks.operations.killed_collection import Collection, collect_and_kill
+from benchmarks.operations.killed_service import ServiceKills, kill_service
+from benchmarks.operations.registry_ledger import Ledger, ledger_of
+from onward.deployment.registry import Registry
+from onward.errors import RegistryError, ServiceError
+from onward.settings import read_settings
+from tools.testbeds.airflow_rest import Airflow
+from tools.testbeds.local_cluster import CONTROL, Cluster, cluster
+from tools.testbeds.local_servers import require_programs, unwind_on_signals
 from tools.testbeds.small_shop import Shop, clone_shop, lock_hashes, make_shop, set_params
 
+QUEUES = {"one": "default", "two": "default", "three": CONTROL}
+SERVICE_KILLS, GC_KILLS = 4, 4
 PEACE, KILLED, TOGETHER = "2017-10-23", ("2017-10-30", "2017-11-06"), ("2017-11-13", "2017-11-20")
 
 
-def registered(database: Postgres) -> tuple[int, int]:
-    """How many model versions there are, and how many different bundles they hold."""
-    with psycopg.connect(database.address("mlflow")) as connection:
-        question = "SELECT count(*), count(DISTINCT value) FROM model_version_tags WHERE key = 'bundle_sha256'"
-        found = connection.execute(question).fetchone()
-    if found is None:
-        raise ServiceError("the registry's database does not answer")
-    return int(found[0]), int(found[1])
+@dataclass(frozen=True)
+class AfterTraining:
+    """What was done to the registry once the runs had ended.
+
+    Attributes:
+        changes: what became of each promotion and rollback.
+        service: what the kills of `onward serve` led to.
+        collection: what the kills of `onward gc` led to.
+        orphans: versions that came into use though no branch holds the run that made them, or their bundle is gone.
+        duplicates: versions beyond one a bundle.
+        behind_training: seconds that a rollback took while both workers trained.
+    """
+
+    changes: Sequence[Outcome]
+    service: ServiceKills
+    collection: Collection
+    orphans: int
+    duplicates: int
+    behind_training: float
 
 
 def plain_hashes(shop: Shop, runs: Sequence[Run]) -> dict[str, dict[str, str]]:
@@ -67,7 +91,7 @@ def measure(folder: Path, seed: int) -> Finding:
     remote = folder / "remote.git"
     shop = make_shop(folder / "shop")
     shop.run("git", "clone", "-q", "--bare", str(shop.root), str(remote))
-    checkouts = {name: clone_shop(remote, folder / "checkouts" / name).root for name in ("head", "one", "two")}
+    checkouts = {name: clone_shop(remote, folder / "checkouts" / name).root for name in ("head", *QUEUES)}
     shared = {
         "ONWARD_GIT_REMOTE": str(remote),
         "ONWARD_DVC_REMOTE": str(folder / "dvc-remote"),
@@ -77,7 +101,7 @@ def measure(folder: Path, seed: int) -> Finding:
         "ONWARD_RETRIES": "6",
         "DVC_NO_ANALYTICS": "1",
     }
-    with cluster(folder / "hosts", checkouts, shared) as running:
+    with cluster(folder / "hosts", checkouts, shared, QUEUES) as running, ledger_of(running.database) as ledger:
         airflow = running.airflow
         airflow.unpause(DAG)
         console.log(f"a run as of {PEACE}, left in peace")
@@ -88,16 +112,73 @@ def measure(folder: Path, seed: int) -> Finding:
         for as_of in KILLED:
             console.log(f"a run as of {as_of}, its workers killed in every task")
             runs.append(begin(airflow, as_of))
-            follow(airflow, runs[-1:], Killer(running, remote, expected, draw))
+            follow(airflow, runs[-1:], Killer(running, remote, ledger, expected, draw))
         console.log(f"two runs at once, as of {' and '.join(TOGETHER)}")
         runs += [begin(airflow, as_of) for as_of in TOGETHER]
+        both_busy(airflow, runs[-2:])
+        not_in_use = next(number for number in ledger.versions() if number != ledger.champion())
+        behind = seconds_behind_training(running, not_in_use)
         follow(airflow, runs[-2:])
-        versions, bundles = registered(running.database)
+        versions, bundles = ledger.bundles()
+        # Collecting deletes branches: what the runs left on them is looked at afterwards, in a copy.
+        kept = folder / "before-gc.git"
+        after = change_serve_and_collect(running, ledger, remote, kept, draw, versions - bundles, behind)
     busy = sum("is busy" in path.read_text(errors="replace") for path in (folder / "hosts").glob("*/logs/**/*.log"))
-    return conclude(folder, remote, runs, versions - bundles, busy, seed)
+    return conclude(folder, kept, runs, after, busy, seed)
 
 
-def conclude(folder: Path, remote: Path, runs: list[Run], duplicates: int, busy: int, seed: int) -> Finding:
+def change_serve_and_collect(
+    running: Cluster, ledger: Ledger, remote: Path, kept: Path, draw: random.Random, duplicates: int, behind: float
+) -> AfterTraining:
+    """Kill promotions, rollbacks, the service and the collection, one after the other."""
+    champion = ledger.champion()
+    if champion is None:
+        raise ServiceError("no run put its version in use")
+    numbers = sorted(ledger.versions())
+    changes = carry_out(running, ledger, wishes(numbers, champion), draw)
+    settings = read_settings(
+        project=running.head["ONWARD_PROJECT"], registry=running.head["ONWARD_REGISTRY"],
+        registry_artifacts=running.head["ONWARD_REGISTRY_ARTIFACTS"],
+    )  # fmt: skip
+    registry = Registry.of(settings)
+    other = next(number for number in numbers if number != champion)
+    service = kill_service(registry, (champion, other), kept.parent / "served", draw, SERVICE_KILLS)
+    subprocess.run(["git", "clone", "-q", "--mirror", str(remote), str(kept)], check=True)
+    orphans = len(list(orphan_champions(registry, ledger, remote)))
+    collection = collect_and_kill(running.head, remote, ledger, GC_KILLS, draw)
+    return AfterTraining(changes, service, collection, orphans, duplicates, behind)
+
+
+def orphan_champions(registry: Registry, ledger: Ledger, remote: Path) -> Iterator[int]:
+    """Versions that are or were in use without a branch that says how they were made, or without their bundle."""
+    versions = ledger.versions()
+    for number in sorted({*ledger.events("promoted"), ledger.champion() or 0} - {0}):
+        try:
+            recorded = stage_commits(remote, f"runs/{versions[number]}")["deploy"]
+            whole = registry.folder(registry.version(number)).is_dir()
+        except (subprocess.CalledProcessError, RegistryError):
+            recorded, whole = 0, False
+        if not recorded or not whole:
+            yield number
+
+
+def both_busy(airflow: Airflow, runs: Sequence[Run], patience: float = 300.0) -> None:
+    """Wait until each of the runs does a stage.
+
+    Raises:
+        ServiceError: that does not happen.
+    """
+    deadline = time.monotonic() + patience
+    while not all(
+        any(task["state"] == "running" and stage_of(task["task_id"]) != task["task_id"] for task in tasks)
+        for tasks in (airflow.tasks(DAG, run.id) for run in runs)
+    ):
+        if time.monotonic() > deadline:
+            raise ServiceError(f"runs {[run.as_of for run in runs]} do not train at the same time")
+        time.sleep(0.2)
+
+
+def conclude(folder: Path, remote: Path, runs: list[Run], after: AfterTraining, busy: int, seed: int) -> Finding:
     """Compare what the runs left with a plain `dvc repro`."""
     # In the order in which they were registered: each was judged against the champion of its time.
     runs = sorted(runs, key=lambda run: _version(remote, run))
@@ -116,7 +197,7 @@ def conclude(folder: Path, remote: Path, runs: list[Run], duplicates: int, busy:
             mismatches + len(apart),
         )
         rows.append({
-            "as_of": run.as_of, "state": run.state, "kills": len(run.kills),
+            "what": f"run as of {run.as_of}", "state": run.state, "kills": len(run.kills),
             "alone": sum(not kill.everything for kill in run.kills),
             "after commit": sum(kill.recorded for kill in run.kills),
             "tries": sum(int(task["try_number"]) for task in run.tasks),
@@ -125,19 +206,53 @@ def conclude(folder: Path, remote: Path, runs: list[Run], duplicates: int, busy:
             "seconds": round(run.seconds, 1),
         })  # fmt: skip
     kills = [kill for run in runs for kill in run.kills]
+    changes, service, collection = after.changes, after.service, after.collection
+    rows += [_row_of(outcome, rows[0]) for outcome in changes]
+    killed = {
+        "promote": sum(each.kills for each in changes if each.wish.kind == "promote"),
+        "rollback": sum(each.kills for each in changes if each.wish.kind != "promote"),
+        "service": service.kills,
+        "gc": collection.kills,
+    }
     claims = {
-        "kills": float(len(kills)),
+        "kills": float(len(kills) + sum(killed.values())),
+        "kills_in_training": float(len(kills)),
+        **{f"kills_of_{name}": float(number) for name, number in killed.items()},
+        "kills_before_push": float(sum(kill.promoted for kill in kills)),
         "kills_after_commit": float(sum(kill.recorded for kill in kills)),
         "stages_killed": float(len({stage_of(kill.task) for kill in kills} & stages)),
         "runs": float(len(runs)),
         "runs_lost": float(lost),
         "stages_done_twice": float(twice),
         "hash_mismatches": float(mismatches),
-        "duplicate_versions": float(duplicates),
+        "duplicate_versions": float(after.duplicates),
+        "changes_lost": float(sum(each.lost for each in changes)),
+        "double_promotions": float(sum(each.twice for each in changes if each.wish.kind == "promote")),
+        "double_rollbacks": float(sum(each.twice for each in changes if each.wish.kind != "promote")),
+        "orphan_champions": float(after.orphans),
+        "answers_looked_for": float(service.answers),
+        "decisions_lost": float(service.lost),
+        "decisions_twice": float(service.twice),
+        "torn_lines": float(service.torn),
+        "served_another_version": float(service.behind),
+        "runs_collected": float(collection.runs),
+        "collected_wrongly": float(collection.lost),
+        "left_by_gc": float(collection.left),
+        "rollback_behind_training_s": after.behind_training,
         "busy_messages": float(busy),
         "alternations_in_peace": float(next(run for run in runs if run.as_of == PEACE).alternations),
     }
     return Finding("two_workers", [seed], rows, claims)
+
+
+def _row_of(outcome: Outcome, like: Mapping[str, Cell]) -> dict[str, Cell]:
+    """A change as a row of the same table as the runs."""
+    own: dict[str, Cell] = {
+        "what": f"{outcome.wish.kind} of version {outcome.wish.version}, killed {outcome.wish.moment}",
+        "state": outcome.state, "kills": outcome.kills, "alone": int(not outcome.everything),
+        "tries": outcome.tries, "seconds": round(outcome.seconds, 1),
+    }  # fmt: skip
+    return {**dict.fromkeys(like), **own}
 
 
 def _version(remote: Path, run: Run) -> int:

@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowFailException
+
 from onward_tasks.settings import PROJECT
+
+# As in `onward.errors`, which is not imported here: with this status a command ends that no retry can mend.
+NOT_TO_BE_RETRIED = 2
 
 
 def run(
@@ -24,7 +29,8 @@ def run(
         variables: of its environment besides, such as secrets, which every user could read in its arguments.
 
     Raises:
-        RuntimeError: it failed; the message holds its last line and how to repeat it by hand.
+        AirflowFailException: it failed for what it was given, which no retry mends; the task fails at once.
+        RuntimeError: it failed otherwise; either message holds its last line and how to repeat it by hand.
     """
     # Stage commands say `python`: put this interpreter's folder first, whatever a login shell would choose.
     environment = {
@@ -59,7 +65,8 @@ def run(
             raise
     if process.returncode != 0:
         words = " ".join(arguments)
-        raise RuntimeError(f"{last} [`onward {words}` in {project} ended with status {process.returncode}]")
+        error = AirflowFailException if process.returncode == NOT_TO_BE_RETRIED else RuntimeError
+        raise error(f"{last} [`onward {words}` in {project} ended with status {process.returncode}]")
     return last
 
 

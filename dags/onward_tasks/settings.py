@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
+from airflow.sdk.configuration import conf
 
 # A checkout of Onward's code on this machine. The command line reads the same variable (`onward.settings`), which stays
 # out of DAG files: they are parsed again and again, and import nothing heavy.
@@ -19,6 +20,15 @@ MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 # The pool of the stages. Airflow lets tasks of a pool that does not exist wait for ever, and tasks cannot make pools:
 # the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
 STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
+
+# The queue of what must not wait behind a training: changes of the champion, and what the monitor decides. Celery's
+# workers leave tasks of a queue that none of them serves for ever: it is the default one, unless somebody starts a
+# worker for another (`airflow celery worker --queues control`) and names it here. Other executors have no queues.
+CONTROL: dict[str, Any] = {"queue": queue} if (queue := os.environ.get("ONWARD_CONTROL_QUEUE")) else {}
+
+# Whether runs have deadlines: only where a scheduler runs (`onward airflow` says so). Airflow 3.3's `dags test` breaks
+# off at the end of a run that has one (github.com/apache/airflow/issues/73428), and the KubernetesExecutor cannot tell.
+DEADLINES = bool(os.environ.get("ONWARD_DEADLINES")) and "KubernetesExecutor" not in conf.get("core", "executor")
 
 # Tries double their distance; a try that is lost with its worker counts as one.
 TRIES: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from onward_tasks.assets import INLETS, OUTLETS
 from onward_tasks.commands import run
 from onward_tasks.settings import STAGE_POOL
 
@@ -58,9 +59,15 @@ def render_stages(pipeline: Mapping[str, Mapping[str, Any]], group_id: str = "pi
         tasks = {}
         for name, stage in pipeline.items():
 
-            @task(task_id=name, doc_md=stage.get("desc", name), pool=STAGE_POOL, execution_timeout=timedelta(hours=2))
+            @task(
+                task_id=name, doc_md=stage.get("desc", name), pool=STAGE_POOL, execution_timeout=timedelta(hours=2),
+                outlets=OUTLETS.get(name), inlets=INLETS.get(name),
+            )  # fmt: skip
             def run_stage(stage_name: str) -> None:
-                run("run", "stage", the_run(), stage_name)
+                name_of_run = the_run()
+                run("run", "stage", name_of_run, stage_name)
+                for asset in OUTLETS.get(stage_name, []):
+                    get_current_context()["outlet_events"][asset].extra = {"run": name_of_run}
 
             tasks[name] = run_stage(name)
         for name, sources in direct_upstream(pipeline).items():

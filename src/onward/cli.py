@@ -25,7 +25,7 @@ from onward.commands.report import report
 from onward.commands.run import reproduce_run, run_app
 from onward.commands.services import airflow, dashboards, serve
 from onward.commands.status import status
-from onward.errors import OnwardError
+from onward.errors import FAILED, OnwardError
 
 _EXAMPLES = (
     "Examples:  [cyan]onward recommend milk[/]   [cyan]onward status[/]   [cyan]onward report[/]   "
@@ -69,19 +69,19 @@ app.command(name="reproduce", rich_help_panel="Watch and run")(reproduce_run)
 
 
 def main() -> None:
-    """Run the command line; an error that a user can mend becomes one line and status 1."""
+    """Run the command line; an error that a user can mend becomes one line and a status that says if a retry helps."""
     try:
         app()
     except OnwardError as error:
-        _fail(str(error))
+        _fail(str(error), error.status)
     except OSError as error:
         # A folder that may not be written, a full disk, a file that is a folder: the system's own words say which.
         _fail(f"{error.filename or error.__class__.__name__}: {error.strerror or error}; see to it and try again")
 
 
-def _fail(line: str) -> NoReturn:
+def _fail(line: str, status: int = FAILED) -> NoReturn:
     Console(stderr=True).print(f"[bold red]Error:[/] {escape(line)}", soft_wrap=True)
-    sys.exit(1)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

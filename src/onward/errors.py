@@ -4,11 +4,24 @@ Every message is a single line that names what is wrong, where, and the remedy, 
 who meets it in a terminal, an Airflow log or a report can act on it without reading code.
 """
 
+from typing import ClassVar
+
 from onward.redaction import redact
+
+FAILED = 1
+"""Exit status of a command or stage that may succeed when it is run again: a remote was away, a lock was held."""
+NOT_TO_BE_RETRIED = 2
+"""Exit status of one that cannot: a person has to mend what it was given. Wrong options end with it too."""
 
 
 class OnwardError(Exception):
-    """Base of every error that a user can cause and mend; the CLI prints it as one line, without secrets."""
+    """Base of every error that a user can cause and mend; the CLI prints it as one line, without secrets.
+
+    Attributes:
+        status: exit status of the process that ends with it.
+    """
+
+    status: ClassVar[int] = FAILED
 
     def __init__(self, *said: object) -> None:
         super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
@@ -17,13 +30,19 @@ class OnwardError(Exception):
 class SettingsError(OnwardError):
     """A variable of the environment, or an option, holds what it cannot be."""
 
+    status = NOT_TO_BE_RETRIED
+
 
 class ParamsError(OnwardError):
     """A key of params.yaml is missing, unknown, of the wrong type or out of range."""
 
+    status = NOT_TO_BE_RETRIED
+
 
 class DataError(OnwardError):
     """A source or a table breaks the data contract beyond what quarantine may absorb."""
+
+    status = NOT_TO_BE_RETRIED
 
 
 class ArtifactError(OnwardError):
@@ -32,6 +51,8 @@ class ArtifactError(OnwardError):
 
 class InfeasibleTargetError(OnwardError):
     """No decision boundary reaches the asked target on the fitting split."""
+
+    status = NOT_TO_BE_RETRIED
 
 
 class MonitoringError(OnwardError):
@@ -46,5 +67,17 @@ class RegistryError(OnwardError):
     """The model registry does not hold what was asked for."""
 
 
+class ChangeError(RegistryError):
+    """What is in use was to be changed to what cannot be: an unknown version, no reason, nothing to return to."""
+
+    status = NOT_TO_BE_RETRIED
+
+
 class RunError(OnwardError):
     """A run cannot be started, continued or restored."""
+
+
+class RequestError(RunError):
+    """A run was asked for what it cannot be, or fed what it cannot read."""
+
+    status = NOT_TO_BE_RETRIED

@@ -44,6 +44,7 @@ class Layout(_Folder):
     """
 
     params = _Named(PARAMS_FILE)
+    stage_failure = _Named(".onward/stage_failure.json")
     outcomes = _Named("artifacts/delay/outcomes.parquet")
     labels = _Named("artifacts/delay/labels.parquet")
     delay_answer = _Named("artifacts/delay/question.json")

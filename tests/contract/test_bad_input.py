@@ -18,7 +18,7 @@ from onward.daily import places, served_decisions
 from onward.daily.monitor import assess_version, first_logged, still_maturing
 from onward.data.sources import online_retail
 from onward.data.sources.parquet_folder import read_log
-from onward.errors import DataError, MonitoringError, OnwardError, ParamsError
+from onward.errors import NOT_TO_BE_RETRIED, DataError, MonitoringError, OnwardError, ParamsError
 from onward.monitoring.alerts import parse_rules
 from onward.params import parse_params, read_params
 
@@ -153,7 +153,7 @@ def test_a_copy_beside_a_day_of_the_log_is_no_version(log, caplog):
 )  # fmt: skip
 def test_a_day_of_no_shop_is_refused(log, command, words, day):
     status, said = command(*words, day)
-    assert (status, one_line(said)) == (1, True), said
+    assert (status, one_line(said)) == (NOT_TO_BE_RETRIED, True), said
     assert day in said
     assert "1970" in said
 
@@ -342,7 +342,7 @@ def test_a_variable_without_a_value_counts_as_not_set(command, log, monkeypatch,
 )
 def test_a_variable_that_cannot_be_is_refused_by_name(command, name, value):
     status, said = command("status", **{f"ONWARD_{name}": value})
-    assert (status, one_line(said)) == (1, True), said
+    assert (status, one_line(said)) == (NOT_TO_BE_RETRIED, True), said
     assert re.search(rf"ONWARD_{name}.*{re.escape(value)}", said)
 
 
@@ -350,5 +350,5 @@ def test_a_file_that_cannot_be_opened_is_an_error_of_one_line(command, log):
     (log / "params.yaml").unlink()
     (log / "params.yaml").mkdir()
     status, said = command("check-params")
-    assert (status, one_line(said)) == (1, True), said
+    assert (status, one_line(said)) == (NOT_TO_BE_RETRIED, True), said
     assert issubclass(ParamsError, OnwardError)

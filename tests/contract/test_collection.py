@@ -164,6 +164,66 @@ def test_broken_off_anywhere_it_goes_on_when_asked_again(copy, monkeypatch, brea
     assert reproduce(machine.places, runs[1], tmp_path / "r", silent).wrong == {}
 
 
+@pytest.mark.parametrize("step", ["discard", "delete_run"])
+def test_broken_off_between_a_version_and_its_files_no_file_stays(copy, monkeypatch, step):
+    from mlflow import MlflowClient
+
+    from onward.deployment.bundle_store import BundleStore
+
+    _, machine, registry, _ = copy
+
+    def break_off(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(BundleStore if step == "discard" else MlflowClient, step, break_off)
+        with pytest.raises(KeyboardInterrupt):
+            collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert [version.number for version in registry.versions()] == [1, 2, 4]
+    assert collect(machine.places, registry, wanted(), silent, dry_run=True).strays == 1
+    collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert files_of(registry) == {version.run for version in registry.versions()}
+    assert collect(machine.places, registry, wanted(), silent, dry_run=True).strays == 0
+
+
+def test_what_is_left_of_a_registration_goes_and_a_run_of_somebody_else_stays(copy, monkeypatch, tmp_path):
+    from mlflow import MlflowClient
+
+    _, machine, registry, _ = copy
+    bundle = tmp_path / "bundle9"
+    write_bundle(bundle, make_bundle(9))
+
+    def break_off(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "create_model_version", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(bundle, bundle_hash(bundle), {**TAGS, "run": "killed"}, {"auc": 0.7})
+    client = MlflowClient(registry.address, registry.address)
+    somebodys = client.create_run(client.get_experiment_by_name("onward").experiment_id).info.run_id
+    before = files_of(registry)
+    went = collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert went.strays == 1
+    assert len(before - files_of(registry)) == 2  # the killed registration's, and those of the collected version
+    assert client.get_run(somebodys).info.lifecycle_stage == "active"
+
+
+def test_the_run_of_a_version_that_stays_stays_too(copy, tmp_path):
+    """Of two runs that went at once, the one that began last need not be the one that registered last."""
+    _, machine, registry, runs = copy
+    bundle = tmp_path / "bundle9"
+    write_bundle(bundle, make_bundle(9))
+    latest = registry.register(bundle, bundle_hash(bundle), {**TAGS, "run": runs[2]}, {"auc": 0.7})
+    # It was in use for a while, so it is nobody's challenger any more; a person may put it back.
+    registry.promote(latest.number)
+    registry.rollback()
+    went = collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert latest.number in {version.number for version in registry.versions()}
+    assert runs[2] not in went.runs
+    assert reproduce(machine.places, runs[2], tmp_path / "r", silent).wrong == {}
+
+
 def test_what_is_young_or_asked_to_stay_stays(copy):
     _, machine, registry, _ = copy
     for asked in (wanted(keep=4), wanted(older=timedelta(days=1))):

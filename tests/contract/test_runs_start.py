@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from builders.toy_runs import STAGES, Machine, git, make_toy
-from onward.errors import ParamsError, RunError
+from onward.errors import NOT_TO_BE_RETRIED, ParamsError, RunError
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.manifest import parse_manifest
 from onward.runs.protocol.request import Asked
@@ -134,7 +134,7 @@ def test_the_command_reads_json_and_answers_json_in_its_last_line(toy):
         "would_run": list(STAGES),
     }  # fmt: skip
     refused = machine.onward("run", "start", feed='{"as_of": "$(touch canary)"}')
-    assert refused.returncode == 1
+    assert refused.returncode == NOT_TO_BE_RETRIED
     assert refused.stdout == ""
     assert refused.stderr.count("\n") == 1
     assert "Traceback" not in refused.stderr

@@ -40,12 +40,17 @@ json.dump({
         "catchup": dag.catchup, "start": str(dag.start_date), "doc": dag.doc_md, "tags": sorted(dag.tags),
         "timeout": str(dag.dagrun_timeout), "active": dag.max_active_runs, "periodic": dag.timetable.can_be_scheduled,
         "callback": type(dag.on_failure_callback).__name__,
+        "late_after": [[each.interval.total_seconds(), each.reference.reference_name, each.callback.path]
+                       for each in dag.deadline or []],
         "late": str(getattr(getattr(dag.timetable, "timetable", dag.timetable), "run_immediately", None)),
         "params": {name: [param.schema, param.description] for name, param in dag.params.items()},
         "tasks": {each.task_id: {
             "upstream": sorted(each.upstream_task_ids), "retries": each.retries, "owner": each.owner,
             "seconds": each.retry_delay.total_seconds(), "backoff": each.retry_exponential_backoff,
-            "timeout": each.execution_timeout is not None, "pool": each.pool, "start": str(each.start_date),
+            "timeout": each.execution_timeout is not None, "pool": each.pool, "queue": each.queue,
+            "inlets": sorted(asset.name for asset in each.inlets if hasattr(asset, "name")),
+            "outlets": sorted(asset.name for asset in each.outlets if hasattr(asset, "name")),
+            "start": str(each.start_date),
             "callbacks": [type(callback).__name__ for callback in each.on_failure_callback],
         } for each in dag.tasks},
     } for dag_id, dag in bag.dags.items()},
@@ -167,6 +172,57 @@ def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_
         f"pipeline.{each}" for each in STAGES
     }
     assert {(facts["retries"], facts["seconds"]) for facts in rendered.values()} == {(7, 1.5)}
+
+
+def test_changes_and_what_the_monitor_decides_wait_in_the_queue_that_the_environment_names(tasks, tmp_path):
+    # Without a name in the default one: a worker that serves no other would leave them waiting for ever.
+    assert {facts["queue"] for facts in tasks.values()} == {"default"}
+    named = parse(tmp_path, ONWARD_CONTROL_QUEUE="control")["dags"]
+    found = {
+        name: {task for task, facts in dag["tasks"].items() if facts["queue"] == "control"}
+        for name, dag in named.items()
+    }
+    assert found == {
+        "promote": {"change", "tell_champion"}, "rollback": {"change", "tell_champion"},
+        "monitor": {"act", "start_training", "start_rollback", "see_it_start"}, "retrain": {"tell_champion"},
+    }  # fmt: skip
+
+
+def test_assets_tie_the_dags_into_one_chain(parsed):
+    """Airflow's page of assets draws them: from the data to the champion, to who watches it, and back to a training."""
+    edges = {
+        (asset, made)
+        for dag in parsed["dags"].values()
+        for task in dag["tasks"].values()
+        for asset in task["inlets"]
+        for made in task["outlets"]
+        if asset != made
+    }
+    assert edges == {("onward_data", "onward_model"), ("onward_model", "onward_champion")}
+    made_by = {asset: {(name, task) for name, dag in parsed["dags"].items() for task, facts in dag["tasks"].items() if (
+        asset in facts["outlets"]
+    )} for asset in ("onward_data", "onward_model", "onward_champion", "onward_drift", "onward_rollback")}  # fmt: skip
+    assert made_by == {
+        "onward_data": {("retrain", "pipeline.ingest")},
+        "onward_model": {("retrain", "pipeline.deploy")},
+        "onward_champion": {(name, "tell_champion") for name in ("retrain", "promote", "rollback")},
+        "onward_drift": {("monitor", "start_training")},
+        "onward_rollback": {("monitor", "start_rollback")},
+    }
+    assert "onward_champion" in parsed["dags"]["monitor"]["tasks"]["score"]["inlets"]
+
+
+def test_a_run_that_is_late_is_told_before_it_is_ended(parsed, tmp_path):
+    # `airflow dags test` cannot bear one.
+    assert [dag["late_after"] for dag in parsed["dags"].values()] == [[]] * 4
+    for name, dag in parse(tmp_path, ONWARD_DEADLINES="1")["dags"].items():
+        ((seconds, counted_from, path),) = dag["late_after"]
+        hours, minutes, _ = dag["timeout"].replace("1 day, 0", "24").split(":")
+        assert 0 < seconds < 3600 * int(hours) + 60 * int(minutes), name
+        assert (counted_from, path) == ("DagRunQueuedAtDeadline", "onward_tasks.deadlines.tell_late")
+    # The scheduler of that executor ends when a deadline is missed.
+    of_pods = parse(tmp_path, ONWARD_DEADLINES="1", AIRFLOW__CORE__EXECUTOR="KubernetesExecutor")["dags"]
+    assert [dag["late_after"] for dag in of_pods.values()] == [[]] * 4
 
 
 def test_the_form_offers_what_params_yaml_allows(parsed):

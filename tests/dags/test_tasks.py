@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from builders.receivers import http_receiver, mail_receiver
+from onward.errors import NOT_TO_BE_RETRIED
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +18,8 @@ import json, sys, time
 words = sys.argv[1:]
 if words == ["fail"]:
     print("first"); sys.exit("Error: params.yaml: run.as_of: say a day")
+if words == ["ask wrongly"]:
+    print("Error: params.yaml: thresholds: say a number", file=sys.stderr); sys.exit(2)
 if words == ["sleep"]:
     print("sleeping", flush=True); time.sleep(60)
 if words == ["noisy"]:
@@ -190,6 +193,32 @@ def status(pid):
 children = [pid for pid in os.listdir("/proc") if pid.isdigit() and status(pid) == str(os.getpid())]
 print(json.dumps({"seconds": time.monotonic() - started, "children": children}))
 """
+
+
+MISTAKE = """
+import json, pathlib
+from airflow.sdk.exceptions import AirflowFailException
+from onward_tasks.commands import run
+ended = []
+for word in ("fail", "ask wrongly"):
+    try:
+        run(word, project=pathlib.Path("."))
+    except Exception as error:
+        ended.append([isinstance(error, AirflowFailException), str(error)])
+print(json.dumps(ended))
+"""
+
+
+def test_a_mistake_fails_its_task_at_once_and_what_may_pass_is_tried_again(answer):
+    # Airflow tries a task again whatever it raises, but this one class.
+    (again, _), (at_once, said) = answer(MISTAKE)
+    assert (again, at_once) == (False, True)
+    assert said.startswith("Error: params.yaml: thresholds: say a number [")
+
+
+def test_the_status_of_a_mistake_is_that_of_the_command_line(answer):
+    program = "import json; from onward_tasks.commands import NOT_TO_BE_RETRIED; print(json.dumps(NOT_TO_BE_RETRIED))"
+    assert answer(program) == NOT_TO_BE_RETRIED
 
 
 def test_a_task_that_runs_out_of_time_takes_its_command_along(answer):
@@ -396,3 +425,67 @@ def test_a_change_names_the_version_that_was_in_use_and_when_it_was_asked_for(an
     # What the rules asked for is done once there is a run of it.
     assert ruled[1] == ["act", "--started-by=event__1", "2017-11-20"]
     assert one[1].startswith("refused: onward_rollback needs in its extra the version to take out of use")
+
+
+CHAMPION = """
+import json
+from types import SimpleNamespace
+from airflow.sdk.exceptions import AirflowSkipException
+import onward_tasks.champion as champion
+from onward_tasks.assets import CHAMPION
+class Events:
+    def __init__(self, versions): self.versions = versions
+    def ascending(self, ascending): return Events(self.versions if ascending else self.versions[::-1])
+    def limit(self, most): return [SimpleNamespace(extra=each) for each in self.versions[:most]]
+def told(version, *before):
+    outlet = SimpleNamespace(extra={})
+    champion.get_current_context = lambda: {
+        "inlet_events": {CHAMPION: Events([{"version": each} for each in before])}, "outlet_events": {CHAMPION: outlet}}
+    champion.ask = lambda *words: {"version": version} if words == ("status", "--json") else None
+    try:
+        champion.tell_champion.function()
+    except AirflowSkipException as skip:
+        return str(skip)
+    return outlet.extra
+print(json.dumps([told(4), told(4, 3), told(4, 3, 4), told(3, 3, 4), told(None)]))
+"""
+
+
+def test_a_champion_is_told_of_each_time_it_has_come_into_use_and_a_retry_tells_nothing(answer):
+    first, second, again, back, nothing = answer(CHAMPION)
+    assert first == second == {"version": 4}
+    assert again == "version 4 is in use, as was told before"
+    assert back == {"version": 3}
+    assert nothing == "nothing is in use"
+
+
+LATE = """
+import json, logging
+from airflow.sdk.execution_time.callback_supervisor import execute_callback
+import promote
+said = []
+class Keep(logging.Handler):
+    def emit(self, record): said.append(record.getMessage())
+logger = logging.getLogger("onward_tasks"); logger.addHandler(Keep()); logger.setLevel("INFO")
+import onward_tasks.notify as notify
+notify.tell = lambda message: said.append(message["text"])
+(deadline,) = promote.rollback().deadline
+stored = deadline.callback.serialize()
+# What Airflow's scheduler stores of a run when it is late, and the program that it lets a worker run then.
+context = {"dag_run": {"dag_id": "rollback", "dag_run_id": "event__1", "state": "queued"},
+           "deadline": {"id": "1", "deadline_time": "2026-11-23T06:15:00Z"}}
+class Quiet:
+    def __getattr__(self, name): return lambda *_, **__: None
+done = execute_callback(stored["path"], {**stored["kwargs"], "context": context}, "promote.py", None, Quiet())
+print(json.dumps([done, said]))
+"""
+
+
+def test_of_a_run_that_is_late_people_are_told_which_it_is_and_where(answer):
+    # As Airflow runs it: by the name that the DAG file gave it, with what it keeps in its database.
+    done, said = answer(LATE, ONWARD_DEADLINES="1")
+    assert done == [True, None]
+    assert len(said) == 2
+    for text in said:
+        assert text.startswith("rollback: run event__1 failed: late: it has not ended 0.25 hours after it was queued")
+        assert "/dags/rollback/runs/event__1" in text

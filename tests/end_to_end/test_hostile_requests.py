@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from builders.hostile import MEGABYTE, WIDE, retrain_cases
-from onward.errors import OnwardError, RunError
+from onward.errors import NOT_TO_BE_RETRIED, OnwardError, RunError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -102,7 +102,7 @@ def test_the_command_says_why_in_one_line_and_fails(project):
         [sys.executable, "-m", "onward.cli", "run", "start"],
         cwd=project, input='{"source": "$(touch canary)"}', capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == NOT_TO_BE_RETRIED
     assert done.stdout == ""
     assert "source" in done.stderr
     assert len(done.stderr.splitlines()) == 1

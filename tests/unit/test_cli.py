@@ -248,15 +248,23 @@ def test_a_change_without_a_reason_is_refused(run, project, command):
     assert Registry(project / "mlruns").champion() == before
 
 
+def test_status_tells_other_programs_what_is_in_use(run, project, monkeypatch, tmp_path):
+    champion = Registry(project / "mlruns").champion()
+    told = json.loads(run("status", "--json").stdout)
+    assert (told["version"], told["bundle_sha256"]) == (champion.number, champion.bundle_sha256)
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(run("status", "--json").stdout) == {"version": None}
+
+
 def test_check_params_reads_the_file_only(run):
     assert "params.yaml is fine" in run("check-params").stdout
 
 
-def test_an_error_is_one_red_line_and_status_1(tmp_path):
+def test_an_error_of_the_user_s_is_one_red_line_and_status_2(tmp_path):
     (tmp_path / "params.yaml").write_text(PARAMS.read_text().replace("seed: 7", "sead: 7"))
     command = [sys.executable, "-m", "onward.cli", "check-params"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("Error: params.yaml: ")
     assert done.stderr.count("\n") == 1

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # people; here every kill waits it out.
 _HEARTBEAT = 10
 _PATIENCE = 120.0
+CONTROL = "control"
 
 
 @dataclass
@@ -37,11 +38,13 @@ class Worker:
         name: what Airflow and Celery call it.
         folder: everything that it shares with nobody.
         environment: added to this process's.
+        queue: whose tasks it takes.
     """
 
     name: str
     folder: Path
     environment: Mapping[str, str]
+    queue: str = "default"
     _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
     _left: list[int] = field(default_factory=list, repr=False)
 
@@ -52,8 +55,9 @@ class Worker:
 
     def start(self) -> None:
         """Start the worker, in a session of its own; it takes one task at a time."""
-        command = (sys.executable, "-m", "airflow", "celery", "worker", "--celery-hostname", self.name,
-                   "--concurrency", "1", "--skip-serve-logs", "--without-gossip", "--without-mingle")  # fmt: skip
+        named = ("--celery-hostname", self.name, "--queues", self.queue, "--concurrency", "1")
+        quiet = ("--skip-serve-logs", "--without-gossip", "--without-mingle")
+        command = (sys.executable, "-m", "airflow", "celery", "worker", *named, *quiet)
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -111,16 +115,24 @@ class Worker:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running Airflow of many workers."""
+    """A running Airflow of many workers.
+
+    Attributes:
+        airflow: its API.
+        database: PostgreSQL.
+        workers: by name.
+        head: environment of the host that the scheduler is on.
+    """
 
     airflow: Airflow
     database: Postgres
     workers: Mapping[str, Worker]
+    head: Mapping[str, str]
 
 
 @contextmanager
 def cluster(
-    folder: Path, checkouts: Mapping[str, Path], shared: Mapping[str, str], names: Sequence[str] = ("one", "two")
+    folder: Path, checkouts: Mapping[str, Path], shared: Mapping[str, str], queues: Mapping[str, str]
 ) -> Iterator[Cluster]:
     """Run PostgreSQL, Redis, Airflow's three services and Celery workers until the block ends.
 
@@ -129,7 +141,7 @@ def cluster(
         checkouts: a checkout of the project for the host `head` (scheduler, web server) and for each worker.
         shared: environment that all hosts have in common. `{mlflow}` in a value is replaced by the address of an empty
             database for the model registry.
-        names: of the workers.
+        queues: of each worker, by its name: `default`, or `control` for what must not wait behind a training.
 
     Raises:
         ServiceError: something is not installed or does not start.
@@ -146,23 +158,24 @@ def cluster(
         head = {**common, **_own(folder / "head", checkouts["head"], "head")}
         password = airflow_password(folder / "head" / "airflow")
         services = _services(folder / "head", head)
-        prepare_airflow(services[0], folder, len(names))
+        prepare_airflow(services[0], folder, len(queues) - list(queues.values()).count(CONTROL))
         stack.enter_context(running(services, folder, _PATIENCE))
         workers = {
-            name: Worker(name, folder / name, {**common, **_own(folder / name, checkouts[name], name)})
-            for name in names
+            name: Worker(name, folder / name, {**common, **_own(folder / name, checkouts[name], name)}, queue)
+            for name, queue in queues.items()
         }
         for worker in workers.values():
             stack.callback(worker.end)
             worker.start()
         for worker in workers.values():
             worker.require_ready()
-        yield Cluster(Airflow(head["AIRFLOW__API__BASE_URL"], password), database, workers)
+        yield Cluster(Airflow(head["AIRFLOW__API__BASE_URL"], password), database, workers, head)
 
 
 def _settings(database: Postgres, broker: str) -> dict[str, str]:
     return {
         "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "ONWARD_CONTROL_QUEUE": CONTROL,
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "tools.testbeds.worker_name.worker_name",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.address("airflow", "postgresql+psycopg2"),
         "AIRFLOW__CELERY__BROKER_URL": broker,

@@ -45,6 +45,7 @@ def gc(
                 "outputs": went.outputs,
                 "bundles": went.bundles,
                 "partial": went.partial,
+                "strays": went.strays,
                 "evidently_days": days,
                 "airflow": airflow,
             }

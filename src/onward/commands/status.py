@@ -1,5 +1,6 @@
 """`onward status`: what is deployed, how old it is, what the monitor sees of it, and what to do next."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,10 +34,17 @@ def status(
             show_default=False,
         ),
     ] = None,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Only the version in use: one line of JSON, version null for none.")
+    ] = False,
 ) -> None:
     """Say what is deployed, from what, how old it is, what the monitor sees, and what to do next."""
     from onward.params import read_params
 
+    if as_json:
+        typer.echo(json.dumps(_in_use(project_registry().champion())))
+        return
     layout = project_layout()
     clock = read_params(layout.params).run.as_of
     champion = project_registry().champion()
@@ -63,6 +71,15 @@ def _alert_lines() -> "Iterator[tuple[str, str]]":
         colour = _SEVERITY_COLOURS[alert.severity]
         about = escape(f"{alert.key} for {old}, {taken_on}: {alert.said['summary']}")
         yield "Alert", f"[{colour}]{alert.severity}[/] {about}"
+
+
+def _in_use(champion: "Version | None") -> dict[str, Any]:
+    """The version in use for other programs: its number, what it knows, the run that made it, its bundle."""
+    if champion is None:
+        return {"version": None}
+    known = [name for name in ("source", "as_of", "run") if name in champion.tags]
+    told = {name: champion.tags[name] for name in known}
+    return {"version": champion.number, "bundle_sha256": champion.bundle_sha256} | told
 
 
 def _notice_lines(champion: "Version | None") -> "Iterator[tuple[str, str]]":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from onward.deployment.reasons import PROMOTED, ROLLED_BACK, Reason, events, moment
-from onward.errors import RegistryError
+from onward.errors import ChangeError
 
 if TYPE_CHECKING:
     from onward.deployment.registry import Version
@@ -88,7 +88,7 @@ def asked_at(text: str) -> datetime:
     """Read when something was asked for; without an offset it is UTC.
 
     Raises:
-        RegistryError: it is no moment.
+        ChangeError: it is no moment.
 
     >>> asked_at("2017-11-20T07:00:00+01:00").isoformat()
     '2017-11-20T06:00:00+00:00'
@@ -97,7 +97,7 @@ def asked_at(text: str) -> datetime:
         at = datetime.fromisoformat(text)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise RegistryError(f"--asked-at: {text[:60]!r} is no moment such as 2017-11-20T06:00:00+00:00") from None
+        raise ChangeError(f"--asked-at: {text[:60]!r} is no moment such as 2017-11-20T06:00:00+00:00") from None
 
 
 def _last(version: "Version", what: str) -> datetime | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from onward.errors import RegistryError
+from onward.errors import ChangeError
 
 PROMOTED = "promoted"
 ROLLED_BACK = "rolled back"
@@ -26,13 +26,13 @@ class Reason:
         """Check what a person wrote.
 
         Raises:
-            RegistryError: too short to say anything, too long, or more than one line.
+            ChangeError: too short to say anything, too long, or more than one line.
         """
         line = text.strip()
         if not _LEAST <= len(line) <= _MOST:
-            raise RegistryError(f"--reason: {len(line)} characters; say why in {_LEAST} to {_MOST}")
+            raise ChangeError(f"--reason: {len(line)} characters; say why in {_LEAST} to {_MOST}")
         if not (line.isprintable() and by.isprintable() and by.strip()):
-            raise RegistryError("--reason: must be one line of printable characters, and so must the name behind it")
+            raise ChangeError("--reason: must be one line of printable characters, and so must the name behind it")
         return cls(line, by.strip()[:100])
 
 

@@ -24,7 +24,7 @@ from onward.deployment.change_request import Change, ChangeRequest
 from onward.deployment.reasons import PROMOTED, ROLLED_BACK, Reason, tag_for
 from onward.deployment.registry_lock import advisory_lock, connection, file_lock
 from onward.deployment.registry_settings import DATABASE, RegistrySettings, sqlite_address
-from onward.errors import RegistryError
+from onward.errors import ChangeError, RegistryError
 from onward.settings import ProjectSettings
 
 if TYPE_CHECKING:
@@ -137,12 +137,12 @@ class Registry:
         """Return a version by number.
 
         Raises:
-            RegistryError: there is none.
+            ChangeError: there is none.
         """
         by_number = {version.number: version for version in self.versions()}
         if number not in by_number:
             numbers = ", ".join(map(str, by_number)) or "none"
-            raise RegistryError(f"version {number} is not registered (registered: {numbers}); see `onward status`")
+            raise ChangeError(f"version {number} is not registered (registered: {numbers}); see `onward status`")
         return by_number[number]
 
     def figures(self, version: Version) -> dict[str, float]:
@@ -201,7 +201,7 @@ class Registry:
             asked_at: see there.
 
         Raises:
-            RegistryError: there is no such version.
+            ChangeError: there is no such version.
         """
         request = ChangeRequest(reason, expected, asked_at)
         with self._alone():
@@ -241,19 +241,19 @@ class Registry:
             asked_at: see there.
 
         Raises:
-            RegistryError: nothing is deployed, the champion replaced nothing, or there is no such version.
+            ChangeError: nothing is deployed, the champion replaced nothing, or there is no such version.
         """
         request = ChangeRequest(reason, expected, asked_at)
         with self._alone():
             champion = self.named(CHAMPION)
             if champion is None:
-                raise RegistryError("nothing is deployed, so nothing can be rolled back; run `dvc repro`")
+                raise ChangeError("nothing is deployed, so nothing can be rolled back; run `dvc repro`")
             refused = request.too_late_to_roll_back(champion, self.version(expected or champion.number))
             if refused is not None:
                 return Change(champion, refused)
             if champion.replaced is None:
                 number = champion.number
-                raise RegistryError(
+                raise ChangeError(
                     f"version {number} replaced no other; choose one with `onward promote NUMBER --reason=…`"
                 )
             earlier = self.version(champion.replaced)

@@ -100,6 +100,7 @@ def airflow_environment(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "ONWARD_PROJECT": str(dags.parent),
         "ONWARD_POOL": STAGE_POOL,
+        "ONWARD_DEADLINES": "1",
     }
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from threadpoolctl import threadpool_limits
 
+from onward.artifacts import write_json
 from onward.errors import OnwardError
 from onward.layout import Layout
 from onward.params import Params, read_params
@@ -20,12 +21,14 @@ Stage = Callable[[Layout, Params], str]
 def enter(name: str, stage: Stage, root: Path | None = None) -> int:
     """Run one stage in `root` (default: the working directory) and return its exit status.
 
-    The stage returns one line that says what it did. An `OnwardError` becomes one line on standard error
-    and status 1; any other error is a defect and keeps its traceback.
+    The stage returns one line that says what it did. An `OnwardError` becomes one line on standard error and its
+    status; any other error is a defect and keeps its traceback. DVC hands the status of a stage on to nobody: who runs
+    DVC finds the error in the file `stage_failure` of the layout.
     """
     started = time.perf_counter()
     layout = Layout(root or Path.cwd())
     console = Console(stderr=True)
+    layout.stage_failure.unlink(missing_ok=True)
     try:
         params = read_params(layout.params)
         # Sums in another order give other bytes: the number of threads is a parameter, not the machine's.
@@ -34,7 +37,8 @@ def enter(name: str, stage: Stage, root: Path | None = None) -> int:
             line = stage(layout, params)
     except OnwardError as error:
         console.print(f"[bold red]{name} failed[/]: {escape(str(error))}", soft_wrap=True)
-        return 1
+        write_json(layout.stage_failure, {"stage": name, "error": str(error), "status": error.status})
+        return error.status
     console.print(
         f"[bold green]{name}[/] {escape(line)} [dim]({time.perf_counter() - started:.1f} s)[/]", soft_wrap=True
     )

@@ -50,7 +50,7 @@ def runs_to_collect(records: Sequence[RunRecord], protected: set[str], wanted: W
 
     Args:
         records: all, the latest first.
-        protected: names of runs that made versions which never go.
+        protected: names of runs that made versions which stay.
         wanted: see there.
     """
     stays = {record.name for record in records[: wanted.keep]} | protected
@@ -66,32 +66,35 @@ def runs_to_collect(records: Sequence[RunRecord], protected: set[str], wanted: W
     return [record for record in reversed(records) if record.name not in stays]
 
 
-def versions_to_collect(
-    versions: Sequence[Version],
-    protected: set[int],
-    staying: Iterable[RunRecord],
-    registered_at: Mapping[int, datetime],
-    wanted: Wanted,
-) -> list[Version]:
-    """Versions that may go, the earliest first: no run that stays registered them, and they are not among the latest.
+def versions_that_stay(
+    versions: Sequence[Version], lineage: set[int], registered_at: Mapping[int, datetime], wanted: Wanted
+) -> set[int]:
+    """Numbers of versions that stay whatever becomes of their runs, which therefore have to stay too.
 
     Args:
         versions: all, in order of their numbers.
-        protected: numbers that never go.
-        staying: runs that stay.
+        lineage: numbers that never go.
         registered_at: when each version was registered; in UTC.
         wanted: see there.
     """
-    staying = list(staying)
+    young = {version.number for version in versions if registered_at[version.number] >= wanted.before}
+    return lineage | young | {version.number for version in versions[-wanted.keep :]}
+
+
+def versions_to_collect(versions: Sequence[Version], stays: set[int], staying: Sequence[RunRecord]) -> list[Version]:
+    """Versions that may go, the earliest first: no run that stays registered them.
+
+    Args:
+        versions: all, in order of their numbers.
+        stays: numbers of those that stay anyhow, see `versions_that_stay`.
+        staying: runs that stay.
+    """
     names = {record.name for record in staying}
-    stays = protected | {version.number for version in versions[-wanted.keep :]}
-    stays |= {record.version for record in staying if record.version is not None}
+    stays = stays | {record.version for record in staying if record.version is not None}
     return [
         version
         for version in versions
-        if version.number not in stays
-        and not ("run" in version.tags and version.tags["run"] in names)
-        and registered_at[version.number] < wanted.before
+        if version.number not in stays and not ("run" in version.tags and version.tags["run"] in names)
     ]
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from onward.deployment.registry import CHALLENGER, Registry, Version
+from onward.deployment.registry_strays import forget_strays
 from onward.errors import RunError
 from onward.pipeline_file import LOCK_FILE, parse_lock
 from onward.runs.collection.candidates import (
@@ -17,6 +18,7 @@ from onward.runs.collection.candidates import (
     going_on,
     in_lineage,
     runs_to_collect,
+    versions_that_stay,
     versions_to_collect,
 )
 from onward.runs.collection.leftovers import delete, partial_paths
@@ -39,6 +41,7 @@ class Collected:
     outputs: int
     bundles: int
     partial: int
+    strays: int
 
 
 def collect(locations: RunLocations, registry: Registry, wanted: Wanted, say: Say, *, dry_run: bool) -> Collected:
@@ -64,17 +67,22 @@ def collect(locations: RunLocations, registry: Registry, wanted: Wanted, say: Sa
         )
     champion = registry.champion()
     challenger = registry.named(CHALLENGER)
-    protected = in_lineage(champion, versions, [challenger] if challenger else [])
-    made_by = {version.tags["run"] for version in versions if version.number in protected and "run" in version.tags}
+    lineage = in_lineage(champion, versions, [challenger] if challenger else [])
+    stays = versions_that_stay(versions, lineage, registry.registered_at(), wanted)
+    # Whoever puts one of them in use later must find how it was made.
+    made_by = {version.tags["run"] for version in versions if version.number in stays and "run" in version.tags}
     going = runs_to_collect(records, made_by, wanted)
     names = {record.name for record in going}
     staying = [record for record in records if record.name not in names]
-    old = versions_to_collect(versions, protected, staying, registry.registered_at(), wanted)
+    old = versions_to_collect(versions, stays, staying)
     word = "would go" if dry_run else "goes"
     for version in old:
         say(f"version {version.number} {word}, with its bundle {version.bundle_sha256[:12]}")
         if not dry_run:
             registry.forget(version)
+    strays = forget_strays(registry, dry_run=dry_run)
+    for stray in strays:
+        say(f"MLflow's run {stray} {word}: no version holds it")
     outputs = _collect_outputs(locations, going, word, say, dry_run=dry_run) if going else 0
     for record in going:
         say(f"run {record.name} {word}: branch {record.branch}")
@@ -87,7 +95,7 @@ def collect(locations: RunLocations, registry: Registry, wanted: Wanted, say: Sa
         if not dry_run:
             delete(path)
     numbers = tuple(version.number for version in old)
-    return Collected(tuple(record.name for record in going), numbers, outputs, len(bundles), len(partial))
+    return Collected(tuple(record.name for record in going), numbers, outputs, len(bundles), len(partial), len(strays))
 
 
 def _collect_outputs(locations: RunLocations, going: list[RunRecord], word: str, say: Say, *, dry_run: bool) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import re
 from datetime import date
 
-from onward.errors import RunError
+from onward.errors import RequestError
 
 BRANCHES = "runs/"
 _NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{8}")
@@ -24,10 +24,10 @@ def require_run(name: str) -> str:
     """Return the name of a run, before it comes near a path or a command.
 
     Raises:
-        RunError: it is not one.
+        RequestError: it is not one.
     """
     if not _NAME.fullmatch(name):
-        raise RunError(f"{_short(name)} is no run's name; they look like 2017-11-20-3f2a9c1b, see `onward runs`")
+        raise RequestError(f"{_short(name)} is no run's name; they look like 2017-11-20-3f2a9c1b, see `onward runs`")
     return name
 
 
@@ -35,10 +35,10 @@ def require_stage(name: str) -> str:
     """Return the name of a stage, before it comes near a command.
 
     Raises:
-        RunError: it cannot be one.
+        RequestError: it cannot be one.
     """
     if not _STAGE.fullmatch(name):
-        raise RunError(f"{_short(name)} is no stage's name; see dvc.yaml")
+        raise RequestError(f"{_short(name)} is no stage's name; see dvc.yaml")
     return name
 
 

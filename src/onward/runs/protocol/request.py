@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from onward.errors import RunError
+from onward.errors import RequestError
 from onward.params import Day, Estimator, OpenShare, Search, Share, Source
 
 MOST_BYTES = 65_536
@@ -91,20 +91,22 @@ def parse_asked(text: str) -> Asked:
     """Read a request, one JSON object.
 
     Raises:
-        RunError: it is too long, not JSON, or asks for something that is not allowed; one line names each wrong key.
+        RequestError: it is too long, not JSON, or asks for what is not allowed; one line names each wrong key.
     """
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
-        raise RunError(f"the request is longer than {MOST_BYTES} bytes; it needs a few short values, see `onward run`")
+        raise RequestError(
+            f"the request is longer than {MOST_BYTES} bytes; it needs a few short values, see `onward run`"
+        )
     try:
         raw = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"the request is not JSON ({_short(error)}); give one object, such as {{}}") from None
+        raise RequestError(f"the request is not JSON ({_short(error)}); give one object, such as {{}}") from None
     if not isinstance(raw, dict):
-        raise RunError(f"the request is a {type(raw).__name__}; give one JSON object, such as {{}}")
+        raise RequestError(f"the request is a {type(raw).__name__}; give one JSON object, such as {{}}")
     try:
         return Asked.model_validate(raw)
     except ValidationError as error:
-        raise RunError("; ".join(_explain(problem) for problem in error.errors())) from None
+        raise RequestError("; ".join(_explain(problem) for problem in error.errors())) from None
 
 
 def _explain(problem: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 
-from onward.errors import RunError
+from onward.errors import RequestError, RunError
 from onward.layout import PARAMS_FILE
 from onward.params import Params, decode_params, parse_params
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, parse_lock, parse_pipeline
@@ -112,7 +112,7 @@ def start(
         say(f"run {run} starts from commit {code[:12]}")
         return Started(run, request.clock(otherwise), new=True)
     if earlier.asked != settings or earlier.run_from != request.run_from:
-        raise RunError(f"run {run} was started with other values ({earlier.asked}); give another run_id")
+        raise RequestError(f"run {run} was started with other values ({earlier.asked}); give another run_id")
     say(f"run {run} was started at {earlier.started_at}: going on with it")
     return Started(run, request.clock(otherwise), new=False)
 
@@ -131,7 +131,7 @@ def _require_reachable(git: Git, code: str, params: Params) -> None:
     """Refuse a log in a folder that no workspace would have."""
     folder = params.sources.parquet.folder
     if params.run.source == "parquet" and not folder.is_absolute() and not git("ls-tree", code, "--", str(folder)):
-        raise RunError(
+        raise RequestError(
             f"sources.parquet.folder = {folder}: a run works in a folder of its own; name it by its absolute path, "
             "or commit it"
         )

@@ -5,11 +5,13 @@ says that the stage is done. Before that push nothing is; after it everything is
 once both come to that push, and git lets one of them through.
 """
 
+import json
 import secrets
 from collections.abc import Sequence
+from pathlib import Path
 
-from onward.errors import RunError
-from onward.layout import PARAMS_FILE
+from onward.errors import NOT_TO_BE_RETRIED, RequestError, RunError
+from onward.layout import PARAMS_FILE, Layout
 from onward.pipeline_file import LOCK_FILE, Lock, Pipeline, Stage, parse_lock
 from onward.runs.protocol.git import GitError
 from onward.runs.protocol.locations import RunLocations
@@ -141,7 +143,11 @@ def _take(
     space: Workspace, pipeline: Pipeline, names: Sequence[str], force: Sequence[str], code_commit: str, say: Say
 ) -> bool:
     """Run stages with one start of DVC, send their outputs, record each; whether this call recorded the last."""
+    failure = Layout(space.root).stage_failure
+    failure.unlink(missing_ok=True)
     status = space.dvc(["repro", "--single-item", *force, *names], ["push", *names])
+    if status not in {0, _PUSH}:
+        _require_no_failure(failure)
     what = f"sending the outputs of {', '.join(names)}" if status == _PUSH else f"stage {' or '.join(names)}"
     require_status(status, what)
     lock = space.locked_state()
@@ -153,6 +159,19 @@ def _take(
         space.remember({path: lock.outs(name)[path] for path in pipeline.stage(name).outs})
         recorded = _record(space, lock, pipeline, name, code_commit, say)
     return recorded
+
+
+def _require_no_failure(path: Path) -> None:
+    """Say why a stage failed, in its own words; a stage that ended in another way has left none.
+
+    Raises:
+        RequestError: a retry of the stage would fail as well.
+        RunError: it may succeed.
+    """
+    if path.is_file():
+        said = json.loads(path.read_bytes())
+        error = RequestError if said["status"] == NOT_TO_BE_RETRIED else RunError
+        raise error(f"stage {said['stage']}: {said['error']}")
 
 
 def _require_own_inputs(space: Workspace, lock: Lock, pipeline: Pipeline, name: str) -> None:
