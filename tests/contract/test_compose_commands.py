@@ -84,7 +84,7 @@ class Host:
         if root is None:
             return []
         return [
-            "chroot",
+            "/usr/sbin/chroot",
             f"--userspec={SERVICES[name]['user']}",
             "--groups=",
             root,
