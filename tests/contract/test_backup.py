@@ -78,6 +78,7 @@ class Shop:
         """A clone of the code from the backup, with nothing beside it."""
         root = self.folder / "anew"
         subprocess.run(["git", "clone", "-q", str(self.folder / "backup" / "git.bundle"), str(root)], check=True)
+        assert (root / "params.yaml").is_file(), "a clone of the backup checks out the code"
         return Machine(root, self.toy.shared)
 
 

@@ -84,7 +84,7 @@ class Host:
         if root is None:
             return []
         return [
-            "chroot",
+            "/usr/sbin/chroot",
             f"--userspec={SERVICES[name]['user']}",
             "--groups=",
             root,
@@ -185,7 +185,7 @@ def host(tmp_path_factory):
             store.stop()
             for root in ROOTS.values():
                 for place in (str(folder), "/dev", "/proc"):
-                    subprocess.run(["umount", "--lazy", f"{root}{place}"], check=False)
+                    subprocess.run(["umount", "--lazy", "--recursive", f"{root}{place}"], check=False)
 
 
 def show(folder: Path, root: Path) -> None:
@@ -195,7 +195,7 @@ def show(folder: Path, root: Path) -> None:
     subprocess.run(["chown", "--recursive", f"{USER}:{USER}", str(folder)], check=True)
     for place in (str(folder), "/dev", "/proc"):
         Path(f"{root}{place}").mkdir(parents=True, exist_ok=True)
-        subprocess.run(["mount", "--bind", place, f"{root}{place}"], check=True)
+        subprocess.run(["mount", "--rbind", place, f"{root}{place}"], check=True)
 
 
 def make_databases(host: Host, database) -> None:

@@ -256,6 +256,8 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 import uvicorn, onward.cli
+from onward.reporting.service_page import service_page
+service_page()
 from onward.deployment.registry import Registry
 from onward.serving.app import make_app
 from onward.serving.recommend import recommend_all

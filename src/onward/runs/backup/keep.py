@@ -23,6 +23,7 @@ from onward.file_store import FileStore, sha256_of
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, parse_lock, parse_pipeline
 from onward.runs.backup.databases import dump
 from onward.runs.backup.pieces import BUNDLES, GIT, NOTE, OUTPUTS, SCHEMA, Pieces
+from onward.runs.protocol.git import GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.workspace import Say
 
@@ -114,9 +115,15 @@ def _keep_git(locations: RunLocations, path: Path) -> set[str]:
         mirror = Path(folder) / "mirror.git"
         locations.git(Path(folder))("clone", "-q", "--mirror", "--", locations.git_remote, str(mirror))
         git = locations.git(mirror)
-        git("bundle", "create", "-q", str(path.absolute()), "--branches", "--tags")
+        branches = git("for-each-ref", "--format=%(refname)", "refs/heads").splitlines()
+        try:
+            git("rev-parse", "--verify", "HEAD^{commit}")
+        except GitError:
+            # It names a branch that is not there; a clone of the backup must check something out.
+            git("symbolic-ref", "HEAD", *branches[:1])
+        git("bundle", "create", "-q", str(path.absolute()), "HEAD", "--branches", "--tags")
         recorded = set[str]()
-        for branch in git("for-each-ref", "--format=%(refname)", "refs/heads").splitlines():
+        for branch in branches:
             lock = parse_lock(git.file(branch, LOCK_FILE))
             if lock.entries:
                 stages = parse_pipeline(git.file(branch, PIPELINE_FILE)).stages.values()
