@@ -224,7 +224,8 @@ def start_in_waves(host: Host) -> None:
 def test_every_service_starts_by_its_own_command_and_its_own_check_finds_it_well(host):
     stay = {name for name in SERVICES if name not in ELSEWHERE | ASKED and "healthcheck" in SERVICES[name]}
     assert stay == {
-        "redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "pages", "serving",
+        "redis", "mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "control",
+        "pages", "serving",
     }  # fmt: skip
     assert {name for name in stay if host.started[name].poll() is not None} == set()
 
@@ -238,7 +239,17 @@ def test_inside_its_image_no_service_runs_as_root_or_with_a_way_to_become_it(hos
                 status = Path(f"/proc/{member}/status").read_text()
                 assert set(re.search(r"^Uid:\s+(.*)$", status, re.MULTILINE)[1].split()) == {str(USER)}, name
                 seen.add(name)
-    assert {"mlflow", "evidently", "api-server", "scheduler", "dag-processor", "worker", "pages", "serving"} <= seen
+    assert {
+        "mlflow",
+        "evidently",
+        "api-server",
+        "scheduler",
+        "dag-processor",
+        "worker",
+        "control",
+        "pages",
+        "serving",
+    } <= seen
 
 
 def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):

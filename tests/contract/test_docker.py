@@ -103,7 +103,7 @@ def test_what_keeps_data_is_on_no_network_with_a_way_out(name):
     if "ports" in SERVICES[name]:
         assert "front" in networks
     else:
-        assert networks == ["back"] or name == "worker"
+        assert networks == ["back"] or name in ("worker", "control")
 
 
 def test_a_secret_is_known_to_those_alone_that_need_it():
@@ -111,10 +111,10 @@ def test_a_secret_is_known_to_those_alone_that_need_it():
     for name, service in SERVICES.items():
         for found in VARIABLE.finditer(str(service.get("environment", {}))):
             known.setdefault(found[1], set()).add(name)
-    airflow = {"api-server", "scheduler", "dag-processor", "migrate", "worker", "backup"}
+    airflow = {"api-server", "scheduler", "dag-processor", "migrate", "worker", "control", "backup"}
     assert known["POSTGRES_PASSWORD"] == {"postgres"}
     assert known["AIRFLOW_DATABASE_PASSWORD"] == airflow | {"postgres"}
-    assert known["MLFLOW_DATABASE_PASSWORD"] == {"postgres", "mlflow", "worker", "backup"}
+    assert known["MLFLOW_DATABASE_PASSWORD"] == {"postgres", "mlflow", "worker", "control", "backup"}
     assert known["SERVING_DATABASE_PASSWORD"] == {"postgres", "serving"}
     assert known["AIRFLOW_ADMIN_PASSWORD"] == {"migrate"}
     assert known["MLFLOW_ADMIN_PASSWORD"] == known["MLFLOW_SECRET_KEY"] == {"mlflow"}
@@ -125,6 +125,14 @@ def test_people_log_in_to_airflow_and_mlflow():
     for name in ("api-server", "scheduler", "migrate"):
         assert SERVICES[name]["environment"]["AIRFLOW__CORE__AUTH_MANAGER"].endswith("FabAuthManager")
     assert "basic-auth" in SERVICES["mlflow"]["command"]
+
+
+def test_changes_of_the_version_in_use_never_wait_behind_a_training():
+    for name in ("scheduler", "dag-processor", "worker", "control"):
+        assert SERVICES[name]["environment"]["ONWARD_CONTROL_QUEUE"] == "control"
+    # The queue has a worker, and it is not the one that trains.
+    assert SERVICES["control"]["command"][3:5] == ["--queues", "control"]
+    assert "--queues" not in SERVICES["worker"]["command"]
 
 
 def test_pages_and_served_answers_reach_those_that_show_and_judge_them():
@@ -377,6 +385,8 @@ def test_every_variable_that_the_code_reads_is_explained():
     files = [path for folder in ("src", "dags", "docker") for path in (ROOT / folder).rglob("*.*")]
     texts = [path.read_text() for path in files if path.suffix in (".py", ".yaml") and path.is_file()]
     used = {name for text in texts for name in re.findall(r"\bONWARD_[A-Z_]*[A-Z]", text)}
-    told = "".join((ROOT / "docs" / "how-to" / name).read_text() for name in ("many-hosts.md", "airflow.md"))
+    told = "".join(
+        (ROOT / "docs" / "how-to" / name).read_text() for name in ("many-hosts.md", "airflow.md", "alerts.md")
+    )
     assert {"ONWARD_REGISTRY", "ONWARD_PROJECT"} <= used
     assert sorted(name for name in used if f"`{name}`" not in told) == []
