@@ -196,6 +196,8 @@ def show(folder: Path, root: Path) -> None:
     for place in (str(folder), "/dev", "/proc"):
         Path(f"{root}{place}").mkdir(parents=True, exist_ok=True)
         subprocess.run(["mount", "--rbind", place, f"{root}{place}"], check=True)
+        # Else taking it off again could take this machine's own /dev/shm with it.
+        subprocess.run(["mount", "--make-rslave", f"{root}{place}"], check=True)
 
 
 def make_databases(host: Host, database) -> None:
