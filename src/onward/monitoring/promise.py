@@ -3,7 +3,7 @@
 A version that is replaced after a week has too few labels for a verdict of its own. What it promised is a number of
 conversions, and so is what the versions before it promised: their days follow each other and share one delay curve. For
 each day on which the promise may have ceased to hold, what came since is compared with what was due since, at each
-level and over all levels, by the sequential rule of sequential.py.
+level and over all levels, by the sequential rule of sequential.py. It is kept when the sum over all levels says so.
 
 Unlike a version's own levels, which are compared with their own past, a promise is held against its word: training anew
 each week hides from a version's past what stays wrong. That needs the end of the delay curve, so there is no answer
@@ -85,10 +85,9 @@ def assess_promise(
     if found[worst].changed:
         at = found[worst].start
         return _said(Verdict.CHANGED, statistics, found[worst], worst, int(starts[at]), float(change[at, worst]))
-    quantile = normal_quantile(1.0 - (1.0 - confidence) / (levels + 1))
-    reach = np.abs(change[now]) + quantile * error[now]
-    # NaN of a level that nothing was due at compares as not ruled out.
-    verdict = Verdict.OK if bool((reach <= np.log1p(tolerance)).all()) else Verdict.INCONCLUSIVE
+    # One promise over all levels, one interval; of a level alone there may be too few labels for long.
+    reach = float(np.abs(change[now, levels]) + normal_quantile(confidence) * error[now, levels])
+    verdict = Verdict.OK if reach <= np.log1p(tolerance) else Verdict.INCONCLUSIVE
     return _said(verdict, statistics, found[levels], levels, int(starts[now]), float(change[now, levels]))
 
 
