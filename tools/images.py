@@ -44,7 +44,7 @@ def main(
     try:
         status = build_and_look(wheels, torch_index)
         if not keep:
-            run(*_BUILDAH, "rmi", "--all", "--force")
+            remove_images()
     except ImageError as error:
         typer.echo(f"images: {error}", err=True)
         raise typer.Exit(1) from None
@@ -68,6 +68,13 @@ def build_and_look(wheels: Path | None, torch_index: str | None) -> int:
         roots = {f"onward-{target}": stack.enter_context(mounted(target)) for target in TARGETS}
         require_small_torch(roots["onward-stages"])
         return start_services(roots)
+
+
+def remove_images() -> None:
+    """Take off what was built, and nothing else that lies in buildah's store."""
+    for name in (*(f"localhost/onward-{target}:local" for target in (*TARGETS, "objects")), BASE):
+        subprocess.run([*_BUILDAH, "rmi", "--force", name], capture_output=True, check=False)
+    say("images removed; `buildah rmi --prune` removes the layers that were kept for the next time")
 
 
 def require(program: str) -> None:
