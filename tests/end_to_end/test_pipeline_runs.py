@@ -113,7 +113,7 @@ def test_people_get_answers(finished):
     assert "2017-11-20" in status
     assert "simulator" in status
     unknown = finished.run("onward", "recommend", "zzzz no such thing zzzz", check=False)
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
 
 
 def test_the_report_is_one_page_that_opens_offline(finished):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -179,7 +180,10 @@ def test_it_tells_people_once_a_day_and_that_it_is_over_and_ends_with_a_status(p
         ]  # fmt: skip
 
 
-def test_a_look_is_recorded_whether_it_saw_something_or_not(project, command):
+def test_a_look_is_recorded_whether_it_saw_something_or_not(project, command, monkeypatch):
+    # This registry has no bundle whose lists could be judged.
+    unjudged = SimpleNamespace(added_to=lambda verdict: verdict, weeks=None)
+    monkeypatch.setattr("onward.daily.list_watch.ListWatch.look", lambda *_: unjudged)
     lay_out(project, draw_rows(days=14, a_day=60))
     params_of(project)
     looks = project / "monitoring" / "looks"

@@ -20,7 +20,7 @@ from onward.monitoring.promise import Promise
 from onward.monitoring.sequential import Evidence, e_detector
 from onward.monitoring.signals import Signal
 from onward.monitoring.slices import changed_slices
-from onward.monitoring.verdict import Verdict, of_levels
+from onward.monitoring.verdict import PROMISE, Verdict, of_levels
 
 SCHEMA = 3
 FALSE_ALARMS_PER_YEAR = 0.05
@@ -96,7 +96,7 @@ class Assessment:
     def cause(self) -> str | None:
         """Positivity if a level drifted, the promise if that of all versions is broken, else the first signal."""
         if self.verdict is Verdict.DRIFTED:
-            return promise.NAME if self.by_promise else "positivity"
+            return PROMISE if self.by_promise else "positivity"
         moved = (signal.name for signal in self.signals if signal.verdict in {Verdict.FAILED, Verdict.CHANGED})
         return next(moved, None)
 
@@ -278,7 +278,7 @@ def current_precision(assessment: Assessment, settings: AssessmentSettings) -> f
 
 def _promise_line(kept: Promise) -> dict[str, Any]:
     return {
-        "name": promise.NAME,
+        "name": PROMISE,
         "verdict": kept.verdict,
         "statistic": _plain(kept.statistic),
         "since": _day(kept.since),

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from onward.channels.message import Severity
 from onward.monitoring.alerts import Decision, Findings, Rules
 from onward.monitoring.notices import OF_ACT, OF_WATCHDOG, Notice
-from onward.monitoring.promise import NAME as PROMISE
-from onward.monitoring.verdict import Verdict
+from onward.monitoring.verdict import PROMISE, Verdict
 
 QUIET = ("wait", "none")
 """Actions that nobody is told of."""

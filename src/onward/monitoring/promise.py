@@ -25,7 +25,6 @@ from onward.monitoring.sequential import STARTS_EVERY, Evidence, e_detector
 from onward.monitoring.signals import arrivals_by_day, fill_outages, outage_days
 from onward.monitoring.verdict import Verdict
 
-NAME = "promise"
 # A promise that is kept to a twentieth is kept.
 _CLOSE = 0.05
 _PRIOR = 0.2

@@ -22,6 +22,9 @@ class Verdict(StrEnum):
     """Nothing could be computed, or labels no longer come: nobody is watching."""
 
 
+PROMISE = "promise"
+"""Name of the signal, and of the cause, that all versions together give; see promise.py."""
+
 OF_VERSION = (Verdict.OK, Verdict.INCONCLUSIVE, Verdict.DRIFTED, Verdict.FAILED)
 """What can be said of a version; only a signal is `changed`."""
 
