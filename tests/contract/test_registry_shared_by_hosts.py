@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
+from builders.object_stores import BUCKET, bucket_client, object_store
 from onward.deployment.bundle_files import bundle_hash
 from onward.deployment.reasons import Reason, events
 from onward.deployment.registry import CHALLENGER, Registry
@@ -171,21 +171,11 @@ def test_killed_while_the_tables_are_made_and_run_again_the_registry_works(serve
 
 @pytest.fixture
 def bucket(monkeypatch):
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    store.start()
-    host, port = store.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "something", "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    import boto3
-
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="onward")
-    yield client
-    client.close()
-    store.stop()
+    with object_store() as known:
+        for name, value in known.items():
+            monkeypatch.setenv(name, value)
+        with bucket_client(known) as client:
+            yield client
 
 
 def test_bundles_in_a_bucket_are_fetched_once_checked_and_moved_into_place_at_once(environ, bucket, tmp_path):
@@ -200,16 +190,15 @@ def test_bundles_in_a_bucket_are_fetched_once_checked_and_moved_into_place_at_on
     report.write_text("<html></html>")
     here.attach(version, [report], "report")
     key = f"bundles/{version.run}/artifacts/report/index.html"
-    assert bucket.get_object(Bucket="onward", Key=key)["Body"].read() == b"<html></html>"
+    assert bucket.get_object(Bucket=BUCKET, Key=key)["Body"].read() == b"<html></html>"
     # Fetched once: what lies on this machine is read even when the bucket is gone.
-    # Stores of one process share what they hold, other tests' bundles too.
-    kept = bucket.list_objects_v2(Bucket="onward", Prefix=f"bundles/{version.run}/")["Contents"]
+    kept = bucket.list_objects_v2(Bucket=BUCKET, Prefix=f"bundles/{version.run}/")["Contents"]
     (name,) = (each["Key"] for each in kept if "head_0" in each["Key"])
-    bucket.put_object(Bucket="onward", Key=name, Body=b"changed by hand")
+    bucket.put_object(Bucket=BUCKET, Key=name, Body=b"changed by hand")
     assert bundle_hash(there.folder(version)) == version.bundle_sha256
     with pytest.raises(RegistryError, match="changed by hand"):
         here.folder(version)
     assert not (tmp_path / "here" / "fetched" / version.bundle_sha256).exists()
-    bucket.delete_object(Bucket="onward", Key=name)
+    bucket.delete_object(Bucket=BUCKET, Key=name)
     with pytest.raises(RegistryError, match="lost its bundle"):
         here.folder(version)
