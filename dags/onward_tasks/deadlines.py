@@ -6,12 +6,11 @@ takes too long is told as ever. Celery's gives it to a worker of the default que
 """
 
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from airflow.sdk import DeadlineAlert, DeadlineReference, SyncCallback
 
-from onward_tasks.notify import FailureNotifier
+from onward_tasks.notify import late_message, say
 from onward_tasks.settings import DEADLINES
 
 
@@ -23,10 +22,7 @@ def tell_late(context: Any, hours: float) -> None:
         hours: that it had.
     """
     run = context["dag_run"]
-    reason = f"late: it has not ended {hours:g} hours after it was queued, and is {run['state']}"
-    FailureNotifier().notify(
-        {"dag": SimpleNamespace(dag_id=run["dag_id"]), "run_id": run["dag_run_id"], "reason": reason}
-    )
+    say(late_message(run["dag_id"], run["dag_run_id"], hours, run["state"]))
 
 
 def within(hours: float) -> list[DeadlineAlert]:

@@ -24,12 +24,16 @@ class FailureNotifier(BaseNotifier):
         """Write the message to the log and send it to the channels."""
         if context.get("reason") == "task_failure":
             return  # the task has said it, and more of it
-        message = run_message(context) if "reason" in context else failure_message(context)
-        _log.error("%s", message["text"])
-        try:
-            tell(message)
-        except Exception as error:  # noqa: BLE001 - whoever could not be told, the task's end stays what it is
-            _log.warning("%s", " ".join(str(error).split()))
+        say(run_message(context) if "reason" in context else failure_message(context))
+
+
+def say(message: dict[str, str]) -> None:
+    """Write a message to the log and send it to the channels; whoever could not be told, the task's end stays."""
+    _log.error("%s", message["text"])
+    try:
+        tell(message)
+    except Exception as error:  # noqa: BLE001 - a channel may fail in any way, and is not what the task is for
+        _log.warning("%s", " ".join(str(error).split()))
 
 
 def failure_message(context: Any) -> dict[str, str]:
@@ -50,20 +54,33 @@ def failure_message(context: Any) -> dict[str, str]:
 
 def run_message(context: Any) -> dict[str, str]:
     """Return what a person needs to know of a run that ended without a failed task."""
-    dag, run = context["dag"].dag_id, context["run_id"]
-    log = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+    dag, run, reason = context["dag"].dag_id, context["run_id"], str(context["reason"])
+    page = _page(dag, run)
     resume = "see which task it waited for (its pool exists? a worker runs?), then clear that task with those after it"
-    text = f"{dag}: run {run} failed: {context['reason']}\nRun: {log}\nTo go on: {resume}"
-    return _message({"dag": dag, "task": "", "run": run, "error": str(context["reason"])}, text, log, resume)
+    text = f"{dag}: run {run} failed: {reason}\nRun: {page}\nTo go on: {resume}"
+    return _message({"dag": dag, "task": "", "run": run, "error": reason}, text, page, resume)
 
 
-def _message(details: dict[str, str], text: str, log: str, resume: str) -> dict[str, str]:
+def late_message(dag: str, run: str, hours: float, state: str) -> dict[str, str]:
+    """Return what a person needs to know of a run that goes on for longer than it should."""
+    reason = f"it has not ended {hours:g} hours after it was queued, and is {state}"
+    page = _page(dag, run)
+    resume = "see which task it waits for (its pool exists? a worker runs?); nothing has failed yet"
+    text = f"{dag}: run {run} is late: {reason}\nRun: {page}\nTo go on: {resume}"
+    return _message({"dag": dag, "task": "", "run": run, "error": reason}, text, page, resume, what="is late")
+
+
+def _page(dag: str, run: str) -> str:
+    return f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+
+
+def _message(details: dict[str, str], text: str, log: str, resume: str, *, what: str = "failed") -> dict[str, str]:
     dag, task = details["dag"], details["task"]
-    what = f"task {task}" if task else "a run"
+    which = f"task {task}" if task else "a run"
     return {
-        "key": re.sub(r"[^a-z0-9_.-]", "-", f"failed-{dag}-{task or 'run'}".lower())[:120],
+        "key": re.sub(r"[^a-z0-9_.-]", "-", f"{what.split()[-1]}-{dag}-{task or 'run'}".lower())[:120],
         # Nobody watches, or what should go back does not; a training that fails leaves the version in use as it was.
         "severity": "critical" if dag in {"monitor", "rollback"} else "warning",
-        "summary": f"{dag}: {what} failed: {details['error'] or 'for no reason that is known'}"[:400],
+        "summary": f"{dag}: {which} {what}: {details['error'] or 'for no reason that is known'}"[:400],
         "text": text, "link": log, **details, "log": log, "resume": resume,
     }  # fmt: skip

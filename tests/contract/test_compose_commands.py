@@ -26,6 +26,8 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
+from builders.tiny_bundle import TAGS, make_bundle
+from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.registry import Registry
 from onward.services.local import free_port
 from onward.services.processes import session_members, stop
@@ -254,12 +256,14 @@ def test_inside_its_image_no_service_runs_as_root_or_with_a_way_to_become_it(hos
     } <= seen
 
 
+def registry_of(host, service):
+    environment = host.environment(service)
+    places = {name: environment[f"ONWARD_{name.upper()}"] for name in ("registry", "registry_artifacts")}
+    return Registry.of(ProjectSettings(project=host.folder, **places))
+
+
 def test_mlflow_makes_the_registrys_tables_where_the_others_look_for_them(host):
-    environment = host.environment("serving")
-    places = {
-        name: environment[f"ONWARD_{name.upper()}"] for name in ("registry", "registry_artifacts", "registry_cache")
-    }
-    registry = Registry.of(ProjectSettings(project=host.folder, **places))
+    registry = registry_of(host, "serving")
     assert registry.exists
     assert registry.champion() is None
 
@@ -294,30 +298,72 @@ def test_the_page_that_the_worker_writes_is_served(host):
     assert host.environment("worker")["ONWARD_PAGES_URL"] == f"http://127.0.0.1:{host.ports['8070']}"
 
 
-def ask(host, page, token=None, question=None):
+def ask(host, page, token=None, question=None, method=None):
     request = urllib.request.Request(
-        f"http://127.0.0.1:{host.ports['8080']}{page}", data=question and json.dumps(question).encode(),
+        f"http://127.0.0.1:{host.ports['8080']}{page}", data=question and json.dumps(question).encode(), method=method,
         headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
     )  # fmt: skip
     with urllib.request.urlopen(request, timeout=30) as reply:
         return json.load(reply)
 
 
+def log_in(host):
+    known = {"username": "admin", "password": host.secrets["AIRFLOW_ADMIN_PASSWORD"]}
+    return ask(host, "/auth/token", question=known)["access_token"]
+
+
+def until(what, asked, patience=120):
+    deadline = time.monotonic() + patience
+    while not (found := asked()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+    return found
+
+
 def test_together_they_know_the_dags_and_let_in_only_who_knows_the_password(host):
     with pytest.raises(urllib.error.HTTPError, match="401"):
         ask(host, "/auth/token", question={"username": "admin", "password": "admin"})
-    known = {"username": "admin", "password": host.secrets["AIRFLOW_ADMIN_PASSWORD"]}
-    token = ask(host, "/auth/token", question=known)["access_token"]
-    deadline = time.monotonic() + 120
-    found = set()
-    while "retrain" not in found and time.monotonic() < deadline:
-        found = {each["dag_id"] for each in ask(host, "/api/v2/dags", token)["dags"]}
-        time.sleep(0.5)
-    assert {"retrain", "monitor", "promote"} <= found
+    token = log_in(host)
+
+    def dags():
+        return {each["dag_id"] for each in ask(host, "/api/v2/dags", token)["dags"]}
+
+    until("the DAGs are known", lambda: {"retrain", "monitor", "promote"} <= dags())
     assert ask(host, "/api/v2/importErrors", token)["import_errors"] == []
     # A second start of those that prepare changes nothing.
     for name in ("prepare", "migrate"):
         host.run_once(name)
+
+
+def test_a_promotion_asked_for_in_airflow_is_carried_out_by_the_control_worker_and_served(host, tmp_path, monkeypatch):
+    for name, value in host.environment("worker").items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    # MLflow keeps clients by its own variable: without it, one that talks to another test's store.
+    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL"])
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, make_bundle())
+    version = registry_of(host, "worker").register(bundle, bundle_hash(bundle), TAGS, {}).number
+    served = f"http://127.0.0.1:{host.ports['8090']}"
+    assert requests.get(f"{served}/health/ready", timeout=30).status_code == 503
+    token = log_in(host)
+    ask(host, "/api/v2/dags/promote", token, {"is_paused": False}, "PATCH")
+    form = {"action": "promote", "version": version, "reason": "the first that there is"}
+    run = ask(host, "/api/v2/dags/promote/dagRuns", token, {"logical_date": None, "conf": form})["dag_run_id"]
+    page = f"/api/v2/dags/promote/dagRuns/{run}"
+    state = until("the run has ended", lambda: {ask(host, page, token)["state"]} & {"success", "failed"}, 240)
+    tasks = {each["task_id"]: each for each in ask(host, f"{page}/taskInstances", token)["task_instances"]}
+    assert (state, {name: (each["state"], each["queue"]) for name, each in tasks.items()}) == (
+        {"success"}, {"change": ("success", "control"), "tell_champion": ("success", "control")},
+    )  # fmt: skip
+    assert tasks["change"]["hostname"], "a task that a worker ran"
+    log = json.dumps(ask(host, f"{page}/taskInstances/change/logs/1?full_content=true", token))
+    assert f"Version {version} is in use" in log
+    until("the service has it", lambda: requests.get(f"{served}/health/ready", timeout=30).status_code == 200)
+    asked = {"headers": {"X-API-Key": host.secrets["SERVING_API_KEYS"]}, "timeout": 30}
+    answer = requests.get(f"{served}/v1/search", params={"q": "whole milk"}, **asked)
+    assert answer.status_code == 200, answer.text
+    assert "Whole Milk" in answer.text
 
 
 def test_no_password_is_on_a_command_line(host):

@@ -255,7 +255,7 @@ if not connections:
     FailureNotifier().notify({"dag": ti, "run_id": "manual__1", "reason": "timed_out"})
 print(json.dumps({
     "said": said[:told], "message": failure_message(context), "lost": failure_message({"ti": ti}),
-    "repeated": repeated, "late": said[-1][1],
+    "repeated": repeated, "ended": said[-1][1],
 }))
 """
 
@@ -287,7 +287,7 @@ def test_a_failure_is_always_logged_and_told_once(notified):
     assert "worker was lost" in found["lost"]["text"]
     # A run tells of itself only when no task has.
     assert found["repeated"] == []
-    assert found["late"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
+    assert found["ended"].startswith("retrain: run manual__1 failed: timed_out\nRun: http")
 
 
 def test_every_connection_is_a_channel(notified):
@@ -487,5 +487,5 @@ def test_of_a_run_that_is_late_people_are_told_which_it_is_and_where(answer):
     assert done == [True, None]
     assert len(said) == 2
     for text in said:
-        assert text.startswith("rollback: run event__1 failed: late: it has not ended 0.25 hours after it was queued")
+        assert text.startswith("rollback: run event__1 is late: it has not ended 0.25 hours after it was queued")
         assert "/dags/rollback/runs/event__1" in text
