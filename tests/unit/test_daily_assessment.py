@@ -14,6 +14,7 @@ from onward.artifacts import read_table, write_table
 from onward.daily import places
 from onward.daily.monitor import assess_version, first_logged
 from onward.errors import MonitoringError
+from onward.monitoring.daily_statistics import TOGETHER_DAYS
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.monitoring.event_join import join_events
 
@@ -280,3 +281,20 @@ def test_rows_in_memory_are_joined_as_a_log_on_disk_is(tmp_path):
         np.testing.assert_array_equal(value, getattr(logged, name), err_msg=name)
     with pytest.raises(MonitoringError, match="there is no decision before 2017-03-01"):
         join_events(decisions, events, day_number(0), WINDOW, 1)
+
+
+def test_the_spread_of_all_levels_is_that_of_the_days_they_are_judged_over():
+    """Half of the customers never buy, the others twice as often as promised: of a longer sum the spread is larger."""
+    rows = draw_rows(2 * TOGETHER_DAYS, 300, seed=7)
+    decisions, p = rows["decisions"], rows["decisions"]["probability"]
+    twice = decisions["customer"].str[1:].astype(int) % 2 == 1
+    bought = decisions[twice & (np.random.default_rng(8).random(len(p)) < 2 * p)]
+    moments = pa.array(bought["time"] + pd.Timedelta(hours=1), pa.timestamp("us"))
+    conversions = pa.table({"impression_id": pa.array(bought["impression"]), "converted_at": moments})
+    events = {"conversions": conversions, "engagements": pa.Table.from_pandas(rows["engagements"])}
+    kept = pa.Table.from_pandas(decisions, SCHEMA, preserve_index=False)
+    found = join_events(kept, events, day_number(2 * TOGETHER_DAYS), WINDOW, 1)
+    # Of a customer with n rows the total has the variance n·E(p - 2p²) + n²·(Ep)², n being nearly Poisson itself.
+    n = 300 * TOGETHER_DAYS / 400
+    expected = ((p - 2 * p**2).mean() + (n + 1) * p.mean() ** 2) / (p * (1 - p)).mean()
+    assert found.spread_together == pytest.approx(expected, rel=0.1)

@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 SCORE_BINS = 64
+TOGETHER_DAYS = 56
+"""All levels together are judged over so many days at most."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class DailyStatistics:
         category_arrivals: [S, C, W + 1].
         spread: variance of a level's sum of conversions over that of independent rows [K]; above 1 where customers
             repeat.
-        spread_together: likewise of the sum over all levels.
+        spread_together: likewise of the sum over all levels in the last TOGETHER_DAYS.
         impossible: conversions that are older than their impression.
     """
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from onward.data.session import arrow, literal, session
 from onward.errors import MonitoringError
-from onward.monitoring.daily_statistics import SCORE_BINS, DailyStatistics, Floats
+from onward.monitoring.daily_statistics import SCORE_BINS, TOGETHER_DAYS, DailyStatistics, Floats
 from onward.monitoring.delays import reference_curves
 
 _MEMORY = "3GB"
@@ -183,7 +183,8 @@ def _sums(connection: Any, first: date, days: int, window: int) -> DailyStatisti
 def _spread(connection: Any, statistics: DailyStatistics) -> tuple[Floats, float]:
     """Variance of conversions when a customer is one draw, over that of independent rows; 1 or more.
 
-    Of each level's sum, and of the sum over all levels.
+    Of each level's sum over all days, and of the sum over all levels in the last TOGETHER_DAYS: what makes one
+    customer buy more than another lasts, so the longer the sum, the larger its spread.
 
     The residual of a row is its conversion, if known, minus its chance to be known by now: probability times the
     level's ratio of conversions to predictions, times the share of conversions that has arrived at its age.
@@ -201,19 +202,19 @@ def _spread(connection: Any, statistics: DailyStatistics) -> tuple[Floats, float
     )
     connection.register("factors", table)
     connection.execute(
-        """create temp table residuals as
-           select level, customer, sum((lag is not null)::double - least(probability * factor, 1)) as total,
+        f"""create temp table residuals as
+           select level, customer, day >= {statistics.days - TOGETHER_DAYS} as recent,
+                  sum((lag is not null)::double - least(probability * factor, 1)) as total,
                   sum(least(probability * factor, 1) * (1 - least(probability * factor, 1))) as expected
-           from joined join factors using (day, level) group by level, customer"""
+           from joined join factors using (day, level) group by all"""
     )
+    sums = "sum(total) as total, sum(expected) as expected from residuals"
+    ratio = "sum(total * total) / nullif(sum(expected), 0)"
     rows = connection.execute(
-        "select level, sum(total * total) / nullif(sum(expected), 0) from residuals group by level"
+        f"select level, {ratio} from (select level, {sums} group by level, customer) group by level"
     ).fetchall()
     spread = np.ones(statistics.levels)
     for level_number, value in rows:
         spread[level_number] = max(1.0, round(float(value or 1.0), 4))
-    row = connection.execute(
-        """select sum(total * total) / nullif(sum(expected), 0) from (
-             select sum(total) as total, sum(expected) as expected from residuals group by customer)"""
-    ).fetchone()
+    row = connection.execute(f"select {ratio} from (select {sums} where recent group by customer)").fetchone()
     return spread, max(1.0, round(float(row[0] or 1.0), 4))

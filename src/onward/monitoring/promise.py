@@ -17,7 +17,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from onward.monitoring.change_scan import LEAST_CONVERSIONS, LEAST_DAYS, dispersion
-from onward.monitoring.daily_statistics import DailyStatistics, Floats
+from onward.monitoring.daily_statistics import TOGETHER_DAYS, DailyStatistics, Floats
 from onward.monitoring.delays import arrived_from, lag_counts, reference_curves
 from onward.monitoring.due_since import due_since
 from onward.monitoring.nowcast import normal_quantile, weekly_wander
@@ -31,8 +31,6 @@ _PRIOR = 0.2
 # Ville's bound is far from reached, since most of the evidence lies within _CLOSE: in 40 simulated years of versions
 # that differ by 9 % from week to week, looked at daily, the largest evidence was a fortieth of 2 / 0.05.
 _LOOSE = 20.0
-# What was over so long ago is no longer said of now.
-_SCAN_DAYS = 56
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def assess_promise(
         tolerance: a promise is kept once a relative change by more than this can be ruled out.
     """
     days, levels = statistics.n.shape
-    first = max(LEAST_DAYS, days - _SCAN_DAYS)
+    first = max(LEAST_DAYS, days - TOGETHER_DAYS)
     starts = np.arange(first + (first + statistics.first.toordinal()) % STARTS_EVERY, days, STARTS_EVERY)
     if not len(starts) or not statistics.matured.any():
         reason = f"{days} days, the first of which has not matured: too early to hold a promise against what came"
