@@ -19,11 +19,6 @@ FIGURE = re.compile(r"\d*\.\d+|\d+\s?%")
 NAMES_WITH_DOTS = re.compile(r"`[^`]*`|```.*?```|\]\([^)]*\)|Python 3\.11|arXiv \d+\.\d+|Apache-2\.0", re.DOTALL)
 """Code, links and names, whose digits are no measurements."""
 
-# A result that cannot be traced to a commit stays here, with the reason, until its command has run again.
-UNTRACEABLE = {
-    "replay": "ran with changes that were not committed",
-}
-
 
 def test_the_table_is_the_one_the_benchmark_wrote():
     # Mend with: python -m benchmarks.related && python -m tools.readme
@@ -91,9 +86,9 @@ def is_in_the_history(commit):
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_every_result_names_the_commit_that_made_it(path):
-    # Mend with: the record's command, at a commit, with nothing changed; then take its name out of UNTRACEABLE.
+    # Mend with: the record's command, at a commit, with nothing changed.
     commit = json.loads(path.read_text())["commit"]
-    assert is_in_the_history(commit) == (path.stem not in UNTRACEABLE), commit
+    assert is_in_the_history(commit), commit
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
