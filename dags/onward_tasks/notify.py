@@ -78,7 +78,7 @@ def _message(details: dict[str, str], text: str, log: str, resume: str, *, what:
     dag, task = details["dag"], details["task"]
     which = f"task {task}" if task else "a run"
     return {
-        "key": re.sub(r"[^a-z0-9_.-]", "-", f"{what.split()[-1]}-{dag}-{task or 'run'}".lower())[:120],
+        "key": re.sub(r"[^a-z0-9_.-]", "-", f"{what.removeprefix('is ')}-{dag}-{task or 'run'}".lower())[:120],
         # Nobody watches, or what should go back does not; a training that fails leaves the version in use as it was.
         "severity": "critical" if dag in {"monitor", "rollback"} else "warning",
         "summary": f"{dag}: {which} {what}: {details['error'] or 'for no reason that is known'}"[:400],
