@@ -177,7 +177,7 @@ def by_event(airflow, dag, known=()):
 
 
 def browse(airflow: Airflow, screenshots: str | None) -> str:
-    """Log in, open the form, trigger a run, and see every node of its graph green at the end; return the run's id."""
+    """Log in, open the form, trigger a run, see its graph green at the end and the assets tied; return the run's id."""
     from playwright.sync_api import expect, sync_playwright
 
     program = os.environ.get("ONWARD_CHROMIUM") or shutil.which("chromium")
@@ -213,8 +213,24 @@ def browse(airflow: Airflow, screenshots: str | None) -> str:
         page.set_viewport_size({"width": 1700, "height": 660})
         page.locator(".react-flow__controls-fitview").click()
         take(page, screenshots, "airflow-graph.png")
+        see_assets(page, airflow, screenshots)
         browser.close()
     return run_id
+
+
+def see_assets(page, airflow, screenshots):
+    """Follow data to model, to the version in use, to the monitor, on Airflow's page of assets."""
+    from playwright.sync_api import expect
+
+    (champion_id,) = (each["id"] for each in airflow.ask("assets")[1]["assets"] if each["name"] == "onward_champion")
+    page.goto(f"{airflow.address}/assets/{champion_id}")
+    page.get_by_text("Task Dependencies").click()
+    tasks = ("retrain__SEPARATOR__pipeline.ingest", "retrain__SEPARATOR__pipeline.deploy", "monitor__SEPARATOR__score")
+    for node in (f"asset:{champion_id}", *(f"task:{name}" for name in tasks)):
+        expect(page.get_by_test_id(f"rf__node-{node}")).to_be_visible()
+    expect(page.get_by_text("1 Asset Event")).to_be_visible()
+    page.locator(".react-flow__controls-fitview").click()
+    take(page, screenshots, "airflow-assets.png")
 
 
 def take(page, folder, name):
