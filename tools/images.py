@@ -93,6 +93,10 @@ def find_base() -> tuple[str, bool]:
     )
     if pulled.returncode == 0:
         return f"docker.io/library/{named}", False
+    kept = subprocess.run([*_BUILDAH, "inspect", "--type", "image", BASE], capture_output=True, check=False)
+    if kept.returncode == 0:
+        say("no registry is in reach: the base that was kept")
+        return BASE, True
     say("no registry is in reach: debootstrap makes a base with Debian's Python")
     require("debootstrap")
     with tempfile.TemporaryDirectory(prefix="onward-base-") as folder:
