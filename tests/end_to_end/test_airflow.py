@@ -226,11 +226,13 @@ def see_assets(page, airflow, screenshots):
     page.goto(f"{airflow.address}/assets/{champion_id}")
     page.get_by_text("Task Dependencies").click()
     tasks = ("retrain__SEPARATOR__pipeline.ingest", "retrain__SEPARATOR__pipeline.deploy", "monitor__SEPARATOR__score")
+    # What lies beyond the edge of the picture is not drawn, so it has to fit.
+    expect(page.locator("[data-testid^='rf__node-task']").first).to_be_visible()
+    page.locator(".react-flow__controls-fitview").click()
+    take(page, screenshots, "airflow-assets.png")
     for node in (f"asset:{champion_id}", *(f"task:{name}" for name in tasks)):
         expect(page.get_by_test_id(f"rf__node-{node}")).to_be_visible()
     expect(page.get_by_text("1 Asset Event")).to_be_visible()
-    page.locator(".react-flow__controls-fitview").click()
-    take(page, screenshots, "airflow-assets.png")
 
 
 def take(page, folder, name):
