@@ -11,6 +11,8 @@ from airflow.sdk.configuration import conf
 from onward_tasks.channels import tell
 
 _log = logging.getLogger(__name__)
+# By the first word of a message's key.
+_SAID = {"failed": "failed", "late": "is late"}
 
 
 class FailureNotifier(BaseNotifier):
@@ -49,38 +51,35 @@ def failure_message(context: Any) -> dict[str, str]:
         f"{error[:1000]}\nLog: {instance.log_url}\nTo go on: {resume}"
     )
     details = {"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id, "error": error}
-    return _message(details, text, instance.log_url, resume)
+    return _message("failed", details, text, instance.log_url, resume)
 
 
 def run_message(context: Any) -> dict[str, str]:
     """Return what a person needs to know of a run that ended without a failed task."""
-    dag, run, reason = context["dag"].dag_id, context["run_id"], str(context["reason"])
-    page = _page(dag, run)
     resume = "see which task it waited for (its pool exists? a worker runs?), then clear that task with those after it"
-    text = f"{dag}: run {run} failed: {reason}\nRun: {page}\nTo go on: {resume}"
-    return _message({"dag": dag, "task": "", "run": run, "error": reason}, text, page, resume)
+    return _of_run("failed", context["dag"].dag_id, context["run_id"], str(context["reason"]), resume)
 
 
 def late_message(dag: str, run: str, hours: float, state: str) -> dict[str, str]:
     """Return what a person needs to know of a run that goes on for longer than it should."""
     reason = f"it has not ended {hours:g} hours after it was queued, and is {state}"
-    page = _page(dag, run)
     resume = "see which task it waits for (its pool exists? a worker runs?); nothing has failed yet"
-    text = f"{dag}: run {run} is late: {reason}\nRun: {page}\nTo go on: {resume}"
-    return _message({"dag": dag, "task": "", "run": run, "error": reason}, text, page, resume, what="is late")
+    return _of_run("late", dag, run, reason, resume)
 
 
-def _page(dag: str, run: str) -> str:
-    return f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+def _of_run(trouble: str, dag: str, run: str, reason: str, resume: str) -> dict[str, str]:
+    page = f"{conf.get('api', 'base_url', fallback='http://localhost:8080').rstrip('/')}/dags/{dag}/runs/{quote(run)}"
+    text = f"{dag}: run {run} {_SAID[trouble]}: {reason}\nRun: {page}\nTo go on: {resume}"
+    return _message(trouble, {"dag": dag, "task": "", "run": run, "error": reason}, text, page, resume)
 
 
-def _message(details: dict[str, str], text: str, log: str, resume: str, *, what: str = "failed") -> dict[str, str]:
+def _message(trouble: str, details: dict[str, str], text: str, log: str, resume: str) -> dict[str, str]:
     dag, task = details["dag"], details["task"]
-    which = f"task {task}" if task else "a run"
+    what = f"task {task}" if task else "a run"
     return {
-        "key": re.sub(r"[^a-z0-9_.-]", "-", f"{what.removeprefix('is ')}-{dag}-{task or 'run'}".lower())[:120],
+        "key": re.sub(r"[^a-z0-9_.-]", "-", f"{trouble}-{dag}-{task or 'run'}".lower())[:120],
         # Nobody watches, or what should go back does not; a training that fails leaves the version in use as it was.
         "severity": "critical" if dag in {"monitor", "rollback"} else "warning",
-        "summary": f"{dag}: {which} {what}: {details['error'] or 'for no reason that is known'}"[:400],
+        "summary": f"{dag}: {what} {_SAID[trouble]}: {details['error'] or 'for no reason that is known'}"[:400],
         "text": text, "link": log, **details, "log": log, "resume": resume,
     }  # fmt: skip
