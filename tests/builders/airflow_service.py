@@ -82,14 +82,14 @@ class Airflow:
         return state if state in {"success", "failed"} else None
 
 
-def until(what: str, question: Any) -> Any:
+def until(what: str, question: Any, patience: float = PATIENCE) -> Any:
     """Ask again and again until the answer is neither None nor False."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if (answer := question()) not in (None, False):
             return answer
         time.sleep(0.5)
-    return pytest.fail(f"waited {PATIENCE:.0f} s for {what}")
+    return pytest.fail(f"waited {patience:.0f} s for {what}")
 
 
 def request(address: str, body: Any = None, method: str | None = None, token: str | None = None) -> tuple[int, Any]:

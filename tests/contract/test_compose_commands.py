@@ -25,6 +25,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
+from builders.airflow_service import Airflow, request, until
 from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
 from builders.tiny_bundle import TAGS, make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
@@ -256,9 +257,12 @@ def test_inside_its_image_no_service_runs_as_root_or_with_a_way_to_become_it(hos
     } <= seen
 
 
+REGISTRY = ("registry", "registry_artifacts", "registry_cache")
+
+
 def registry_of(host, service):
     environment = host.environment(service)
-    places = {name: environment[f"ONWARD_{name.upper()}"] for name in ("registry", "registry_artifacts")}
+    places = {name: environment[f"ONWARD_{name.upper()}"] for name in REGISTRY}
     return Registry.of(ProjectSettings(project=host.folder, **places))
 
 
@@ -298,38 +302,20 @@ def test_the_page_that_the_worker_writes_is_served(host):
     assert host.environment("worker")["ONWARD_PAGES_URL"] == f"http://127.0.0.1:{host.ports['8070']}"
 
 
-def ask(host, page, token=None, question=None, method=None):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{host.ports['8080']}{page}", data=question and json.dumps(question).encode(), method=method,
-        headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})},
-    )  # fmt: skip
-    with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.load(reply)
-
-
-def log_in(host):
-    known = {"username": "admin", "password": host.secrets["AIRFLOW_ADMIN_PASSWORD"]}
-    return ask(host, "/auth/token", question=known)["access_token"]
-
-
-def until(what, asked, patience=120):
-    deadline = time.monotonic() + patience
-    while not (found := asked()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
-    return found
+def airflow_of(host):
+    address = f"http://127.0.0.1:{host.ports['8080']}"
+    return Airflow(host, address, host.secrets["AIRFLOW_ADMIN_PASSWORD"], [], host.started["api-server"])
 
 
 def test_together_they_know_the_dags_and_let_in_only_who_knows_the_password(host):
-    with pytest.raises(urllib.error.HTTPError, match="401"):
-        ask(host, "/auth/token", question={"username": "admin", "password": "admin"})
-    token = log_in(host)
+    airflow = airflow_of(host)
+    assert request(f"{airflow.address}/auth/token", {"username": "admin", "password": "admin"})[0] == 401
 
     def dags():
-        return {each["dag_id"] for each in ask(host, "/api/v2/dags", token)["dags"]}
+        return {each["dag_id"] for each in airflow.ask("dags")[1]["dags"]}
 
-    until("the DAGs are known", lambda: {"retrain", "monitor", "promote"} <= dags())
-    assert ask(host, "/api/v2/importErrors", token)["import_errors"] == []
+    until("the DAGs", lambda: {"retrain", "monitor", "promote"} <= dags(), 120)
+    assert airflow.ask("importErrors")[1]["import_errors"] == []
     # A second start of those that prepare changes nothing.
     for name in ("prepare", "migrate"):
         host.run_once(name)
@@ -346,20 +332,18 @@ def test_a_promotion_asked_for_in_airflow_is_carried_out_by_the_control_worker_a
     version = registry_of(host, "worker").register(bundle, bundle_hash(bundle), TAGS, {}).number
     served = f"http://127.0.0.1:{host.ports['8090']}"
     assert requests.get(f"{served}/health/ready", timeout=30).status_code == 503
-    token = log_in(host)
-    ask(host, "/api/v2/dags/promote", token, {"is_paused": False}, "PATCH")
+    airflow = airflow_of(host)
+    assert airflow.ask("dags/promote", {"is_paused": False}, "PATCH")[0] == 200
     form = {"action": "promote", "version": version, "reason": "the first that there is"}
-    run = ask(host, "/api/v2/dags/promote/dagRuns", token, {"logical_date": None, "conf": form})["dag_run_id"]
-    page = f"/api/v2/dags/promote/dagRuns/{run}"
-    state = until("the run has ended", lambda: {ask(host, page, token)["state"]} & {"success", "failed"}, 240)
-    tasks = {each["task_id"]: each for each in ask(host, f"{page}/taskInstances", token)["task_instances"]}
-    assert (state, {name: (each["state"], each["queue"]) for name, each in tasks.items()}) == (
-        {"success"}, {"change": ("success", "control"), "tell_champion": ("success", "control")},
+    run = airflow.trigger("promote", **form)[1]["dag_run_id"]
+    state = until("the end of the run", lambda: airflow.ended("promote", run), 240)
+    tasks = airflow.ask(f"dags/promote/dagRuns/{run}/taskInstances")[1]["task_instances"]
+    assert (state, {each["task_id"]: (each["state"], each["queue"]) for each in tasks}) == (
+        "success", {"change": ("success", "control"), "tell_champion": ("success", "control")},
     )  # fmt: skip
-    assert tasks["change"]["hostname"], "a task that a worker ran"
-    log = json.dumps(ask(host, f"{page}/taskInstances/change/logs/1?full_content=true", token))
-    assert f"Version {version} is in use" in log
-    until("the service has it", lambda: requests.get(f"{served}/health/ready", timeout=30).status_code == 200)
+    assert all(each["hostname"] for each in tasks), "a worker ran them"
+    assert f"Version {version} is in use" in airflow.log("promote", run, "change")
+    until("the service to have it", lambda: requests.get(f"{served}/health/ready", timeout=30).status_code == 200, 120)
     asked = {"headers": {"X-API-Key": host.secrets["SERVING_API_KEYS"]}, "timeout": 30}
     answer = requests.get(f"{served}/v1/search", params={"q": "whole milk"}, **asked)
     assert answer.status_code == 200, answer.text

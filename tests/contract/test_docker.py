@@ -20,6 +20,12 @@ SERVICES = COMPOSE["services"]
 ONCE = {name for name, service in SERVICES.items() if service["restart"] == "no"}
 INSTRUCTIONS = re.findall(r"^([A-Z]+) ((?:.*\\\n)*.*)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
 ARGUMENTS = dict(words.split("=", 1) for kind, words in INSTRUCTIONS if kind == "ARG")
+STAGES: dict[str, list[tuple[str, str]]] = {}
+for kind, words in INSTRUCTIONS:
+    if kind == "FROM":
+        STAGES[words.partition(" AS ")[2]] = []
+    elif STAGES:
+        STAGES[list(STAGES)[-1]].append((kind, words))
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|TOKEN")
 
 
@@ -188,24 +194,20 @@ def requirements(name):
 
 
 def test_images_are_built_in_stages_from_pinned_bases_and_end_as_a_lesser_user():
-    stages: dict[str, list[tuple[str, str]]] = {}
-    for kind, words in INSTRUCTIONS:
-        if kind == "FROM":
-            base, _, name = words.partition(" AS ")
-            base = re.sub(r"\$\{(\w+)\}", lambda found: ARGUMENTS[found[1]], base)
-            assert base in stages or re.search(r":v?\d+\.\d+\.\d+[\w.-]*$", base), base
-            stages[name] = []
-        elif stages:
-            stages[name].append((kind, words))
+    earlier: set[str] = set()
+    for base, _, name in (words.partition(" AS ") for kind, words in INSTRUCTIONS if kind == "FROM"):
+        base = re.sub(r"\$\{(\w+)\}", lambda found: ARGUMENTS[found[1]], base)
+        assert base in earlier or re.search(r":v?\d+\.\d+\.\d+[\w.-]*$", base), base
+        earlier.add(name)
     for target in ("airflow", "stages", "serving", "objects"):
-        assert ("USER", "10001:10001") in stages[target]
-        assert [kind for kind, _ in stages[target]].index("USER") > max(
-            (place for place, (kind, _) in enumerate(stages[target]) if kind in ("RUN", "COPY")), default=0
+        assert ("USER", "10001:10001") in STAGES[target]
+        assert [kind for kind, _ in STAGES[target]].index("USER") > max(
+            (place for place, (kind, _) in enumerate(STAGES[target]) if kind in ("RUN", "COPY")), default=0
         )
     for target in ("airflow", "stages", "serving"):
         # Compilers, caches and sources stay behind in the stage that installed.
-        assert all("pip install" not in words for _, words in stages[target])
-        assert any(kind == "COPY" and "--from=" in words for kind, words in stages[target])
+        assert all("pip install" not in words for _, words in STAGES[target])
+        assert any(kind == "COPY" and "--from=" in words for kind, words in STAGES[target])
     for kind, words in INSTRUCTIONS:
         assert kind != "ADD"
         assert not (kind in ("ARG", "ENV") and SECRET.search(words))
@@ -321,7 +323,7 @@ print("pipeline.deploy" in retrain.retrain().task_dict, "torch" in absent, "mlfl
 def test_the_dags_parse_with_what_airflows_image_holds(tmp_path):
     holds = closure(requirements("airflow.txt"))
     assert {"celery", "redis", "kubernetes", "psycopg2-binary", "pyyaml"} <= holds
-    if ("RUN", "pip install --no-deps /build") in stage("airflow-packages"):
+    if ("RUN", "pip install --no-deps /build") in STAGES["airflow-packages"]:
         holds.add("onward")
     environment = {**os.environ, "AIRFLOW_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -329,13 +331,6 @@ def test_the_dags_parse_with_what_airflows_image_holds(tmp_path):
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.split()[-3:] == ["True"] * 3, done.stderr[-3000:]
-
-
-def stage(name):
-    """Instructions of one stage of the Dockerfile."""
-    starts = [place for place, (kind, _) in enumerate(INSTRUCTIONS) if kind == "FROM"]
-    (begin,) = (place for place in starts if INSTRUCTIONS[place][1].endswith(f" AS {name}"))
-    return INSTRUCTIONS[begin + 1 : next((place for place in starts if place > begin), None)]
 
 
 @pytest.fixture(scope="module")

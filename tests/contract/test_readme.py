@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from onward.monitoring.verdict import OF_VERSION
 from tools import results
 from tools.readme import BEGIN, END, between_markers, whole_table, with_table
 
@@ -48,6 +49,7 @@ def test_no_figure_of_the_results_is_written_by_hand():
 def test_what_the_results_say_in_words_is_what_was_measured():
     assert results.claims("reproducibility")["hash_mismatches"] == 0
     assert results.claims("replay")["files_different"] == 0
+    assert {row["verdict"] for row in results.result("replay")["rows"]} <= set(OF_VERSION)
     assert max(results.claims("direction_adaptive")[f"{name}_gain_min"] for name in ("low_degree", "overall")) < 0.0
     assert results.claims("direction_cold")["cold_hr10_ratio"] < 1.0
     assert results.claims("direction_retail")["uci_hr10_gain_low"] < 0.0
