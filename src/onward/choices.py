@@ -38,3 +38,6 @@ SEARCHES: Mapping[str, str] = MappingProxyType(
     }
 )
 """How score cuts are searched, and what the report calls each search."""
+
+LEVELS_AT_RANDOM = "ew_dpmt_random_levels"
+"""The control: ew_dpmt with levels shuffled among the examples; what it gains, many cuts gain by chance."""

@@ -94,6 +94,11 @@ def test_recommend_says_the_four_lists_and_why(run):
     assert "within 28 days" in shown
 
 
+def test_recommend_says_what_abstain_means_where_it_stands(run):
+    assert "Abstain: too little is known to decide" in run("recommend", "bread").stdout
+    assert "bstain" not in run("recommend", "milk").stdout
+
+
 def test_recommend_says_whose_lists_a_thin_product_is_given_and_that_of_some_nothing_is_known(run):
     shown = run("recommend", "strawberry").stdout
     assert "Too few customers have bought it: what follows is of its type." in shown
@@ -309,6 +314,23 @@ def test_names_with_brackets_are_printed_not_interpreted(capsys):
     assert "in 3 [red] baskets" in shown
     print_list(console, "Bought before Candles", ())
     assert "Bought before Candles: nothing known" in capsys.readouterr().out
+
+
+def test_a_reason_stands_in_one_line_below_the_figures_and_long_names_wrap(capsys):
+    long = "MARGARINE TUBS AND BOWLS · 45 OZ · National brand of spreads"
+    entries = [
+        Recommendation(number, name, 0.5, 0.012, 0.008, 0.017, 0, "fairly unsure", "don't show", why)
+        for number, name, why in (("7", "Tea", "in 3 baskets together, 19 times chance"), ("8", long, ""))
+    ]
+    print_list(Console(width=80), "Goes with Milk", entries)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert all(len(line) <= 80 for line in lines)
+    assert lines[0] == "Goes with Milk"
+    assert lines[1].split() == ["product", "chance", "range", "doubt", "decision"]
+    assert lines[2].split() == ["Tea", "1.2%", "0.8%", "to", "1.7%", "fairly", "unsure", "don't", "show"]
+    assert lines[3] == "  7: in 3 baskets together, 19 times chance"
+    assert " ".join(line[:25].strip() for line in lines[4:-1]).startswith("MARGARINE TUBS AND BOWLS")
+    assert lines[-1] == "  8"
 
 
 def test_dashboards_say_why_there_is_no_page_for_on_call_and_link_none(tmp_path, monkeypatch):

@@ -94,11 +94,9 @@ def write(folder: Path) -> None:
     ).to_parquet(folder / "promotions.parquet")
 
 
-def read(folder: Path, start: datetime = datetime(2017, 3, 1), end: datetime = END, measured: bool = True):
+def read(folder: Path, start: datetime = datetime(2017, 3, 1), end: datetime = END):
     recommender = FrozenRecommender(**SETTINGS)
-    return complete_journey.read_log(
-        recommender, window=WINDOW, start=start, end=end, threads=1, measured=measured, folder=folder
-    )
+    return complete_journey.read_log(recommender, window=WINDOW, start=start, end=end, threads=1, folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -212,11 +210,14 @@ def test_later_lines_are_left_out_and_counted(folder, log):
     assert earlier.tables["purchases"].num_rows == log.tables["purchases"].num_rows - 1
 
 
-def test_only_what_is_asked_for_is_yielded_but_all_is_counted(folder):
-    log = read(folder, start=datetime(2017, 4, 12))
-    assert [log.tables[name].num_rows for name in ("impressions", "engagements", "conversions")] == [0, 0, 0]
-    assert log.notes["impressions_built"]["impressions"] == 2
-    assert log.notes["impressions_built"]["conversions"] == 1
+def test_only_what_is_asked_for_is_built_yielded_and_counted(folder, log):
+    built = log.notes["impressions_built"]
+    assert (built["impressions"], built["conversions"]) == (2, 1)
+    later = read(folder, start=datetime(2017, 4, 12))
+    assert [later.tables[name].num_rows for name in ("impressions", "engagements", "conversions")] == [0, 0, 0]
+    assert later.notes["impressions_built"] == {
+        **built, "impressions": 0, "conversions": 0, "conversion_rate": 0.0, "delay_days_10_25_50_75_90": []
+    }  # fmt: skip
 
 
 def test_an_impressions_id_does_not_depend_on_what_else_is_read(folder, log):
@@ -224,9 +225,8 @@ def test_an_impressions_id_does_not_depend_on_what_else_is_read(folder, log):
     day = whole["shown_at"].dt.floor("D")
     # A number within the day, so that days before it play no part.
     assert (whole["impression_id"] // 1_000_000 == (day - pd.Timestamp(0)).dt.days).all()
-    part = read(folder, start=day[0].to_pydatetime(), measured=False)
+    part = read(folder, start=day[0].to_pydatetime())
     assert frame(part, "impressions").equals(whole)
-    assert "impressions_built" not in part.notes
     assert part.notes["lines_read"] == log.notes["lines_read"]
 
 
@@ -275,7 +275,6 @@ def test_a_source_is_called_by_its_name(monkeypatch, folder):
             "start": start,
             "end": END,
             "threads": 2,
-            "measured": False,
         },
         "parquet": {"folder": folder, "end": END},
     }

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from onward.artifacts import write_arrays, write_files, write_json, write_table, write_text
+from onward.choices import LEVELS_AT_RANDOM
 from onward.errors import DataError
 from onward.evaluation.backtest import decide_all, describe, end_of_log, label_matured, refuse_empty
 from onward.evaluation.related_comparison import SERVED
@@ -24,7 +25,6 @@ from onward.ranking.ranking_files import ranking_to_files
 from onward.ranking.related_lists import related_lists
 from onward.stages.evaluate import run
 from onward.stages.ranking import list_settings, trained_ranking
-from onward.thresholds.comparison import CONTROL
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -70,10 +70,10 @@ def test_an_empty_backtest_names_an_as_of_that_works():
 def test_the_control_decides_by_levels_that_mean_nothing():
     cuts = {"search": "x", "precision_target": 0.1, "cuts": [0.0, None]}
     level = np.r_[np.zeros(500, int), np.ones(500, int)]
-    shown = decide_all({"ew_dpmt": cuts, CONTROL: cuts}, np.ones(1000), level, 1)
+    shown = decide_all({"ew_dpmt": cuts, LEVELS_AT_RANDOM: cuts}, np.ones(1000), level, 1)
     assert (shown["ew_dpmt"] == (level == 0)).all()
-    assert shown[CONTROL].sum() == 500
-    assert 200 < shown[CONTROL][:500].sum() < 300
+    assert shown[LEVELS_AT_RANDOM].sum() == 500
+    assert 200 < shown[LEVELS_AT_RANDOM][:500].sum() < 300
 
 
 def test_the_line_about_a_backtest_without_conversions_claims_no_figure():
@@ -184,7 +184,7 @@ def layout(tmp_path, ranking):
     write_json(layout.uncertainty / "repair.json", {})
     write_json(layout.uncertainty / "spread.json", {"source": "heads"})
     cut = {"precision_target": 0.2, "cuts": [0.2, None]}
-    searches = {name: cut | {"search": name} for name in ("single", "mist", "ew_dpmt", CONTROL)}
+    searches = {name: cut | {"search": name} for name in ("single", "mist", "ew_dpmt", LEVELS_AT_RANDOM)}
     write_json(layout.thresholds / "searches.json", searches)
     write_json(layout.thresholds / "policy.json", searches["ew_dpmt"])
     return layout
@@ -271,7 +271,7 @@ def test_the_headline_names_policies_methods_and_the_best_baseline(layout, param
     assert headline["auc"]["low"] > 0.5
     assert headline["n"] == results["rows"]["matured"] == 900
     assert headline["deployed_policy"] == "ew_dpmt"
-    assert set(headline["policies"]) == {"single", "mist", "ew_dpmt", CONTROL}
+    assert set(headline["policies"]) == {"single", "mist", "ew_dpmt", LEVELS_AT_RANDOM}
     related, orders = results["related"], headline["related"]["orders"]
     assert set(related["best_baseline"]) == {"basket", "later"}
     assert set(related["best_baseline"].values()) <= set(related["tuning"]) < set(orders)

@@ -3,8 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
+from onward.choices import LEVELS_AT_RANDOM
 from onward.errors import InfeasibleTargetError
-from onward.thresholds.comparison import CONTROL, boundary_table, compare_searches
+from onward.thresholds.comparison import boundary_table, compare_searches
 from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import conclude
 from onward.thresholds.grid import build_grid
@@ -186,10 +187,10 @@ def test_comparison_runs_every_search_and_the_control():
     score, level = rng.random(3000), rng.integers(0, 4, 3000)
     expected = score * np.array([1.0, 0.7, 0.4, 0.1])[level]  # level matters a great deal
     comparison = compare_searches(score, level, expected, 0.6, levels=4, bins_per_level=20, seed=1)
-    assert list(comparison.results) == ["single", "mist", "ew_dpmt", CONTROL]
+    assert list(comparison.results) == ["single", "mist", "ew_dpmt", LEVELS_AT_RANDOM]
     assert comparison.matched_gain["single"] == pytest.approx(0.0, abs=1e-9)
     assert comparison.matched_gain["ew_dpmt"] > 0.1
-    assert abs(comparison.matched_gain[CONTROL]) < 0.05
+    assert abs(comparison.matched_gain[LEVELS_AT_RANDOM]) < 0.05
     again = compare_searches(score, level, expected, 0.6, levels=4, bins_per_level=20, seed=1)
     assert again.to_dict() == comparison.to_dict()
 

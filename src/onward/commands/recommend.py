@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from onward.commands.project import project_registry
@@ -16,6 +17,8 @@ from onward.errors import DataError, RegistryError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import JustifyMethod
+
     from onward.deployment.bundle import Bundle
     from onward.deployment.graph_lists import GraphLists
     from onward.deployment.listed_products import ListedProducts
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 COLOURS = {"show": "green", "abstain": "yellow", "don't show": "dim"}
 _TITLES = {"goes_with": "Goes with", "after": "Bought after", "before": "Bought before", "instead": "Instead of"}
+_FIGURES = ("chance", "range", "doubt", "decision")
+_JUSTIFIED: "tuple[JustifyMethod, ...]" = ("right", "right", "left", "left")
+_GAP, _NARROWEST = 2, 20
 _out = Console()
 
 
@@ -185,6 +191,10 @@ def _show(answer: "Answer", listed: "ListedProducts") -> None:
         _out.print("[dim]Too few customers have bought it: what follows is of its type.[/]")
     for name in LISTS:
         print_list(_out, f"{_TITLES[name]} {answer.name}", getattr(answer, name))
+    if any(entry.decision == "abstain" for name in LISTS for entry in getattr(answer, name)):
+        _out.print(
+            "[dim]Abstain: too little is known to decide, mostly because the log has no impression like that pair.[/]"
+        )
     if not answer.directed:
         _out.print("[dim]This log shows no order beyond frequency and season: after and before lean on goes with.[/]")
     facts = listed.facts
@@ -195,22 +205,33 @@ def _show(answer: "Answer", listed: "ListedProducts") -> None:
 
 
 def print_list(console: Console, title: str, recommendations: "Sequence[Recommendation]") -> None:
-    """A list as a table."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column("product", ratio=1)
-    table.add_column("chance", justify="right", no_wrap=True)
-    table.add_column("range", justify="right", no_wrap=True)
-    table.add_column("doubt", no_wrap=True)
-    table.add_column("decision", no_wrap=True)
-    for recommendation in recommendations:
-        table.add_row(
-            f"{escape(recommendation.name)} [dim]{escape(recommendation.product_id)}\n"
-            f"  {escape(recommendation.why)}[/]",
-            f"{recommendation.probability:.1%}",
-            f"{recommendation.low:.1%} to {recommendation.high:.1%}",
-            recommendation.doubt,
-            f"[{COLOURS[recommendation.decision]}]{recommendation.decision}[/]",
+    """A list: a line of figures for each product and below it, over the whole width, its id and the reason."""
+    if not recommendations:
+        console.print(f"[bold]{escape(title)}[/]: nothing known")
+        return
+    figures = [
+        (f"{each.probability:.1%}", f"{each.low:.1%} to {each.high:.1%}", each.doubt, each.decision)
+        for each in recommendations
+    ]
+    widths = [max(map(len, column)) for column in zip(_FIGURES, *figures, strict=True)]
+    room = console.width - sum(widths) - _GAP * len(widths)
+    name = max(_NARROWEST, min(room, max(len(each.name) for each in recommendations)))
+
+    def line(first: str, cells: tuple[str, ...], style: str = "") -> Table:
+        table = Table.grid(padding=(0, _GAP, 0, 0))
+        table.add_column(width=name)
+        for width, justify in zip(widths, _JUSTIFIED, strict=True):
+            table.add_column(width=width, justify=justify, no_wrap=True)
+        table.add_row(first, *cells, style=style)
+        return table
+
+    console.print(f"[bold]{escape(title)}[/]")
+    console.print(line("product", _FIGURES, "dim"))
+    for each, (*cells, decision) in zip(recommendations, figures, strict=True):
+        console.print(line(escape(each.name), (*cells, f"[{COLOURS[decision]}]{decision}[/]")))
+        reason = (
+            f"[dim]{escape(each.product_id)}: {escape(each.why)}[/]"
+            if each.why
+            else f"[dim]{escape(each.product_id)}[/]"
         )
-    console.print(table if recommendations else f"[bold]{escape(title)}[/]: nothing known")
+        console.print(Padding(reason, (0, 0, 0, 2)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from onward.choices import LEVELS_AT_RANDOM
 from onward.errors import DataError
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.groups import find_groups
@@ -20,7 +21,6 @@ from onward.model.pair_features import scorer_frame
 from onward.model.scorer import PairScorer
 from onward.random_streams import Stream
 from onward.ranking.purchase_log import Bools
-from onward.thresholds.comparison import CONTROL
 from onward.thresholds.policy import Policy
 from onward.uncertainty.group_repair import GroupRepair
 from onward.uncertainty.pair_groups import Groups, pair_groups
@@ -110,7 +110,7 @@ def decide_all(
     """[n] shown or not, by every search's boundary; the control decides by levels shuffled among the rows."""
     shuffled = np.random.default_rng([seed, Stream.LEVEL_CONTROL_BACKTEST]).permutation(level)
     return {
-        name: Policy.from_dict(searches[name]).decide(score, shuffled if name == CONTROL else level)
+        name: Policy.from_dict(searches[name]).decide(score, shuffled if name == LEVELS_AT_RANDOM else level)
         for name in sorted(searches)
     }
 

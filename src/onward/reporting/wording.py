@@ -5,8 +5,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from onward.choices import ESTIMATORS, SEARCHES
-from onward.thresholds.comparison import CONTROL
+from onward.choices import ESTIMATORS, LEVELS_AT_RANDOM, SEARCHES
 
 QUESTIONS = {
     "direction": "Does this log have direction?",
@@ -15,7 +14,7 @@ QUESTIONS = {
 }
 """How the report asks each question about the log."""
 
-POLICIES = {**SEARCHES, CONTROL: f"{SEARCHES['ew_dpmt']}, levels at random"}
+POLICIES = {**SEARCHES, LEVELS_AT_RANDOM: f"{SEARCHES['ew_dpmt']}, levels at random"}
 """What the report calls the searches, and the control beside them."""
 
 

@@ -152,8 +152,7 @@ def _deploy(plan: Replay, week: date, run: str | None, stages: list[str], say: S
     if run is None:
         return
     say(f"{week} {stages[0]} to {stages[-1]}")
-    for stage in stages:
-        _command(plan, "run", "stage", run, stage)
+    _command(plan, "run", "stage", run, *stages)
     say(f"{week} finish")
     _command(plan, "run", "finish", "--no-pages", run)
 

@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from onward.choices import LEVELS_AT_RANDOM
 from onward.random_streams import Stream
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.grid import Grid
 from onward.thresholds.searches import SEARCHES, Examples
 from onward.thresholds.target import Target
 
-# Levels shuffled among the examples: any gain this search shows is what many cuts gain by chance.
-CONTROL = "ew_dpmt_random_levels"
 # What is compared in every run, whichever search is chosen.
 _ALWAYS = ("single", "mist", "ew_dpmt")
 # What is said of every search in metrics/thresholds.json.
@@ -65,7 +64,7 @@ def compare_searches(
     shuffled = np.random.default_rng([seed, Stream.LEVEL_CONTROL_FIT]).permutation(np.asarray(level))
     chance = replace(examples, level=shuffled)
     fitted = {name: (examples, SEARCHES[name]) for name in _ALWAYS}
-    fitted[CONTROL] = (chance, SEARCHES["ew_dpmt"])
+    fitted[LEVELS_AT_RANDOM] = (chance, SEARCHES["ew_dpmt"])
     fitted |= {name: (examples, search) for name, search in SEARCHES.items() if name in extra}
     searches: dict[str, tuple[Grid, Frontier]] = {}
     for name, (data, search) in fitted.items():

@@ -15,8 +15,6 @@ def read_source(
     start: datetime,
     end: datetime,
     threads: int,
-    *,
-    measured: bool = False,
 ) -> RawLog:
     """Read a raw log.
 
@@ -27,7 +25,6 @@ def read_source(
         start: first moment of the impressions that are needed; purchases come from the beginning.
         end: first moment that is not needed.
         threads: threads a source may use.
-        measured: measure what was built besides, where a source builds what it yields.
 
     Raises:
         DataError: the source is unknown or cannot be read.
@@ -39,7 +36,7 @@ def read_source(
 
             recommender = FrozenRecommender(**settings[name])
             return complete_journey.read_log(
-                recommender=recommender, window=window, start=start, end=end, threads=threads, measured=measured
+                recommender=recommender, window=window, start=start, end=end, threads=threads
             )
         case "simulator":
             from onward.data.sources import simulator

@@ -117,7 +117,6 @@ def read_log(
     start: datetime,
     end: datetime,
     threads: int,
-    measured: bool = False,
     folder: Path | None = None,
 ) -> RawLog:
     """Build the log of a shop from Complete Journey.
@@ -131,7 +130,6 @@ def read_log(
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
-        measured: build the impressions from `candidates_before` on all the same, and put their number into the notes.
         folder: where the package's Parquet files lie; by default inside the installed package.
 
     Raises:
@@ -142,15 +140,13 @@ def read_log(
     values |= {name: literal(str(path)) for name, path in paths.items()}
     values |= {
         "dropped": _DROPPED,
-        "first": day_number(
-            recommender.candidates_before if measured else max(recommender.candidates_before, start.date())
-        ),
+        "first": day_number(max(recommender.candidates_before, start.date())),
     }
     with session(threads) as connection:
         for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
         refuse_late_end(connection, "complete_journey", end)
-        notes = _notes(connection, end) if measured else line_notes(connection, end)
+        notes = _notes(connection, end)
         notes["products_dropped"] = dict(connection.execute(_PRODUCTS_DROPPED.format(**values)).fetchall())
         # Each step's tables go as soon as the next no longer needs them: the engagements below are the largest.
         connection.execute(
@@ -193,7 +189,7 @@ def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, An
         """select quantile_cont(date_diff('day', shown_at, converted_at), [0.1, 0.25, 0.5, 0.75, 0.9])
            filter (converted_at is not null) from impressions""",
     )
-    measured: dict[str, Any] = {
+    impressions: dict[str, Any] = {
         **built,
         "conversion_rate": built["conversions"] / built["impressions"] if built["impressions"] else 0.0,
         "delay_days_10_25_50_75_90": delays or [],
@@ -201,5 +197,5 @@ def _notes(connection: duckdb.DuckDBPyConnection, end: datetime) -> dict[str, An
     return {
         "impressions_are": "built from baskets, mailers and displays: a stand-in for a log of recommendations",
         **line_notes(connection, end),
-        "impressions_built": measured,
+        "impressions_built": impressions,
     }
