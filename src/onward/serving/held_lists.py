@@ -13,6 +13,7 @@ from onward.deployment.served_lists import ServedLists
 from onward.errors import DataError
 from onward.ranking.list_names import AFTER, BEFORE, LISTS
 from onward.ranking.order_score import order_score
+from onward.serving.recommend import reason_for
 
 Ints = npt.NDArray[np.int64]
 
@@ -103,8 +104,8 @@ class HeldLists:
                 held[entry.name].append(entry)
         return held
 
-    def between(self, products: Ints, others: Ints) -> list[list[HeldEntry]]:
-        """The entries of others on the lists of products, pair by pair: by list, no more than one of each.
+    def reasons(self, products: Ints, others: Ints) -> list[list[str]]:
+        """Why others stand on the lists of products, pair by pair: a line a list, as "after: 3 times within 30 days …".
 
         What scores a page of pairs asks this of all at once, and would not wait for whole lists to be made.
 
@@ -112,24 +113,33 @@ class HeldLists:
             products: [n] inside numbers.
             others: [n] inside numbers.
         """
-        pairs, rows_of_pairs = self._by_pair
+        pairs, first, rows_of_pairs = self._by_pair
         owner = self.lists.stands_for[products]
         wanted = np.where((owner < 0) | (products == others), -1, owner * len(self.lists.stands_for) + others)
-        start, end = (np.searchsorted(pairs, wanted, side=side) for side in ("left", "right"))
-        count = end - start
-        rows = rows_of_pairs[np.repeat(start - np.cumsum(count) + count, count) + np.arange(count.sum())]
-        entries = iter(
-            [_entry(*values) for values in zip(*(column[rows].tolist() for column in self._columns), strict=True)]
-        )
-        return [[next(entries) for _ in range(length)] for length in count.tolist()]
+        place = np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)
+        count = np.where(pairs[place] == wanted, first[place + 1] - first[place], 0)
+        ends = np.cumsum(count)
+        rows = rows_of_pairs[np.repeat(first[place] - ends + count, count) + np.arange(ends[-1])]
+        code, _, _, _, times, seen, of_types, _, _ = self._columns
+        days = self.lists.follow_days
+        counted = (column[rows].tolist() for column in (code, times, seen, of_types))
+        lines = [
+            f"{LISTS[of]}: {reason_for(LISTS[of], lift, own, types, days)}"
+            for of, lift, own, types in zip(*counted, strict=True)
+        ]
+        return [lines[end - length : end] for end, length in zip(ends.tolist(), count.tolist(), strict=True)]
 
     @cached_property
-    def _by_pair(self) -> tuple[Ints, Ints]:
-        """Owner · P + other of every row, ascending, and the rows; of one pair by list."""
+    def _by_pair(self) -> tuple[Ints, Ints, Ints]:
+        """[n] owner · P + other of all pairs that stand on lists, ascending; [n + 1] where each's rows begin; the rows.
+
+        Those of one pair come by list.
+        """
         owner, other = (self.lists.table[name].to_numpy(np.int64) for name in ("product", "other"))
         pair = owner * len(self.lists.stands_for) + other
         rows = np.lexsort((self._columns[0], pair))
-        return pair[rows], rows
+        pairs, first = np.unique(pair[rows], return_index=True)
+        return pairs, np.append(first, len(rows)), rows
 
     def reordered(self, name: str, entries: Sequence[HeldEntry], weight: float) -> list[HeldEntry]:
         """A list at another weight: what is held of it, in the order of `order_score`.

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -35,12 +35,28 @@ class LeastRecent(Generic[Key, Value]):
             self._entries.move_to_end(key)
             return entry[0]
 
+    def get_all(self, keys: Iterable[Key]) -> dict[Key, Value]:
+        """The values of those keys that have one."""
+        found = {}
+        with self._lock:
+            for key in keys:
+                entry = self._entries.get(key)
+                if entry is not None:
+                    self._entries.move_to_end(key)
+                    found[key] = entry[0]
+        return found
+
     def put(self, key: Key, value: Value, size: int = 1) -> None:
         """Remember a value of some size; one that is larger than all may be is not remembered."""
+        self.put_all({key: value}, size)
+
+    def put_all(self, values: Mapping[Key, Value], size: int = 1) -> None:
+        """Remember values, each of that size."""
         with self._lock:
-            _, earlier = self._entries.pop(key, (None, 0))
-            self._entries[key] = value, size
-            self._size += size - earlier
+            for key, value in values.items():
+                _, earlier = self._entries.pop(key, (None, 0))
+                self._entries[key] = value, size
+                self._size += size - earlier
             while self._size > self._most:
                 _, (_, gone) = self._entries.popitem(last=False)
                 self._size -= gone

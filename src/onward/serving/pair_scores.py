@@ -6,7 +6,7 @@ reference context; where all are given, there is one context left and nothing to
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -107,24 +107,10 @@ def _scores(
         said = bundle.typical_scores(source, target, threads)
     else:
         said = bundle.typical.scores(source, target, threads, situations)
-    names = ("probability", "low", "high", "score", "uncertainty", "level", "decision", "like_shown")
-    columns = [getattr(said, name).tolist() for name in names]
-    return _rows(columns, bundle.policy.cuts, bundle.uncertainty.levels.count)
-
-
-def _rows(columns: Sequence[Sequence[float]], cuts: Sequence[float], levels: int) -> list[PairScore]:
-    return [
-        PairScore(
-            probability=row[0],
-            low=row[1],
-            high=row[2],
-            score=row[3],
-            uncertainty=row[4],
-            level=int(row[5]),
-            doubt=word_for(int(row[5]), levels),
-            decision=str(row[6]),
-            threshold=cuts[int(row[5])] if math.isfinite(cuts[int(row[5])]) else None,
-            like_shown=bool(row[7]),
-        )
-        for row in zip(*columns, strict=True)
-    ]
+    levels = bundle.uncertainty.levels.count
+    words = [word_for(level, levels) for level in range(levels)]
+    cuts = [cut if math.isfinite(cut) else None for cut in bundle.policy.cuts]
+    level = said.level.tolist()
+    columns = {name: getattr(said, name).tolist() for name in PairScore._fields if hasattr(said, name)}
+    columns |= {"doubt": [words[number] for number in level], "threshold": [cuts[number] for number in level]}
+    return [PairScore._make(row) for row in zip(*(columns[name] for name in PairScore._fields), strict=True)]

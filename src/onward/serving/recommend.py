@@ -180,13 +180,13 @@ def reason_for(name: str, times: float, count: int, of_types: int, follow_days: 
     chance = f"{times:.0f} times chance" if times >= 10 else f"{times:.1f} times chance"
     if name == INSTEAD:
         return f"of the same type; in {count} baskets together, {chance}" if count >= _FEW else "of the same type"
+    if max(count, of_types) < _FEW:
+        return f"{chance}, by what is like them"
     if name == GOES_WITH:
-        own_counts = f"in {count} baskets together"
-        type_counts = f"their types are in {of_types} baskets together"
-    else:
-        way = "after" if name == AFTER else "before"
-        own_counts = f"{count} times within {follow_days} days {way} it"
-        type_counts = f"their types {of_types} times within {follow_days} days {way} it"
+        if count >= _FEW:
+            return f"in {count} baskets together, {chance}"
+        return f"their types are in {of_types} baskets together, {chance}"
+    way = "after" if name == AFTER else "before"
     if count >= _FEW:
-        return f"{own_counts}, {chance}"
-    return f"{type_counts}, {chance}" if of_types >= _FEW else f"{chance}, by what is like them"
+        return f"{count} times within {follow_days} days {way} it, {chance}"
+    return f"their types {of_types} times within {follow_days} days {way} it, {chance}"

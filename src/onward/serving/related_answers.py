@@ -160,13 +160,13 @@ def remembered_scores(
     loaded: LoadedVersion, bundle: Bundle, pairs: Sequence[tuple[int, int]], threads: int = 1
 ) -> dict[tuple[int, int], PairScore]:
     """What is said of pairs of inside numbers for a typical customer, each pair scored once a version."""
-    scores = {pair: score for pair in pairs if (score := loaded.pairs.get(pair)) is not None}
+    scores = loaded.pairs.get_all(pairs)
     missing = list(dict.fromkeys(pair for pair in pairs if pair not in scores))
     if missing:
         source, target = np.array(missing, dtype=np.int64).T
-        for pair, score in zip(missing, typical_scores(bundle, source, target, threads), strict=True):
-            loaded.pairs.put(pair, score)
-            scores[pair] = score
+        worked_out = dict(zip(missing, typical_scores(bundle, source, target, threads), strict=True))
+        loaded.pairs.put_all(worked_out)
+        scores |= worked_out
     return scores
 
 

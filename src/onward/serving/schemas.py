@@ -136,7 +136,12 @@ class PairQuestion(_Wire):
     source: Identity = Field(description="The product that was bought.")
     target: Identity = Field(description="The product that would be shown.")
     context: dict[Annotated[str, StringConstraints(max_length=100)], Annotated[float, Field(ge=-1e30, le=1e30)]] = (
-        Field(default={}, max_length=200, description="Features of customer and moment; the rest is a typical one's.")
+        # A default of {} would be copied for each pair.
+        Field(
+            default_factory=dict,
+            max_length=200,
+            description="Features of customer and moment; the rest is a typical one's.",
+        )
     )
 
 

@@ -12,7 +12,6 @@ from onward.serving.loaded_version import LoadedVersion
 from onward.serving.new_products import NewProducts, Subject, subject_of
 from onward.serving.page_ranking import rank_page
 from onward.serving.pair_scores import PairScore, scores_in_context
-from onward.serving.recommend import reason_for
 from onward.serving.related_answers import chance, decision_row, remembered_scores
 from onward.serving.schemas import RankQuestion, ScoreQuestion
 
@@ -24,31 +23,22 @@ def score_pairs(loaded: LoadedVersion, added: NewProducts, question: ScoreQuesti
         DataError: the model holds no scores, or does not know a feature of a context.
     """
     bundle = require_bundle(loaded)
-    ends = [(_subject(loaded, added, pair.source), _subject(loaded, added, pair.target)) for pair in question.pairs]
-    places = [_places(source, target) for source, target in ends]
+    ends = [(_end(loaded, added, pair.source), _end(loaded, added, pair.target)) for pair in question.pairs]
+    places = [None if u is None or v is None else (u, v) for (u, _), (v, _) in ends]
     scores = _scores(loaded, bundle, places, question, threads)
     rows: list[dict[str, Any]] = []
     decisions: list[list[Any]] = []
     answered = zip(question.pairs, ends, _evidence(loaded, places), scores, strict=True)
     for rank, (pair, (source, target), evidence, score) in enumerate(answered, 1):
-        unknown = [
-            identity
-            for identity, subject in ((pair.source, source), (pair.target, target))
-            if subject is None or subject.place is None
-        ]
-        if score is not None:
-            of_target = target.category if target is not None else ""
-            decisions.append(decision_row(pair.source, pair.target, "score", rank, None, score, of_target))
-        rows.append(
-            {
-                "source": pair.source,
-                "target": pair.target,
-                "score": None if score is None else score.score,
-                "reasons": [] if score is None else [score.reason, *evidence],
-                "unknown": unknown,
-                **chance(score),
-            }
-        )
+        row: dict[str, Any] = {"source": pair.source, "target": pair.target}
+        if score is None:
+            ways = ((pair.source, source), (pair.target, target))
+            unknown = [identity for identity, (place, _) in ways if place is None]
+            row |= {"score": None, "reasons": [], "unknown": unknown}
+        else:
+            row |= {"score": score.score, "reasons": [score.reason, *evidence], "unknown": []}
+            decisions.append(decision_row(pair.source, pair.target, "score", rank, None, score, target[1]))
+        rows.append(row | chance(score))
     return LoggedAnswer({**loaded.facts, "pairs": rows}, decisions, None)
 
 
@@ -144,10 +134,13 @@ def _subject(loaded: LoadedVersion, added: NewProducts, identity: str) -> Subjec
         return None
 
 
-def _places(source: Subject | None, target: Subject | None) -> tuple[int, int] | None:
-    if source is None or target is None or source.place is None or target.place is None:
-        return None
-    return source.place, target.place
+def _end(loaded: LoadedVersion, added: NewProducts, identity: str) -> tuple[int | None, str]:
+    """Inside number of what answers for a product, None where nothing does, and the product's own category."""
+    place = loaded.place(identity)
+    if place is not None:
+        return place, loaded.categories[place]
+    subject = _subject(loaded, added, identity)
+    return (None, "") if subject is None else (subject.place, subject.category)
 
 
 def _evidence(loaded: LoadedVersion, pairs: Sequence[tuple[int, int] | None]) -> list[list[str]]:
@@ -155,13 +148,6 @@ def _evidence(loaded: LoadedVersion, pairs: Sequence[tuple[int, int] | None]) ->
     lists = loaded.lists
     if lists is None:
         return [[] for _ in pairs]
-    days = lists.lists.follow_days
     # A product is on no list of its own.
     source, target = np.array([pair or (0, 0) for pair in pairs], dtype=np.int64).T
-    return [
-        [
-            f"{entry.name}: {reason_for(entry.name, entry.times, entry.support, entry.type_support, days)}"
-            for entry in entries
-        ]
-        for entries in lists.between(source, target)
-    ]
+    return lists.reasons(source, target)
