@@ -19,6 +19,7 @@ from onward.ranking.purchase_log import Bools, Ints
 NEIGHBOURS = (1, 5, 20)
 
 _ROWS_AT_ONCE = 512
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Likeness:
     def of(cls, catalogue: Catalogue, candidates: Ints, new: Bools, known: Bools, bought: Ints) -> "Likeness":
         """Compare attributes: type, then category, then department, then how many attributes are shared.
 
-        Among equals the one that more orders hold comes first: more is known of it.
+        Among equals the one that more orders hold comes first: more is known of it. None is like itself.
 
         Args:
             catalogue: of all P products.
@@ -98,6 +99,7 @@ class Likeness:
             alike += (len(catalogue.attributes) + 1) * same(codes, left, right)
         for codes in catalogue.attributes.values():
             alike += same(codes, left, right)
+        alike[left == right] = -1
         # Columns come by orders, so that a stable sort leaves the more bought of equals in front.
         best = np.argsort(-alike, axis=1, kind="stable")[:, : max(NEIGHBOURS)]
         return cls(rows, columns[best])
@@ -106,6 +108,16 @@ class Likeness:
         """[H] mean of [C] values over the `count` most alike."""
         mean: Floats = values[self.nearest[:, :count]].mean(axis=1)
         return mean
+
+    def best_count(self, values: Floats) -> int:
+        """Of NEIGHBOURS, how many alike say best what the shares of these products are: by log loss.
+
+        Args:
+            values: [C] shares, which are known of all of these.
+        """
+        truth = values[self.new] / max(values[self.new].sum(), _LEAST)
+        told = {count: self.means(values, count) + _LEAST for count in NEIGHBOURS}
+        return max(told, key=lambda count: float(truth @ np.log(told[count] / told[count].sum())))
 
     def scores(self, method: Method, count: int, task: Task, candidates: int) -> Method:
         """Scores of new candidates after known ones, or of all after new ones, by those of the `count` most alike.

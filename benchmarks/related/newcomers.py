@@ -1,6 +1,6 @@
 """What the fitted ranking says of products that it has no counts of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.related import onward as adapter
 from benchmarks.related.encoder import LIFTS
 from benchmarks.related.entries import COUNT
-from benchmarks.related.likeness import NEIGHBOURS, Likeness
+from benchmarks.related.likeness import Likeness
 from onward.evaluation.listing import NOTHING, Lister
 from onward.evaluation.related_queries import Relation
 from onward.metrics.customer_bootstrap import Floats
@@ -27,17 +27,28 @@ class Newcomers:
         candidates: [C] product number of each, known and new.
         new: [C] the new ones.
         likeness: known products like them.
+        neighbours: how many of these say how popular a new one is.
     """
 
     fitted: adapter.Onward
     candidates: Ints
     new: Bools
     likeness: Likeness
+    neighbours: Mapping[Relation, int]
+
+    @classmethod
+    def of(
+        cls, fitted: adapter.Onward, candidates: Ints, new: Bools, likeness: Likeness, known: Likeness
+    ) -> "Newcomers":
+        """Pick `neighbours` by products whose popularity is known: `known` holds what is like some of these."""
+        shares = {relation: fitted.lists.model.popularity(name)[candidates] for relation, name in LIFTS.items()}
+        neighbours = {relation: known.best_count(share) for relation, share in shares.items()}
+        return cls(fitted, candidates, new, likeness, neighbours)
 
     def learned(self, relation: Relation, weight: float = 0.0) -> Method:
         """New candidates by `order_score`, as popular as the mean of those most like them."""
         model, name = self.fitted.lists.model, LIFTS[relation]
-        share = self.likeness.means(model.popularity(name)[self.candidates], max(NEIGHBOURS))
+        share = self.likeness.means(model.popularity(name)[self.candidates], self.neighbours[relation])
 
         def score(u: Ints, v: Ints) -> Floats:
             pairs = np.repeat(u, len(v)), np.tile(v, len(u))

@@ -26,8 +26,8 @@ class Sums:
         """[K] the metric at each clock, and [samples, K] its resamples."""
         return metric_of(self.total, name), metric_of(self.drawn, name)
 
-    def interval(self, name: str, clock: int | None) -> Interval:
-        """The metric at one clock, or its mean over all when `clock` is None."""
+    def interval(self, name: str, clock: int | Sequence[int] | None) -> Interval:
+        """The metric at one clock, or its mean over some, or over all when `clock` is None."""
         value, drawn = self.of_clocks(name)
         return _chosen(value, drawn, clock)
 
@@ -67,7 +67,6 @@ class Pool:
         return Sums(total.reshape(self.clocks, width), drawn.reshape(len(drawn), self.clocks, width))
 
 
-def _chosen(value: Floats, drawn: Floats, clock: int | None) -> Interval:
-    if clock is None:
-        return interval_of(float(value.mean()), drawn.mean(axis=1))
-    return interval_of(float(value[clock]), drawn[:, clock])
+def _chosen(value: Floats, drawn: Floats, clock: int | Sequence[int] | None) -> Interval:
+    at = slice(None) if clock is None else np.atleast_1d(clock)
+    return interval_of(float(value[at].mean()), drawn[:, at].mean(axis=1))

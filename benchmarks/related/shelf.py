@@ -22,9 +22,9 @@ TASKS: Mapping[Task, str] = {
 }  # fmt: skip
 
 
-def hidden_twice(candidates: int, share: float, seed: int) -> tuple[Bools, Bools]:
-    """[C] candidates hidden from the model, and [C] others hidden from who picks a rival's settings; both at random."""
-    drawn = np.random.default_rng([seed, 0xC01D]).permutation(candidates)
+def hidden_twice(candidates: int, share: float, seed: int, draw: int = 0) -> tuple[Bools, Bools]:
+    """[C] candidates hidden from the model, and [C] others hidden from who picks settings; other ones at each draw."""
+    drawn = np.random.default_rng([seed, 0xC01D, draw]).permutation(candidates)
     count = round(share * candidates)
     judged, picking = np.zeros((2, candidates), dtype=np.bool_)
     judged[drawn[:count]] = True

@@ -21,6 +21,7 @@ from onward.ranking.catalogue import read_catalogue
 from onward.ranking.order_score import order_score
 
 HALF = EACH // 2
+NEIGHBOURS = {"basket": 20, "later": 20}
 
 
 @pytest.fixture
@@ -51,10 +52,11 @@ def test_what_is_hidden_to_judge_and_what_is_hidden_to_pick_are_others():
     judged, picking = hidden_twice(200, 0.1, 3)
     assert (judged.sum(), picking.sum(), (judged & picking).sum()) == (20, 20, 0)
     assert not np.array_equal(judged, hidden_twice(200, 0.1, 4)[0])
+    assert not np.array_equal(judged, hidden_twice(200, 0.1, 3, draw=1)[0])
 
 
 def test_nothing_known_of_a_hidden_product_is_read_by_the_model_or_by_who_picks_the_rival(fitted, monkeypatch):
-    before = AtClock.of(DAYS[1], 0, 1, [])
+    before = AtClock.of(DAYS[1], 0, 0, 1, [])
     hidden, _ = hidden_twice(PRODUCTS, cold.HIDDEN, 0)
 
     def never_sold(day):
@@ -66,7 +68,7 @@ def test_nothing_known_of_a_hidden_product_is_read_by_the_model_or_by_who_picks_
         return replace(data, log=less, known=known_apart_from(data, hidden).known)
 
     monkeypatch.setattr(ClockData, "of", never_sold)
-    after = AtClock.of(DAYS[1], 0, 1, [])
+    after = AtClock.of(DAYS[1], 0, 0, 1, [])
     assert fitted[0].known.equals(fitted[1].known)
     assert not set(fitted[0].known["product"]) & set((np.flatnonzero(hidden) + FIRST).tolist())
     assert len(fitted[0].products) == PRODUCTS + 2 * FIRST
@@ -122,6 +124,20 @@ def test_a_new_product_is_scored_by_the_mean_of_its_like(shelf):
     assert like.means(table[0], 1)[2] == table[0, like.nearest[2, 0]]
 
 
+def test_how_many_alike_say_how_popular_a_new_product_is_is_picked_by_known_ones(shelf):
+    data, judge, _ = shelf
+    catalogue = read_catalogue(data.products, data.known)
+    known = cold._known_alike(judge, catalogue, data.candidates, 0)
+    assert judge.known[known.new].all()
+    assert not (known.nearest == known.new[:, None]).any()
+    # As popular as the one most like it, whatever the others are; then as the mean of five.
+    alone = likeness.Likeness(np.arange(40), 40 + np.arange(40 * 20).reshape(40, 20))
+    for count in (1, 5):
+        values = np.random.default_rng(2).random(40 + 40 * 20)
+        values[alone.new] = alone.means(values, count)
+        assert alone.best_count(values) == count
+
+
 def test_shrunk_lift_is_orders_with_both_over_those_expected():
     rows = np.array([(1, 0, 0, 1), (1, 0, 1, 1), (1, 1, 1, 2), (1, 2, 2, 3)])
     log = RelatedLog.of(*rows.T, 3, 1)
@@ -146,7 +162,7 @@ def test_rivals_list_new_products_alone_or_known_ones_alone(shelf):
 def test_the_learned_lift_is_asked_of_known_and_new_products_by_their_catalogue_numbers(shelf):
     data, judge, like = shelf
     model = Fitted(known_apart_from(data, judge.new))
-    ours = Newcomers(model, data.candidates, judge.new, like)
+    ours = Newcomers(model, data.candidates, judge.new, like, NEIGHBOURS)
     listed = best_first(ours.learned("basket"), PRODUCTS, 10)(np.array([1, 79]))
     ((u, v),) = model.lists.model.truth.asked
     assert set(u.tolist()) == {1 + FIRST, 79 + FIRST}
@@ -163,7 +179,7 @@ def test_the_learned_lift_is_asked_of_known_and_new_products_by_their_catalogue_
 
 def test_after_a_new_product_come_known_ones_and_as_served_those_of_its_type(shelf):
     data, judge, like = shelf
-    ours = Newcomers(Fitted(known_apart_from(data, judge.new)), data.candidates, judge.new, like)
+    ours = Newcomers(Fitted(known_apart_from(data, judge.new)), data.candidates, judge.new, like, NEIGHBOURS)
     bought = couples.households(judge.past)
     sources = like.new[[1, 4]]
     for lister in (ours.after_new("basket", 0.0), ours.after_type("basket", 0.0, bought)):
@@ -199,10 +215,10 @@ def test_a_missing_file_of_couples_is_named(tmp_path):
 
 
 def test_a_method_is_exactly_as_good_as_itself(fitted):
-    found = Cold([AtClock.of(day, 0, 1, []) for day in DAYS], 20, 0)
+    found = Cold([AtClock.of(day, 0, 0, 1, []) for day in DAYS], 20, 0)
     sums = found.sums(("targets", "basket"), RIVAL)
-    for clock in (None, 1):
-        same = ratio(sums, sums, clock)
+    for at in ([0, 1], [1]):
+        same = ratio(sums, sums, at)
         assert (same.value, same.low, same.high) == (1.0, 1.0, 1.0)
 
 
@@ -213,7 +229,7 @@ def test_the_benchmark_claims_what_is_planted(fitted, monkeypatch, tmp_path):
     lines = ["source_type,partner_type", *(f"W{each}.{one},W{each}.{other}" for each in range(WORLDS)
              for one, other in (("sauce", "dry"), ("dry", "sauce")))]  # fmt: skip
     (tmp_path / "couples.csv").write_text("\n".join(lines))
-    monkeypatch.setattr("sys.argv", ["cold", "--samples", "20", "--data", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["cold", "--samples", "20", "--draws", "2", "--data", str(tmp_path)])
     cold.main()
     claims, rows = told[0].claims, told[0].rows
     assert told[0].name == "related_cold"
@@ -222,6 +238,8 @@ def test_the_benchmark_claims_what_is_planted(fitted, monkeypatch, tmp_path):
         <= claims["cold_ratio"]
         == pytest.approx(claims["cold_hr10"] / claims["cold_rival_hr10"])
     )
+    assert claims["cold_draws"] == 2
+    assert claims["cold_ratio_least_draw"] <= claims["cold_ratio"] <= claims["cold_ratio_greatest_draw"]
     assert claims["cold_hr10"] > 0.9
     assert claims["cold_couples"] == 1.0
     assert {tuple(row) for row in rows} == {tuple(rows[0])}
@@ -231,7 +249,7 @@ def test_the_benchmark_claims_what_is_planted(fitted, monkeypatch, tmp_path):
 
 
 def test_without_couples_nothing_is_claimed_of_them(fitted):
-    claims = Cold([AtClock.of(DAYS[0], 0, 1, [])], 5, 0).claims()
+    claims = Cold([AtClock.of(DAYS[0], 0, 0, 1, [])], 5, 0).claims()
     assert not {"cold_couples", "cold_rival_couples"} & set(claims)
     assert {"cold_ratio", "cold_ratio_low", "cold_source_ratio"} <= set(claims)
 
