@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from onward.thresholds.comparison import CONTROL, compare_searches
+from onward.choices import LEVELS_AT_RANDOM
+from onward.thresholds.comparison import compare_searches
 
 pytestmark = pytest.mark.statistical
 
@@ -24,7 +25,7 @@ def gain_on_fresh_examples(seed, doubt, search):
     result = compare_searches(
         score[:half], level[:half], label[:half], 0.15, levels=5, bins_per_level=40, seed=seed
     ).results[search]
-    if search == CONTROL:
+    if search == LEVELS_AT_RANDOM:
         level = np.random.default_rng([seed, 22]).permutation(level)
     shown = score[half:] >= np.array(result.cuts)[level[half:]]
     best = label[half:][np.argsort(-score[half:])][: shown.sum()]
@@ -32,7 +33,7 @@ def gain_on_fresh_examples(seed, doubt, search):
 
 
 def test_random_levels_gain_nothing_on_fresh_examples():
-    gains = [gain_on_fresh_examples(seed, 0.0, CONTROL) for seed in range(40)]
+    gains = [gain_on_fresh_examples(seed, 0.0, LEVELS_AT_RANDOM) for seed in range(40)]
     assert np.mean(gains) < 2 * np.std(gains) / np.sqrt(len(gains))
 
 
