@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 PARAMS = Path(__file__).resolve().parents[2] / "params.yaml"
 PIPELINE = (
     "stages: {read: {cmd: 'true', outs: [a]}, join: {cmd: 'true', deps: [a], outs: [b]},"
-    " deploy: {cmd: 'true', deps: [b], outs: [c]}}"
+    " deploy: {cmd: 'true', deps: [b], outs: [c]}, see: {cmd: 'true', deps: [c], outs: [d]}}"
 )
 
 # `onward …` that keeps a diary of what it was asked, and dies where KILL says.
@@ -36,6 +36,8 @@ assert "/replay" in os.environ["ONWARD_REGISTRY"] and "/replay" in os.environ["O
 if words[:2] == ["run", "start"]:
     asked = json.loads(text)
     print("run starts"); print(json.dumps({"run": "run-" + asked["as_of"]}))
+elif words[:2] == ["run", "stage"] and "deploy" in words and words[3:] != ["deploy"]:
+    sys.exit("Error: deploy cannot run together with others")
 elif words[0] == "score":
     print(json.dumps({"version": int(words[1][-2:])}))
 elif words[0] == "monitor":
@@ -79,7 +81,7 @@ def test_each_week_trains_scores_the_next_days_and_looks(project):
     assert list(weeks) == [date(2017, 6, 6) + timedelta(days=7 * number) for number in range(4)]
     alone = [line for line in diary(project) if "2017-06-06" in line or line == "monitor --as-of=2017-06-13"]
     assert alone == [
-        "run stage run-2017-06-06 read join", "run stage run-2017-06-06 deploy",
+        "run stage run-2017-06-06 read join", "run stage run-2017-06-06 deploy", "run stage run-2017-06-06 see",
         "run finish --no-pages run-2017-06-06", "score --day=2017-06-06 --to=2017-06-12", "monitor --as-of=2017-06-13",
     ]  # fmt: skip
     assert sum(line in {"run start", "act"} for line in diary(project)) == 4 + 3
