@@ -320,6 +320,7 @@ print("pipeline.deploy" in retrain.retrain().task_dict, "torch" in absent, "mlfl
 )
 
 
+@pytest.mark.slow
 def test_the_dags_parse_with_what_airflows_image_holds(tmp_path):
     holds = closure(requirements("airflow.txt"))
     assert {"celery", "redis", "kubernetes", "psycopg2-binary", "pyyaml"} <= holds
@@ -340,6 +341,7 @@ def pod():
     return PodGenerator.deserialize_model_file(str(DOCKER / "kubernetes" / "pod-template.yaml"))
 
 
+@pytest.mark.slow
 def test_airflow_reads_the_pod_template_without_losing_a_field(pod):
     from kubernetes.client import ApiClient
 

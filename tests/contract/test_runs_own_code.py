@@ -8,6 +8,9 @@ from builders.toy_runs import git, hashes, make_toy, plain_repro
 from onward.errors import NOT_TO_BE_RETRIED, RequestError, RunError
 from onward.runs.protocol.transaction import run_stage
 
+# Runs stages in processes of their own.
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 # A stage with code of its own in `src`, as the project's stages have, through the project's own runner.

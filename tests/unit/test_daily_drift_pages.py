@@ -54,6 +54,7 @@ def test_the_levels_own_figures_are_those_of_the_last_day_with_tests():
     assert last_figures({}) == {}
 
 
+@pytest.mark.slow
 def test_no_command_imports_evidently_before_it_makes_a_page():
     modules = "onward.commands.daily, onward.commands.oncall, onward.commands.status, onward.daily.oncall"
     code = f"import sys, {modules}, onward.daily.list_watch; sys.exit('evidently' in sys.modules)"

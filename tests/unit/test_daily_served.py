@@ -49,6 +49,7 @@ def serve_rows(root: Path, rows: dict[str, pd.DataFrame], first: int) -> ServedF
     return served
 
 
+@pytest.mark.slow
 def test_drift_in_what_was_served_is_found_on_the_same_day_as_in_the_batch(tmp_path):
     rows = draw_rows(days=DAYS, drop_from=60, a_day=500)
     verdicts = {}

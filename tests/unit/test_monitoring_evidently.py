@@ -147,6 +147,7 @@ def test_evidentlys_tests_of_a_day_are_those_of_its_assessment():
     assert quiet == []
 
 
+@pytest.mark.slow
 def test_days_from_before_use_go_when_they_are_not_given_any_more(tmp_path):
     figures = days_of(LAST)
     publish_days({f"version 4{BEFORE_USE}": figures}, PANELS, tmp_path)
