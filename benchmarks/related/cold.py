@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,7 @@ WEIGHTS = (0.0, 0.33, 0.5)
 OURS, RIVAL = adapter.NAME, "the like: as selection households pick"
 
 Asking = tuple[Task, Relation]
+Value = TypeVar("Value", str, int)
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,7 @@ class Rivals:
     @classmethod
     def of(cls, shelf: Shelf, catalogue: Catalogue, candidates: Ints) -> "Rivals":
         """Find the like."""
-        orders = np.bincount(shelf.past.product, minlength=shelf.past.products)
-        return cls(shelf, Likeness.of(catalogue, candidates, shelf.new, shelf.known, orders))
+        return cls(shelf, Likeness.of(catalogue, candidates, shelf.new, shelf.known, shelf.orders))
 
     def lister(self, like: Like, task: Task, types: Ints | None = None) -> Lister:
         """The ten best; with types, complements."""
@@ -168,8 +169,7 @@ def _known_alike(shelf: Shelf, catalogue: Catalogue, candidates: Ints, seed: int
     known = np.flatnonzero(shelf.known)
     asked = np.zeros(len(candidates), dtype=np.bool_)
     asked[np.random.default_rng(seed).choice(known, min(_ASKED_OF, len(known)), replace=False)] = True
-    orders = np.bincount(shelf.past.product, minlength=shelf.past.products)
-    return Likeness.of(catalogue, candidates, asked, shelf.known, orders)
+    return Likeness.of(catalogue, candidates, asked, shelf.known, shelf.orders)
 
 
 def _listers(ours: Newcomers, task: Task, relation: Relation, bought: Ints) -> dict[str, tuple[str, Lister]]:
@@ -207,20 +207,19 @@ class Cold:
         """What a method's metrics are made of."""
         return self.pool.sums([clock.told[asking][name].outcome for clock in self.clocks])
 
-    @property
+    @cached_property
     def days(self) -> Mapping[str, list[int]]:
         """Numbers of the draws of each clock."""
-        return {day: [at for at, each in enumerate(self.clocks) if each.day == day] for day in
-                dict.fromkeys(each.day for each in self.clocks)}  # fmt: skip
+        return _places(each.day for each in self.clocks)
 
     def rows(self) -> list[dict[str, Cell]]:
         """Every method by task and relation, as the mean of clocks and draws and at each clock; then couples."""
         rows = []
+        parts = {"mean": list(range(len(self.clocks))), **self.days}
         for asking in self.clocks[0].told:
             rival = self.sums(asking, RIVAL)
             for name in sorted(self.clocks[0].told[asking], key=lambda name: (name != OURS, name != RIVAL)):
                 sums = self.sums(asking, name)
-                parts = {"mean": list(range(len(self.clocks))), **self.days}
                 rows += [self._row(asking, name, sums, rival, title, at) for title, at in parts.items()]
         return rows + self._couples(rows[0])
 
@@ -255,8 +254,7 @@ class Cold:
 
     def claims(self) -> dict[str, float]:
         """Of the same basket, means over clocks and draws; what cannot be computed is left out."""
-        draws = {draw: [at for at, each in enumerate(self.clocks) if each.draw == draw] for draw in
-                 dict.fromkeys(each.draw for each in self.clocks)}  # fmt: skip
+        draws = _places(each.draw for each in self.clocks)
         households = float(self.pool.bootstrap.customers)
         told: dict[str, float | None] = {"households": households, "cold_draws": float(len(draws))}
         names: dict[Task, str] = {"targets": "cold", "sources": "cold_source"}
@@ -273,6 +271,14 @@ class Cold:
             shares = [_mean(clock.couples[method].values()) for clock in self.clocks if clock.couples]
             told[name] = _mean(share for share in shares if share is not None)
         return {name: value for name, value in told.items() if value is not None and np.isfinite(value)}
+
+
+def _places(values: Iterable[Value]) -> dict[Value, list[int]]:
+    """Where each value stands."""
+    places: dict[Value, list[int]] = {}
+    for at, value in enumerate(values):
+        places.setdefault(value, []).append(at)
+    return places
 
 
 def ratio(ours: Sums, rival: Sums, at: Sequence[int]) -> Interval:

@@ -76,6 +76,11 @@ class Shelf:
         asked = Asked.of(data, before, data.selection, data.windows.earlier(), seed)
         return cls(asked, bought_apart_from(asked.past, picking), picking, ~hidden & ~picking)
 
+    @property
+    def orders(self) -> Ints:
+        """[C] past orders with each."""
+        return np.bincount(self.past.product, minlength=self.past.products).astype(np.int64)
+
     def listed(self, task: Task) -> Bools:
         """[C] what the lists of a task hold."""
         return self.new if task == "targets" else self.known

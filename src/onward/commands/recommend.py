@@ -229,9 +229,5 @@ def print_list(console: Console, title: str, recommendations: "Sequence[Recommen
     console.print(line("product", _FIGURES, "dim"))
     for each, (*cells, decision) in zip(recommendations, figures, strict=True):
         console.print(line(escape(each.name), (*cells, f"[{COLOURS[decision]}]{decision}[/]")))
-        reason = (
-            f"[dim]{escape(each.product_id)}: {escape(each.why)}[/]"
-            if each.why
-            else f"[dim]{escape(each.product_id)}[/]"
-        )
-        console.print(Padding(reason, (0, 0, 0, 2)))
+        reason = ": ".join(filter(None, (each.product_id, each.why)))
+        console.print(Padding(f"[dim]{escape(reason)}[/]", (0, 0, 0, 2)))

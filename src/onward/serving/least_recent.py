@@ -28,12 +28,7 @@ class LeastRecent(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """The value of a key, which counts as its last use; None where there is none."""
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is None:
-                return None
-            self._entries.move_to_end(key)
-            return entry[0]
+        return self.get_all((key,)).get(key)
 
     def get_all(self, keys: Iterable[Key]) -> dict[Key, Value]:
         """The values of those keys that have one."""

@@ -111,6 +111,6 @@ def _scores(
     words = [word_for(level, levels) for level in range(levels)]
     cuts = [cut if math.isfinite(cut) else None for cut in bundle.policy.cuts]
     level = said.level.tolist()
-    columns = {name: getattr(said, name).tolist() for name in PairScore._fields if hasattr(said, name)}
-    columns |= {"doubt": [words[number] for number in level], "threshold": [cuts[number] for number in level]}
+    columns = {"doubt": [words[number] for number in level], "threshold": [cuts[number] for number in level]}
+    columns |= {name: getattr(said, name).tolist() for name in PairScore._fields if name not in columns}
     return [PairScore._make(row) for row in zip(*(columns[name] for name in PairScore._fields), strict=True)]
