@@ -28,7 +28,8 @@ PARTIAL = ".partial"
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside another, which it takes the place of when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # The process id keeps two writers apart; DVC refuses the same stage twice, people do not.
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
@@ -61,7 +62,7 @@ def write_table(path: Path, table: "pd.DataFrame | pa.Table") -> None:
     arrow = table if isinstance(table, pa.Table) else pa.Table.from_pandas(table, preserve_index=False)
     # pandas stores library versions in the schema's metadata, which would tie the hash to them.
     arrow = arrow.replace_schema_metadata(None)
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         pq.write_table(arrow, partial, compression="zstd")
 
 
@@ -111,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
-    with _replacing(path) as partial:
+    with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -139,7 +140,7 @@ def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]") -> None:
     """Write named arrays as .npz with fixed time stamps; object arrays are refused."""
     import numpy as np
 
-    with _replacing(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
+    with replacing(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
             # ZipInfo's default date is 1980-01-01: np.savez would store today's and change the hash.
             with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:

@@ -4,9 +4,12 @@ Every message is a single line that names what is wrong, where, and the remedy, 
 who meets it in a terminal, an Airflow log or a report can act on it without reading code.
 """
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from onward.redaction import redact
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 FAILED = 1
 """Exit status of a command or stage that may succeed when it is run again: a remote was away, a lock was held."""
@@ -25,6 +28,12 @@ class OnwardError(Exception):
 
     def __init__(self, *said: object) -> None:
         super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
+
+
+def place_and_reason(problem: "ErrorDetails") -> tuple[str, str]:
+    """Where a value was refused, and why: of one entry of pydantic's `ValidationError.errors()`, in one line each."""
+    reason = problem["msg"].removeprefix("Value error, ")
+    return ".".join(str(part) for part in problem["loc"]), " ".join(reason.split())
 
 
 class SettingsError(OnwardError):

@@ -5,19 +5,18 @@ killed process leaves of it, nobody lists.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from onward.artifacts import PARTIAL, replacing
 from onward.errors import ServiceError
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-_PARTIAL = ".partial"
 # A store that says nothing for so long is asked again, twice.
 _SILENT_S = 30.0
 
@@ -156,25 +155,13 @@ def store_at(place: str, endpoint: str | None = None) -> FileStore:
 
 def is_partial(path: Path) -> bool:
     """Whether a path is, or lies in, what somebody is still writing."""
-    return any(part.endswith(_PARTIAL) for part in path.parts)
+    return any(part.endswith(PARTIAL) for part in path.parts)
 
 
 def sha256_of(path: Path) -> str:
     """Hash of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside another, which it takes the place of when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}{_PARTIAL}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _mark(path: Path) -> str:

@@ -7,15 +7,15 @@ each stage touches with the `params:` list of dvc.yaml.
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
-from onward.errors import ParamsError
+from onward.errors import ParamsError, place_and_reason
 from onward.yaml_text import load_yaml
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -436,12 +436,11 @@ def decode_params(content: bytes, name: str = "params.yaml") -> str:
         ) from None
 
 
-def _explain(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+def _explain(problem: ErrorDetails) -> str:
+    key, allowed = place_and_reason(problem)
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key; see params.yaml in the repository for the keys that exist"
     if kind == "missing":
         return f"{key}: missing; add it (see params.yaml in the repository)"
-    allowed = str(problem["msg"]).removeprefix("Value error, ")
     return f"{key} = {problem['input']!r}: {allowed}" if kind != "value_error" else f"{key}: {allowed}"

@@ -34,7 +34,7 @@ from typing import Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from onward.errors import SettingsError
+from onward.errors import SettingsError, place_and_reason
 from onward.redaction import holds_secret
 
 REMOTE_SECONDS = 900.0
@@ -141,9 +141,9 @@ def read_settings(**given: Any) -> ProjectSettings:
         settings = ProjectSettings(**given)
     except ValidationError as error:
         told = (
-            f"{_PREFIX}{str(problem['loc'][0]).upper()} = {str(problem['input'])[:80]!r}: "
-            + str(problem["msg"]).removeprefix("Value error, ")
+            f"{_PREFIX}{place.upper()} = {str(problem['input'])[:80]!r}: {reason}"
             for problem in error.errors(include_url=False)
+            for place, reason in [place_and_reason(problem)]
         )
         raise SettingsError("; ".join(told) + "; see the table in src/onward/settings.py") from None
     if not settings.project.is_dir():

@@ -31,6 +31,7 @@ from onward.channels.message import Channel
 from onward.channels.pagerduty import ADDRESS, PagerDuty
 from onward.channels.slack import Slack
 from onward.channels.webhook import Webhook
+from onward.errors import place_and_reason
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -146,8 +147,9 @@ def read_channel_settings() -> tuple[ChannelSettings, list[str]]:
 
 def _said(problem: "ErrorDetails") -> str:
     """One line that does not show what the variable holds."""
-    names = "".join(f"{_PREFIX}{str(name).upper()}: " for name in problem["loc"][:1])
-    return f"{names}{problem['msg'].removeprefix('Value error, ')}; see docs/how-to/alerts.md"
+    place, reason = place_and_reason(problem)
+    name = f"{_PREFIX}{place.upper()}: " if place else ""
+    return f"{name}{reason}; see docs/how-to/alerts.md"
 
 
 def _open(secret: SecretStr | None) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from onward.artifacts import write_json
+from onward.artifacts import replacing, write_json
 from onward.deployment.reasons import Reason
 from onward.monitoring.decision_log import place
 
@@ -42,10 +42,8 @@ def keep_aside(folder: Path, day: date, version: int, revision: Revision) -> Pat
     path = folder / place(day, version)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     copy = folder / REVISIONS / path.relative_to(folder).with_suffix("") / f"{digest[:16]}.parquet"
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    partial = copy.with_suffix(".partial")
-    shutil.copyfile(path, partial)
-    partial.replace(copy)
+    with replacing(copy) as partial:
+        shutil.copyfile(path, partial)
     write_json(
         copy.with_suffix(".json"),
         {

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from onward.file_store import FileStore, is_partial, replacing, store_at
+from onward.artifacts import replacing
+from onward.file_store import FileStore, is_partial, store_at
 from onward.settings import ProjectSettings
 
 _NOTE = ".shared.json"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from onward.channels.message import KEY, Channel, Message, Severity
 from onward.channels.sending import Outcome, send_to_all
 from onward.daily.alert_log import Alert, AlertLog
-from onward.errors import MonitoringError
+from onward.errors import MonitoringError, place_and_reason
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def parse_message(content: bytes, source: str, now: datetime) -> Message:
         given = _Given.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "standard input"
+        place, reason = place_and_reason(first)
         raise MonitoringError(
-            f"tell: this is no message ({where}: {first['msg'][:100]}); it is JSON such as "
+            f"tell: this is no message ({place or 'standard input'}: {reason[:100]}); it is JSON such as "
             '{"key": "failed-retrain", "severity": "warning", "summary": "…", "text": "…"}'
         ) from None
     summary = " ".join(given.summary.split())[:400]

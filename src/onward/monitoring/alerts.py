@@ -9,15 +9,18 @@ clock and not of the wall's, so that a replay of the past decides as the past wo
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onward.channels.message import Severity
-from onward.errors import MonitoringError
+from onward.errors import MonitoringError, place_and_reason
 from onward.monitoring.verdict import OF_VERSION, Verdict
 from onward.yaml_text import load_yaml
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Action = Literal["retrain", "refit_thresholds", "rollback", "check_tracking", "wait", "none"]
 Cause = Literal["positivity", "promise", "delay", "engagement", "volume", "scores", "labels", "lists"]
@@ -346,12 +349,11 @@ def _decided(when: When) -> tuple[Verdict, ...]:
     return (when.verdict or OF_VERSION) if only_verdict else ()
 
 
-def _explain(problem: Any) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
+def _explain(problem: "ErrorDetails") -> str:
+    place, reason = place_and_reason(problem)
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{place}: unknown key"
     if kind == "missing":
         return f"{place}: missing"
-    message = " ".join(str(problem["msg"]).removeprefix("Value error, ").split())
-    return message if kind == "value_error" else f"{place} = {str(problem['input'])[:60]!r}: {message}"
+    return reason if kind == "value_error" else f"{place} = {str(problem['input'])[:60]!r}: {reason}"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from onward.artifacts import replacing
 from onward.errors import ArtifactError
 from onward.pipeline_file import LOCK_FILE, is_whole
 
@@ -50,11 +51,9 @@ def _drop_broken_note(note: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy at once or not at all; `onward.artifacts` would do the same, but imports pandas, which takes longer."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    shutil.copyfile(source, partial)
-    partial.replace(target)
+    """Copy at once or not at all."""
+    with replacing(target) as partial:
+        shutil.copyfile(source, partial)
 
 
 def become_repro(root: Path, arguments: Sequence[str]) -> NoReturn:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
 
+from onward.artifacts import replacing
 from onward.errors import RunError
 
 _REMEDY = "on Debian: apt-get install postgresql-client, of the server's version or a later one"
@@ -64,10 +65,8 @@ def load(name: str, address: str, path: Path, patience_s: float) -> None:
         raise RunError(f"restore: {name}: the database is not empty; drop it, make it anew, and run this again")
     if place.get_backend_name() == "sqlite":
         target = _file_of(place)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
-        shutil.copyfile(path, partial)
-        partial.replace(target)
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)
         return
     command = ["pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(path)]
     _run(name, place, command, patience_s)

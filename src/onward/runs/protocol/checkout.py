@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from onward.artifacts import write_text
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.names import branch_of
@@ -68,7 +69,7 @@ def configure(folder: Path, locations: RunLocations, dvc_remote: str) -> None:
     if dvc_remote.startswith("s3://"):
         patience = max(1, round(min(_SILENT_S, locations.settings.remote_seconds)))
         endpoint += f"    connect_timeout = {patience}\n    read_timeout = {patience}\n"
-    replace_text(
+    write_text(
         folder / ".dvc" / "config.local",
         "[core]\n    remote = outputs\n    analytics = false\n    no_scm = true\n"
         f"    site_cache_dir = {locations.cache / 'site'}\n"
@@ -115,11 +116,3 @@ def environment(folder: Path, code: Path, locations: RunLocations) -> dict[str, 
         "PYTHONPATH": str(code),
     }
     return {**os.environ, **locations.for_commands(folder), **paths, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a small file at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

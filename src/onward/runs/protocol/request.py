@@ -4,12 +4,15 @@ import json
 import re
 import uuid
 from datetime import date
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from onward.errors import RequestError
+from onward.errors import RequestError, place_and_reason
 from onward.params import Day, Estimator, OpenShare, Search, Share, Source
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 MOST_BYTES = 65_536
 _DAY = re.compile(r"(19[7-9]|20[0-9]|21[0-9])[0-9]-[0-9]{2}-[0-9]{2}")
@@ -109,13 +112,12 @@ def parse_asked(text: str) -> Asked:
         raise RequestError("; ".join(_explain(problem) for problem in error.errors())) from None
 
 
-def _explain(problem: Any) -> str:
-    key = _short(ascii(".".join(str(part) for part in problem["loc"]))[1:-1])
+def _explain(problem: "ErrorDetails") -> str:
+    place, reason = place_and_reason(problem)
+    key = _short(ascii(place)[1:-1])
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; known are {', '.join(Asked.model_fields)}"
-    return (
-        f"{key} = {_short(ascii(problem['input']))}: {_short(str(problem['msg']).removeprefix('Value error, '), 200)}"
-    )
+    return f"{key} = {_short(ascii(problem['input']))}: {_short(reason, 200)}"
 
 
 def _short(text: object, length: int = 60) -> str:

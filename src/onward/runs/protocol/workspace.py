@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from onward.artifacts import write_text
 from onward.errors import RunError
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, Lock, Pipeline, parse_lock, parse_pipeline
-from onward.runs.protocol.checkout import clone, configure, environment, fetch, refresh, replace_text, shared_code
+from onward.runs.protocol.checkout import clone, configure, environment, fetch, refresh, shared_code
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.manifest import FILE, Manifest, parse_manifest
@@ -197,7 +198,7 @@ class Workspace:
         return self.root / ".git" / "onward-outs.json"
 
     def _note(self, here: Mapping[str, str]) -> None:
-        replace_text(self._note_path, json.dumps(here, sort_keys=True))
+        write_text(self._note_path, json.dumps(here, sort_keys=True))
 
 
 @contextmanager
