@@ -14,7 +14,7 @@ AUTO = "auto"
 GRAPH_SOURCES = ("edge_list", "sequences")
 """Sources without impressions: no label is late, and there is no probability to calibrate or to decide by."""
 
-SOURCES = ("complete_journey", "simulator", "online_retail", "parquet", *GRAPH_SOURCES)
+SOURCES = ("complete_journey", "simulator", "online_retail", "event_log", "parquet", *GRAPH_SOURCES)
 
 ESTIMATORS: Mapping[str, str] = MappingProxyType(
     {

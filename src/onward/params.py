@@ -4,9 +4,10 @@ Stages unwrap it first (`params.delay`) and pass plain values inward; a test com
 each stage touches with the `params:` list of dvc.yaml.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -58,6 +59,17 @@ def _day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_day)]
+
+
+def _time_zone(name: str) -> str:
+    try:
+        return name if name == "UTC" else ZoneInfo(name).key
+    # A folder of the database is a name too, and a name may not leave it.
+    except (LookupError, OSError, ValueError):
+        raise ValueError(f"{name[:60]!r} is no time zone of this machine; name one such as Europe/Berlin") from None
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class _Section(BaseModel):
@@ -150,6 +162,16 @@ class OnlineRetail(_Section):
     follow_days: Days
 
 
+class EventLog(_Section):
+    """Where a log of views, carts and purchases lies, and how it is read; see data/sources/event_log.py."""
+
+    folder: Path = Field(strict=False)
+    time_zone: TimeZone
+    session_minutes: Annotated[int, Field(ge=1, le=1440)]
+    name_property: Annotated[str, Field(min_length=1)] | None
+    price_property: Annotated[str, Field(min_length=1)] | None
+
+
 class ParquetFolder(_Section):
     """Where a shop's own log lies, in the contract's form."""
 
@@ -189,9 +211,14 @@ class Sources(_Section):
     complete_journey: CompleteJourney
     simulator: Simulator
     online_retail: OnlineRetail
+    event_log: EventLog
     parquet: ParquetFolder
     edge_list: EdgeListFile
     sequences: SequenceFile
+
+
+LIES_IN: Mapping[str, str] = MappingProxyType({"online_retail": "file", "event_log": "folder", "parquet": "folder"})
+"""The setting of each source of a shop's own files that says where they lie."""
 
 
 class Validation(_Section):
@@ -354,18 +381,10 @@ class Monitoring(_Section):
     tolerance: Positive
 
 
-def _time_zone(name: str) -> str:
-    try:
-        return name if name == "UTC" else ZoneInfo(name).key
-    # A folder of the database is a name too, and a name may not leave it.
-    except (LookupError, OSError, ValueError):
-        raise ValueError(f"{name[:60]!r} is no time zone of this machine; name one such as Europe/Berlin") from None
-
-
 class Shop(_Section):
     """The shop itself: no stage reads it, since the times of a log are the shop's own."""
 
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    time_zone: TimeZone = "UTC"
 
 
 class Params(_Section):

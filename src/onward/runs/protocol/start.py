@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
+from pathlib import Path
 
 from onward.errors import RequestError, RunError
 from onward.layout import PARAMS_FILE
-from onward.params import Params, decode_params, parse_params
+from onward.params import LIES_IN, Params, decode_params, parse_params
 from onward.pipeline_file import LOCK_FILE, PIPELINE_FILE, parse_lock, parse_pipeline
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.kept_training import keep_training
@@ -128,12 +129,15 @@ def _find(git: Git, locations: RunLocations, run: str) -> Manifest | None:
 
 
 def _require_reachable(git: Git, code: str, params: Params) -> None:
-    """Refuse a log in a folder that no workspace would have."""
-    folder = params.sources.parquet.folder
-    if params.run.source == "parquet" and not folder.is_absolute() and not git("ls-tree", code, "--", str(folder)):
+    """Refuse a log in a place that no workspace would have."""
+    source = params.run.source
+    if source not in LIES_IN:
+        return
+    place: Path = getattr(getattr(params.sources, source), LIES_IN[source])
+    if not place.is_absolute() and not git("ls-tree", code, "--", str(place)):
         raise RequestError(
-            f"sources.parquet.folder = {folder}: a run works in a folder of its own; name it by its absolute path, "
-            "or commit it"
+            f"sources.{source}.{LIES_IN[source]} = {place}: a run works in a folder of its own; name it by its "
+            "absolute path, or commit it"
         )
 
 
