@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
+_LARGE = 2**30
 
 
 @contextmanager
@@ -142,9 +143,11 @@ def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]") -> None:
 
     with replacing(path) as partial, ZipFile(partial, "w", ZIP_DEFLATED) as archive:
         for name in sorted(arrays):
-            # ZipInfo's default date is 1980-01-01: np.savez would store today's and change the hash.
-            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, np.asarray(arrays[name], order="C"), allow_pickle=False)
+            array = np.asarray(arrays[name], order="C")
+            # ZipInfo's default date is 1980-01-01: np.savez would store today's and change the hash. Headers for more
+            # than 4 GB are for what needs them: patches of Python write them differently (CPython's issue 103861).
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=array.nbytes > _LARGE) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def read_arrays(path: Path) -> "dict[str, np.ndarray]":
