@@ -4,12 +4,10 @@ Every message is a single line that names what is wrong, where, and the remedy, 
 who meets it in a terminal, an Airflow log or a report can act on it without reading code.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 from onward.redaction import redact
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
 
 FAILED = 1
 """Exit status of a command or stage that may succeed when it is run again: a remote was away, a lock was held."""
@@ -30,10 +28,13 @@ class OnwardError(Exception):
         super().__init__(*(redact(part) if isinstance(part, str) else part for part in said))
 
 
-def place_and_reason(problem: "ErrorDetails") -> tuple[str, str]:
-    """Where a value was refused, and why: of one entry of pydantic's `ValidationError.errors()`, in one line each."""
-    reason = problem["msg"].removeprefix("Value error, ")
-    return ".".join(str(part) for part in problem["loc"]), " ".join(reason.split())
+def place_and_reason(loc: Iterable[object], msg: str) -> tuple[str, str]:
+    """Where a value was refused, and why, in one line each: of `loc` and `msg` as pydantic's `errors()` tell them.
+
+    >>> place_and_reason(("run", "as_of"), "Value error, 'soon' is not a date")
+    ('run.as_of', "'soon' is not a date")
+    """
+    return ".".join(str(part) for part in loc), " ".join(msg.removeprefix("Value error, ").split())
 
 
 class SettingsError(OnwardError):

@@ -456,7 +456,7 @@ def decode_params(content: bytes, name: str = "params.yaml") -> str:
 
 
 def _explain(problem: ErrorDetails) -> str:
-    key, allowed = place_and_reason(problem)
+    key, allowed = place_and_reason(problem["loc"], problem["msg"])
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{key}: unknown key; see params.yaml in the repository for the keys that exist"

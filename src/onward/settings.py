@@ -143,7 +143,7 @@ def read_settings(**given: Any) -> ProjectSettings:
         told = (
             f"{_PREFIX}{place.upper()} = {str(problem['input'])[:80]!r}: {reason}"
             for problem in error.errors(include_url=False)
-            for place, reason in [place_and_reason(problem)]
+            for place, reason in [place_and_reason(problem["loc"], problem["msg"])]
         )
         raise SettingsError("; ".join(told) + "; see the table in src/onward/settings.py") from None
     if not settings.project.is_dir():

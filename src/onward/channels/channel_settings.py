@@ -147,7 +147,7 @@ def read_channel_settings() -> tuple[ChannelSettings, list[str]]:
 
 def _said(problem: "ErrorDetails") -> str:
     """One line that does not show what the variable holds."""
-    place, reason = place_and_reason(problem)
+    place, reason = place_and_reason(problem["loc"], problem["msg"])
     name = f"{_PREFIX}{place.upper()}: " if place else ""
     return f"{name}{reason}; see docs/how-to/alerts.md"
 

@@ -95,7 +95,7 @@ def parse_message(content: bytes, source: str, now: datetime) -> Message:
         given = _Given.model_validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place, reason = place_and_reason(first)
+        place, reason = place_and_reason(first["loc"], first["msg"])
         raise MonitoringError(
             f"tell: this is no message ({place or 'standard input'}: {reason[:100]}); it is JSON such as "
             '{"key": "failed-retrain", "severity": "warning", "summary": "…", "text": "…"}'

@@ -350,7 +350,7 @@ def _decided(when: When) -> tuple[Verdict, ...]:
 
 
 def _explain(problem: "ErrorDetails") -> str:
-    place, reason = place_and_reason(problem)
+    place, reason = place_and_reason(problem["loc"], problem["msg"])
     kind = problem["type"]
     if kind == "extra_forbidden":
         return f"{place}: unknown key"

@@ -1,10 +1,8 @@
 """A working copy of a run's branch, set up so that DVC finds the shared remote and this machine's cache."""
 
-import io
 import os
 import shutil
 import sys
-import tarfile
 import tempfile
 from pathlib import Path
 
@@ -92,8 +90,10 @@ def shared_code(git: Git, locations: RunLocations) -> Path:
     if not shared.is_dir():
         shared.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=shared.parent, suffix=".partial"))
-        with tarfile.open(fileobj=io.BytesIO(git.read("archive", "--format=tar", tree))) as archive:
-            archive.extractall(partial, filter="data")
+        with tempfile.TemporaryDirectory(prefix="onward-index-") as folder:
+            index = Path(folder) / "index"
+            git("read-tree", tree, index=index)
+            git("checkout-index", "--all", f"--prefix={partial}/", index=index)
         try:
             partial.rename(shared)
         except OSError:  # another task was first

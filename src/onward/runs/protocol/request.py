@@ -113,7 +113,7 @@ def parse_asked(text: str) -> Asked:
 
 
 def _explain(problem: "ErrorDetails") -> str:
-    place, reason = place_and_reason(problem)
+    place, reason = place_and_reason(problem["loc"], problem["msg"])
     key = _short(ascii(place)[1:-1])
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key; known are {', '.join(Asked.model_fields)}"
