@@ -1,11 +1,11 @@
 """Scores over HTTP by `onward serve` and by `mlflow models serve`, and the nearest of a million products.
 
 Both servers hold the same registered bundle and call the same scoring function, one worker each, and are asked the
-same requests by the same clients, in turns, so that whatever else the machine does is shared; a claimed ratio is the median
-of the rounds', since one hiccup of the machine makes a whole run's p99. Pairs are drawn in two
-ways: as a shop asks, products by their customers and then one of their lists' entries, which both servers look up; and
-pairs that stand on no list, products by their customers each, which both have to score. The claims are of the former,
-and those that end in `_unlisted` of the latter.
+same requests by the same clients, in turns, so that whatever else the machine does is shared; a claimed ratio is the
+median of the rounds', since one hiccup of the machine makes a whole run's p99. Pairs are drawn in two ways: as a shop
+asks, products by their customers and then one of their lists' entries, which both servers look up; and pairs that stand
+on no list, products by their customers each, which both have to score. The claims are of the former, and those that end
+in `_unlisted` of the latter.
 
 The index is asked alone, on vectors without structure and on vectors in clusters; truth is the product in float32.
 """
