@@ -31,6 +31,10 @@ def read(folder, **changed):
     return event_log.read_log(shop, **({"start": START, "end": END, "window": WINDOW, "threads": 1} | changed))
 
 
+def newest(folder, before=END):
+    return event_log.newest_event(event_log.EventLog(folder=folder, **SETTINGS), before, 1)
+
+
 def frames(log):
     return {name: table.to_pandas() for name, table in log.tables.items()}
 
@@ -139,11 +143,14 @@ def test_the_same_files_as_parquet_are_the_same_log(folder, tmp_path):
         assert table.to_pylist() == read(folder).tables[name].to_pylist()
 
 
-def test_milliseconds_are_told_by_the_shop_s_wall_and_written_times_are_its_own(folder, tmp_path):
+def test_seconds_and_milliseconds_are_told_by_the_shop_s_wall_and_written_times_are_its_own(folder, tmp_path):
     here = frames(read(folder, time_zone="America/New_York"))["impressions"]["shown_at"]
     assert here.min() == pd.Timestamp(at(1 - 4 * 60))
     events = folder / "events.csv"
     table = pd.read_csv(events, dtype=str)
+    table.assign(timestamp=table["timestamp"].str[:-3]).to_csv(events, index=False)
+    in_seconds = frames(read(folder, time_zone="America/New_York"))["impressions"]["shown_at"]
+    assert in_seconds.min() == pd.Timestamp(at(1 - 4 * 60))
     table["timestamp"] = pd.to_datetime(table["timestamp"].astype("int64"), unit="ms").dt.strftime("%Y-%m-%d %H:%M:%S")
     table.to_csv(events, index=False)
     assert frames(read(folder, time_zone="America/New_York"))["impressions"]["shown_at"].min() == pd.Timestamp(at(1))
@@ -175,13 +182,20 @@ def test_wrong_files_are_named_in_one_line(folder, tmp_path):
         read(folder)
     (folder / "events.csv.gz").unlink()
     (folder / "category_tree.csv").write_text("category,parent\n1,2\n")
-    with pytest.raises(DataError, match=r"category_tree\.csv lacks categoryid, parentid"):
+    with pytest.raises(DataError, match=r"category_tree\.csv lacks categoryid, parentid; its columns are to be"):
         read(folder)
     (folder / "category_tree.csv").unlink()
     (folder / "events.csv").rename(folder / "events.parquet")
     with pytest.raises(DataError, match=r"events\.parquet: .*; export it again") as error:
         read(folder)
     assert "\n" not in str(error.value)
+    (folder / "events.parquet").rename(folder / "events.csv")
+    with (folder / "events.csv").open("a", encoding="utf-8") as stream:
+        stream.write("1433116800000,1,view,1,,a sixth,and a seventh\n")
+    for ask in (read, newest):
+        with pytest.raises(DataError, match=r"; export (it|the files) again") as error:
+            ask(folder)
+        assert "\n" not in str(error.value)
 
 
 def test_what_happens_later_changes_nothing_that_was_read(tmp_path):
@@ -250,7 +264,6 @@ def test_it_is_called_by_its_name_and_says_which_files_it_reads(monkeypatch, fol
 
 
 def test_the_newest_event_does_not_lie_ahead_of_the_clock(folder):
-    shop = event_log.EventLog(folder=folder, **SETTINGS)
-    assert event_log.newest_event(shop, END, 1) == LAST.at
-    assert event_log.newest_event(shop, at(0, days=1), 1) == at(43)
-    assert event_log.newest_event(shop, START, 1) is None
+    assert newest(folder) == LAST.at
+    assert newest(folder, at(0, days=1)) == at(43)
+    assert newest(folder, START) is None

@@ -13,6 +13,8 @@ into the cart (`cart`), another session (`visit`).
 
 # ruff: noqa: S608 - SQL is put together from this module's own names and numbers; outside names are quoted.
 
+import csv
+import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from onward.data.contract import CATEGORY_SEPARATOR, RawLog
 from onward.data.rules import moment
@@ -38,9 +42,10 @@ CATEGORY = "categoryid"
 AVAILABLE = "available"
 _ENDINGS = (".parquet", ".csv", ".csv.gz")
 
-# Milliseconds since 1970 are a moment of the world; a written time is the shop's own already.
-_MOMENT = """case when regexp_full_match(cast("timestamp" as varchar), '[0-9]{{10,14}}')
-     then timezone({zone}, timezone('UTC', make_timestamp(cast("timestamp" as bigint) * 1000)))
+# Seconds or milliseconds since 1970 are a moment of the world; a written time is the shop's own already.
+_MOMENT = """case when regexp_full_match(cast("timestamp" as varchar), '[0-9]{{9,13}}')
+     then timezone({zone}, timezone('UTC', make_timestamp(cast("timestamp" as bigint)
+          * case when length(cast("timestamp" as varchar)) > 10 then 1000 else 1000000 end)))
      else try_cast("timestamp" as timestamp) end"""
 _ID = """nullif(regexp_replace(trim(cast("{column}" as varchar)), '^([0-9]+)[.]0+$', '\\1'), '')"""
 
@@ -50,11 +55,9 @@ select h, b, p, kind, moment,
        case when moment is null then 'no time' when h is null then 'no visitor' when p is null then 'no item'
             when kind is null or kind not in ('view', 'addtocart', 'transaction') then 'another kind of event'
             when kind = 'transaction' and b is null then 'a purchase without its transaction' end as dropped
-from (select {visitor} as h, {transaction} as b, {item} as p, lower(trim("event")) as kind, {moment} as moment
-      from {events});
-create table events as
-select *, date_diff('day', date '1970-01-01', moment) as d
-from all_lines where dropped is null and moment < {end};
+from (select {visitor} as h, {transaction} as b, {item} as p, lower(trim(cast("event" as varchar))) as kind,
+             {moment} as moment from {events});
+create table events as select * from all_lines where dropped is null and moment < {end};
 create table bought as select h, p, moment from events where kind = 'transaction';
 """
 
@@ -88,8 +91,8 @@ asof left join bought later on later.h = i.h and later.p = i.v and i.shown_at < 
 # What a product was first described as: it does not depend on how much of the log is read.
 _PRODUCTS = """
 create table described as
-select {item} as p, "property" as property, "value" as value, {moment} as moment from {properties}
-where "property" in ({wanted}) and {item} is not null;
+select {item} as p, cast("property" as varchar) as property, cast("value" as varchar) as value, {moment} as moment
+from {properties} where cast("property" as varchar) in ({wanted}) and {item} is not null;
 delete from described where moment is null or moment >= {end};
 create table first_said as
 select p, property, arg_min(value, (moment, value)) as value from described group by p, property;
@@ -153,7 +156,7 @@ class EventLog:
 
     Attributes:
         folder: holds the files.
-        time_zone: of the shop's wall, by its IANA name, for times that are milliseconds since 1970.
+        time_zone: of the shop's wall, by its IANA name, for times that are seconds or milliseconds since 1970.
         session_minutes: without an event end a session.
         name_property: of an item that holds its name; None where none does.
         price_property: of an item that holds its price, such as `n12.500` or `12.5`; None where none does.
@@ -182,8 +185,6 @@ def read_log(shop: EventLog, *, window: timedelta, start: datetime, end: datetim
     paths = event_files(shop.folder)
     values = _filling(shop, paths, window, start, end)
     with session(threads) as connection:
-        for name, files in paths.items():
-            _refuse_other_files(connection, name, files)
         try:
             connection.execute(_EVENTS.format(**values))
             refuse_late_end(connection, "event_log", end)
@@ -237,11 +238,13 @@ def newest_event(shop: EventLog, before: datetime, threads: int) -> datetime | N
     files = event_files(shop.folder)[EVENTS]
     told = _MOMENT.format(zone=literal(shop.time_zone))
     with session(threads) as connection:
-        _refuse_other_files(connection, EVENTS, files)
-        row = connection.execute(
-            f"select max(moment) from (select {told} as moment from {_reader(EVENTS, files)}) "
-            f"where moment <= {moment(before)}"
-        ).fetchone()
+        try:
+            row = connection.execute(
+                f"select max(moment) from (select {told} as moment from {_reader(EVENTS, files)}) "
+                f"where moment <= {moment(before)}"
+            ).fetchone()
+        except duckdb.Error as error:
+            raise DataError(f"source event_log: {files[0]}: {_line(error)}; export it again") from error
     newest: datetime | None = row[0] if row else None
     return newest
 
@@ -276,32 +279,42 @@ def _filling(
 
 
 def _reader(name: str, files: list[Path]) -> str:
-    """SQL that reads the files of a table as text; a table that the folder lacks has no rows."""
+    """SQL that reads the columns of a table from its files; a table that the folder lacks has no rows.
+
+    Raises:
+        DataError: a file cannot be read, or lacks a column.
+    """
+    wanted = ", ".join(f'"{column}"' for column in COLUMNS[name])
     if not files:
-        columns = ", ".join(f'cast(null as varchar) as "{column}"' for column in COLUMNS[name])
-        return f"(select {columns} where false)"
-    listed = ", ".join(literal(str(path)) for path in files)
-    if files[0].suffix == ".parquet":
-        return f"read_parquet([{listed}], union_by_name = true)"
+        nothing = ", ".join(f'cast(null as varchar) as "{column}"' for column in COLUMNS[name])
+        return f"(select {nothing} where false)"
+    return f"({' union all '.join(f'select {wanted} from {_file_reader(name, path)}' for path in files)})"
+
+
+def _file_reader(name: str, path: Path) -> str:
+    try:
+        found = pq.read_schema(path).names if path.suffix == ".parquet" else _heads(path)
+    except (pa.ArrowException, OSError, EOFError, ValueError, csv.Error) as error:
+        raise DataError(f"source event_log: {path}: {_line(error)}; export it again") from error
+    missing = [column for column in COLUMNS[name] if column not in found]
+    if missing:
+        raise DataError(
+            f"source event_log: {path} lacks {', '.join(missing)}; its columns are to be {', '.join(COLUMNS[name])}"
+        )
+    if path.suffix == ".parquet":
+        return f"read_parquet({literal(str(path))})"
+    # Nothing is guessed from the first lines: one that is broken would be taken for the form of the file.
+    columns = ", ".join(f"{literal(column)}: 'varchar'" for column in found)
     return (
-        f"read_csv([{listed}], union_by_name = true, header = true, all_varchar = true, delim = ',', quote = '\"', "
-        "escape = '\"', nullstr = '')"
+        f"read_csv({literal(str(path))}, auto_detect = false, header = true, delim = ',', quote = '\"', "
+        f"escape = '\"', nullstr = '', columns = {{{columns}}})"
     )
 
 
-def _refuse_other_files(connection: duckdb.DuckDBPyConnection, name: str, files: list[Path]) -> None:
-    """Refuse a file that cannot be read, or lacks a column."""
-    for path in files:
-        try:
-            described = connection.execute(f"describe select * from {_reader(name, [path])}").fetchall()
-        except duckdb.Error as error:
-            raise DataError(f"source event_log: {path}: {_line(error)}; export it again") from error
-        missing = [column for column in COLUMNS[name] if column not in {row[0] for row in described}]
-        if missing:
-            raise DataError(
-                f"source event_log: {path} lacks {', '.join(missing)}; its first line names the columns "
-                f"{', '.join(COLUMNS[name])}"
-            )
+def _heads(path: Path) -> list[str]:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        return next(csv.reader(stream), [])
 
 
 def _built(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -318,5 +331,5 @@ def _built(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return dict(zip(names, cursor.fetchall()[0], strict=True))
 
 
-def _line(error: duckdb.Error) -> str:
+def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
