@@ -268,3 +268,15 @@ def test_a_log_of_events_is_whole_up_to_its_last_event(tmp_path):
     assert until(tmp_path) == date(2017, 12, 4)
     (fed, *_) = feeds(read_params(tmp_path / "params.yaml"), tmp_path, NOW)
     assert (fed.name, fed.stopped(26)) == ("complete_through", True)
+
+
+def test_what_says_that_a_day_is_whole_is_all_that_is_read(shop):
+    root, _ = shop
+    write_log(root / "data" / "log", [day(0)])
+    for name in ("conversions", "engagements"):
+        (root / "data" / "log" / f"{name}.parquet").unlink()
+    assert until(root) == day(0)
+    for path in (root / "data" / "log").iterdir():
+        path.unlink()
+    (root / "data" / "log" / MARKER).write_text(f"{day(3)}\n")
+    assert until(root) == day(4)

@@ -61,7 +61,7 @@ def complete_until(params: Params, now: datetime) -> Complete:
     folder = log_folder(params)
     if folder is None:
         return Complete(today, not_over)
-    needed = [feed for feed in feeds(params, Path(), now) if feed.needed]
+    needed = feeds(params, Path(), now, only_needed=True)
     feed = min(needed, key=lambda feed: feed.until or datetime.min)
     if feed.until is None:
         return Complete(date.min, f"{folder} holds no {feed.name} before now; load them")

@@ -36,13 +36,14 @@ def log_folder(params: Params) -> Path | None:
     return {"parquet": sources.parquet.folder, "event_log": sources.event_log.folder}.get(params.run.source)
 
 
-def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
+def feeds(params: Params, project: Path, now: datetime, *, only_needed: bool = False) -> list[Feed]:
     """Say until when each feed goes; nothing of a source that does not grow.
 
     Args:
         params: of the source and the shop.
         project: from which the source's folder counts.
         now: with time zone.
+        only_needed: leave the others out, which are then not read.
 
     Raises:
         DataError: a table is missing or cannot be read.
@@ -53,7 +54,6 @@ def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
     # Here, so that the watchdog of a source that does not grow starts without the libraries of tables.
     from onward.data.contract import CONTRACT
     from onward.data.shop_clock import ShopClock
-    from onward.data.sources import event_log
     from onward.data.sources.parquet_folder import MARKER, marked_day, newest_event
 
     folder = project / folder
@@ -63,15 +63,19 @@ def feeds(params: Params, project: Path, now: datetime) -> list[Feed]:
     if marked is not None:
         end = datetime.combine(marked + timedelta(days=1), datetime.min.time())
         found.append(Feed(MARKER, end, here - end, needed=True))
+    if marked is not None and only_needed:
+        return found
     if params.run.source == "event_log":
+        from onward.data.sources import event_log
+
         shop = event_log.EventLog(**params.sources.event_log.model_dump() | {"folder": folder})
         newest = event_log.newest_event(shop, here, params.run.threads)
         found.append(Feed("events", newest, None if newest is None else here - newest, marked is None))
         return found
     for contract in CONTRACT:
-        if contract.clock:
+        # Where the shop says itself what is whole, its word counts.
+        needed = marked is None and contract.name in _DECIDED_FROM
+        if contract.clock and (needed or not only_needed):
             newest = newest_event(folder, contract, here)
-            # Where the shop says itself what is whole, its word counts.
-            needed = marked is None and contract.name in _DECIDED_FROM
             found.append(Feed(contract.name, newest, None if newest is None else here - newest, needed))
     return found
