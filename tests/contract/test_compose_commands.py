@@ -1,8 +1,9 @@
 """Every command and health check of docker/compose.yaml, as processes of this machine: no container engine is needed.
 
 What containers would give is put in its place, text for text: names of hosts become loopback, ports become free ones,
-folders become folders of the test. PostgreSQL is Debian's, the object store is moto's; everything else is the command
-that compose would run, with the environment that compose would set, behind the entry point of its image.
+folders become folders of the test. PostgreSQL is Debian's, the object store is moto's behind users and a policy;
+everything else is the command that compose would run, with the environment that compose would set, behind the entry
+point of its image.
 
 `make images` runs the same inside the images that it has built, each as its own user (`ONWARD_IMAGE_ROOTS` says where
 their files lie).
@@ -23,10 +24,10 @@ from pathlib import Path
 import psycopg
 import pytest
 import requests
-from moto.server import ThreadedMotoServer
 
 from builders.airflow_service import Airflow, request, until
 from builders.compose_file import DOCKER, ROOT, VARIABLE, fill_in, read_compose
+from builders.object_users import store_with_users
 from builders.tiny_bundle import TAGS, make_bundle
 from onward.deployment.bundle_files import bundle_hash, write_bundle
 from onward.deployment.registry import Registry
@@ -174,18 +175,16 @@ def host(tmp_path_factory):
         (folder / "shared" / place).mkdir(parents=True)
     for root in ROOTS.values():
         show(folder, Path(root))
-    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    store.start()
-    address, port = store.get_host_and_port()
-    with postgres() as database:
-        host = Host(folder, database, f"http://{address}:{port}")
+    key = secrets.token_hex(16)
+    with postgres() as database, store_with_users("root", key) as store:
+        host = Host(folder, database, store)
+        host.secrets["OBJECTS_ROOT_SECRET_KEY"] = key
         try:
             make_databases(host, database)
             start_in_waves(host)
             yield host
         finally:
             stop(list(host.started.values()))
-            store.stop()
             for root in ROOTS.values():
                 for place in (str(folder), "/dev", "/proc"):
                     subprocess.run(["umount", "--lazy", "--recursive", f"{root}{place}"], check=False)
@@ -351,7 +350,7 @@ def test_a_promotion_asked_for_in_airflow_is_carried_out_by_the_control_worker_a
 
 
 def test_no_password_is_on_a_command_line(host):
-    hidden = [value for name, value in host.secrets.items() if name != "OBJECTS_ACCESS_KEY"]
+    hidden = list(host.secrets.values())
     lines = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -368,3 +367,8 @@ def test_a_backup_on_demand_holds_both_databases_and_the_code(host):
     note = json.loads((made / "backup.json").read_text())
     assert note["databases"] == ["airflow", "registry"]
     assert {"git.bundle", "airflow.database", "registry.database"} <= set(note["files"])
+
+
+def test_a_collection_on_demand_finds_nothing_too_old(host):
+    host.run_once("collect")
+    assert json.loads((host.folder / "collect.log").read_text().splitlines()[-1])["runs"] == []

@@ -1,40 +1,40 @@
 """A run whose outputs lie in an object store (S3's protocol, served here on loopback) instead of a folder."""
 
 import json
-import sys
-import urllib.request
 
 import pytest
 
+from builders.object_stores import BUCKET, bucket_client
+from builders.object_users import load_prepare, store_with_users
 from builders.toy_runs import STAGES, make_toy
-from onward.services.local import HOST, free_port
-from onward.services.processes import Service, running
 
 # Starts servers or the command line, again and again.
 pytestmark = pytest.mark.slow
 
-BUCKET = "onward"
-
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """An empty bucket; yields what a machine must know of it."""
-    folder, port = tmp_path_factory.mktemp("store"), free_port(0)
-    address = f"http://{HOST}:{port}"
-    program = "import sys; from moto.server import main; main(sys.argv[1:])"
-    command = (sys.executable, "-c", program, "--host", HOST, "--port", str(port))
-    with running([Service("object store", command, {}, folder / "log", address)], folder, 60.0):
-        ask(f"{address}/{BUCKET}", "PUT")
-        yield {
-            "ONWARD_DVC_REMOTE": f"s3://{BUCKET}/runs", "ONWARD_DVC_REMOTE_ENDPOINT": address,
-            "AWS_ACCESS_KEY_ID": "toy", "AWS_SECRET_ACCESS_KEY": "toy", "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }  # fmt: skip
+def store():
+    """The bucket of compose.yaml, for one who has the rights of its workers; yields what a machine must know of it."""
+    prepare, own = load_prepare(), {"AWS_ACCESS_KEY_ID": "stages", "AWS_SECRET_ACCESS_KEY": "something"}
+    with store_with_users("root", "secret") as address, pytest.MonkeyPatch.context() as patch:
+        common = {"AWS_ENDPOINT_URL": address, "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+        root = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "secret"}
+        for name, value in (common | root).items():
+            patch.setenv(name, value)
+        for user in prepare.RIGHTS:
+            prepare.make_user(address, user, own["AWS_SECRET_ACCESS_KEY"])
+        with bucket_client(common | root) as client:
+            prepare.make_bucket(client, BUCKET)
+            client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(prepare.policy(BUCKET)))
+            yield common | own | {
+                "ONWARD_DVC_REMOTE": f"s3://{BUCKET}/dvc", "ONWARD_DVC_REMOTE_ENDPOINT": address,
+            }  # fmt: skip
 
 
-def ask(address, method="GET"):
-    with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=30) as answer:
-        return answer.read().decode()
+def kept_in(store):
+    with bucket_client(store) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {entry["Key"] for page in pages for entry in page.get("Contents", ())}
 
 
 def start(machine, store):
@@ -52,10 +52,10 @@ def test_machines_pass_a_run_on_through_an_object_store_alone(tmp_path, store):
         assert done.returncode == 0, done.stdout + done.stderr
     assert toy.commits(run) == list(STAGES)
     assert not (toy.shared / "dvc").exists()
-    kept = ask(f"{store['ONWARD_DVC_REMOTE_ENDPOINT']}/{BUCKET}?list-type=2&prefix=runs/")
+    kept = kept_in(store)
     for path, found in toy.hashes(run).items():
         # Metrics are kept by git, outputs by DVC.
-        assert (f"{found[:2]}/{found[2:]}" in kept) == path.startswith("out/")
+        assert (f"dvc/files/md5/{found[:2]}/{found[2:]}" in kept) == path.startswith("out/")
     # The third machine has nothing but its clone: all bytes come out of the bucket.
     done = toy.machines[2].onward("reproduce", run, "--folder", str(tmp_path / "again"), **store)
     assert done.returncode == 0, done.stdout + done.stderr
