@@ -59,6 +59,10 @@ class ArtifactError(OnwardError):
     """A file that an earlier stage should have written is missing or unreadable."""
 
 
+class TrainingError(OnwardError):
+    """Processes that train together failed, each time that they were started."""
+
+
 class InfeasibleTargetError(OnwardError):
     """No decision boundary reaches the asked target on the fitting split."""
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from onward.choices import AUTO, ESTIMATORS, SEARCHES, SOURCES
+from onward.choices import AUTO, ESTIMATORS, GRAPH_SOURCES, SEARCHES, SOURCES
 from onward.errors import ParamsError, place_and_reason
 from onward.yaml_text import load_yaml
 
@@ -281,6 +281,13 @@ class Encoder(_Section):
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
     temperature: Annotated[float, Field(gt=0.0, le=100.0)]
     held_out_pairs: OpenShare
+    processes: Annotated[int, Field(ge=1, le=64)]
+
+    @model_validator(mode="after")
+    def _batches_are_shared_evenly(self) -> Self:
+        if self.batch_pairs % self.processes:
+            raise ValueError(f"batch_pairs: {self.batch_pairs} cannot be shared evenly by {self.processes} processes")
+        return self
 
     @model_validator(mode="after")
     def _one_fan_out_a_layer(self) -> Self:
@@ -405,6 +412,12 @@ class Params(_Section):
     evaluation: Evaluation
     gate: Gate
     monitoring: Monitoring
+
+    @model_validator(mode="after")
+    def _a_graph_takes_one_process(self) -> Self:
+        if self.encoder.processes > 1 and self.run.source in GRAPH_SOURCES:
+            raise ValueError(f"encoder.processes: {self.run.source} is trained in one process; write 1")
+        return self
 
 
 def parse_params(text: str, name: str = "params.yaml") -> Params:

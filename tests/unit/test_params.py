@@ -55,6 +55,8 @@ WRONG = [
     ("splits.salt", "", "at least 1 character"),
     ("encoder.fan_out", [10, 10], "one number a layer"),
     ("encoder.batch_pairs", 1, "greater than or equal to 2"),
+    ("encoder.processes", 0, "greater than or equal to 1"),
+    ("encoder.processes", 3, "batch_pairs: 1024 cannot be shared evenly by 3 processes"),
     ("encoder.fan_out", [10, -1], "greater than or equal to 1"),
     ("thresholds.precision_target", 1.0, "less than 1"),
     ("thresholds.search", "best", "'auto', 'single'"),
@@ -82,6 +84,13 @@ def test_a_wrong_value_is_refused_in_one_line_that_names_it(key, value, allowed)
     assert allowed in line
     if allowed.startswith(("valid", "greater", "less", "finite")) and not isinstance(value, list):
         assert repr(value) in line
+
+
+def test_a_graph_is_trained_in_one_process():
+    several = edited("encoder.processes", 2)
+    assert parse_params(several).encoder.processes == 2
+    with pytest.raises(ParamsError, match=r"encoder\.processes: edge_list is trained in one process; write 1"):
+        parse_params(several.replace("source: complete_journey", "source: edge_list"))
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b", "run: [1", "just words"])

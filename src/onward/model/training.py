@@ -1,4 +1,4 @@
-"""Train the dual encoder on pairs that happened: one plain loop.
+"""Train the dual encoder on pairs that happened: one plain loop, in one process or in several.
 
 A pair is drawn as often as it happened, and its rivals are the targets of the other pairs of its batch, drawn by their
 own popularity therefore. Nothing corrects for that: the softmax is smallest where the score of u and v is
@@ -9,12 +9,13 @@ arXiv 1807.03748; Levy and Goldberg 2014).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.data import HeteroData
 from torch_geometric.loader import LinkLoader
@@ -25,6 +26,7 @@ from onward.graph.product_graph import ProductGraph
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 from onward.model.embeddings import RELATIONS, Embeddings
 from onward.model.encoder import DualEncoder, Reach
+from onward.model.process_group import ALONE, ProcessGroup
 from onward.model.product_inputs import ProductInputs
 from onward.model.reproducible import reproducible
 from onward.random_streams import Stream
@@ -90,6 +92,59 @@ class TrainedEncoder:
     held_out_pairs: int
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What the loop learns from.
+
+    Attributes:
+        learnt: pairs of each of `RELATIONS`, in that order.
+        held_out: likewise; these take no part in training, in neither order.
+        heard: along whose edges products hear each other in training: those of held-out pairs are left out.
+        messages: all edges, which the embeddings hear in the end.
+        inputs: attributes of the same products.
+    """
+
+    learnt: tuple[PairSupport, ...]
+    held_out: tuple[PairSupport, ...]
+    heard: ProductGraph
+    messages: ProductGraph
+    inputs: ProductInputs
+
+    @classmethod
+    def of(
+        cls, relations: Sequence[PairSupport], messages: ProductGraph, inputs: ProductInputs, share: float, seed: int
+    ) -> "Lesson":
+        """Hold out a share of the pairs of each relation.
+
+        Raises:
+            DataError: a relation has too few pairs to hold any out.
+        """
+        halves = [pairs.split(share, _MOST_HELD_OUT, seed) for pairs in relations]
+        held_out, learnt = (tuple(half) for half in zip(*halves, strict=True))
+        return cls(learnt, held_out, _without(messages, held_out), messages, inputs)
+
+
+@dataclass
+class Progress:
+    """Where the loop stands after an epoch: all that it needs to go on as if it had never stopped.
+
+    Attributes:
+        epochs: those that are finished.
+        encoder: weights.
+        optimizer: its moments.
+        schedule: its step.
+        draws: state of what draws pairs.
+        noise: state of torch's generator, by process.
+    """
+
+    epochs: tuple[Epoch, ...]
+    encoder: dict[str, Any]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    draws: dict[str, Any]
+    noise: list[Tensor]
+
+
 def train_encoder(
     relations: Sequence[PairSupport],
     messages: ProductGraph,
@@ -99,44 +154,66 @@ def train_encoder(
     threads: int,
     variant: Variant = DEFAULT,
 ) -> TrainedEncoder:
+    """Hold some pairs out and learn from the others, in this process; see `Lesson` and `train_on`."""
+    lesson = Lesson.of(relations, messages, inputs, settings.held_out_pairs, seed)
+    return train_on(lesson, settings, seed, threads, variant=variant)
+
+
+def train_on(
+    lesson: Lesson,
+    settings: EncoderSettings,
+    seed: int,
+    threads: int,
+    *,
+    variant: Variant = DEFAULT,
+    group: ProcessGroup = ALONE,
+    resumed: Progress | None = None,
+    keep: Callable[[Progress], None] | None = None,
+) -> TrainedEncoder:
     """Learn embeddings whose scaled dot products are the log lifts of both relations.
 
-    Held-out pairs take no part in training, in neither order. The returned embeddings hear all edges of `messages`.
-
     Args:
-        relations: pairs of each of `RELATIONS`, in that order.
-        messages: along whose edges products hear each other.
-        inputs: attributes of the same products.
-        settings: of the loop.
+        lesson: pairs, edges and attributes.
+        settings: of the loop; the pairs of a batch are shared evenly by the processes.
         seed: of everything drawn.
-        threads: of torch.
+        threads: of torch, in each process.
         variant: of what is compared with the default.
-
-    Raises:
-        DataError: a relation has too few pairs to hold any out.
+        group: the processes that train together, all of which call this with the same arguments.
+        resumed: where a loop that was broken off stood.
+        keep: called after every epoch.
     """
-    halves = [pairs.split(settings.held_out_pairs, _MOST_HELD_OUT, seed) for pairs in relations]
-    held_out, learnt = [half[0] for half in halves], [half[1] for half in halves]
-    heard = _without(messages, held_out)
+    heard = lesson.heard
     generator = np.random.default_rng([seed, Stream.ENCODER_STEPS])
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=group.rank > 0)
     with reproducible(seed, threads):
         connected = torch.from_numpy(heard.connected)
         encoder = variant.encoder(
-            inputs, connected, settings.dimension, settings.layers, temperature=settings.temperature
+            lesson.inputs, connected, settings.dimension, settings.layers, temperature=settings.temperature
         )
         optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
         total = settings.epochs * settings.steps
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=total)
         sampler = DirectedSampler(heard, variant.budget(heard, settings.fan_out), seed)
+        if group.size > 1:
+            # Else all processes would hide the same products' free vectors.
+            torch.manual_seed(seed + group.rank)
         epochs: list[Epoch] = []
-        for number in range(1, settings.epochs + 1):
+        if resumed is not None:
+            epochs = list(resumed.epochs)
+            encoder.load_state_dict(resumed.encoder)
+            optimizer.load_state_dict(resumed.optimizer)
+            schedule.load_state_dict(resumed.schedule)
+            generator.bit_generator.state = resumed.draws
+            torch.set_rng_state(resumed.noise[group.rank])
+        embed = group.averaging(encoder)
+        for number in range(len(epochs) + 1, settings.epochs + 1):
             losses = []
             encoder.train()
             name = f"epoch {number}/{settings.epochs}"
-            batches = _batches(heard, sampler, learnt, settings, generator)
-            for batch in track(batches, name, console=console, transient=True, disable=not console.is_terminal):
-                loss = _loss(encoder, batch)
+            batches = _batches(heard, sampler, lesson.learnt, settings, generator, group)
+            quiet = not console.is_terminal or console.quiet
+            for batch in track(batches, name, console=console, transient=True, disable=quiet):
+                loss = _loss(encoder, embed, batch, group)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -145,13 +222,17 @@ def train_encoder(
             embedded = infer(encoder, heard)
             told = tuple(
                 information(embedded, relation, pairs, seed)
-                for relation, pairs in zip(RELATIONS, held_out, strict=True)
+                for relation, pairs in zip(RELATIONS, lesson.held_out, strict=True)
             )
-            epochs.append(Epoch(number, float(np.mean(losses)), told))
+            epochs.append(Epoch(number, group.mean(float(np.mean(losses))), told))
             figures = ", ".join(f"{relation} {nats:.3f}" for relation, nats in zip(RELATIONS, told, strict=True))
             console.print(f"{name}: nats a held-out pair beyond popularity: {figures}", highlight=False)
-        embeddings = infer(encoder, messages)
-    return TrainedEncoder(encoder, embeddings, tuple(epochs), sum(len(pairs.source) for pairs in held_out))
+            if keep is not None:
+                noise = group.collect(torch.get_rng_state())
+                states = encoder.state_dict(), optimizer.state_dict(), schedule.state_dict()
+                keep(Progress(tuple(epochs), *states, dict(generator.bit_generator.state), noise))
+        embeddings = infer(encoder, lesson.messages)
+    return TrainedEncoder(encoder, embeddings, tuple(epochs), sum(len(pairs.source) for pairs in lesson.held_out))
 
 
 def information(embeddings: Embeddings, relation: str, pairs: PairSupport, seed: int) -> float:
@@ -182,13 +263,16 @@ def infer(encoder: DualEncoder, graph: ProductGraph) -> Embeddings:
     return Embeddings(source.numpy(), target.numpy(), scale.numpy())
 
 
-def _loss(encoder: DualEncoder, batch: HeteroData) -> Tensor:
-    """Both relations' softmax of each pair's target among the targets of its batch."""
+def _loss(encoder: DualEncoder, embed: nn.Module, batch: HeteroData, group: ProcessGroup) -> Tensor:
+    """Both relations' softmax of each pair's target among the targets of its batch, those of other processes too."""
     edges = batch[LEADS_TO].edge_index, batch[LED_FROM].edge_index
-    source, target = encoder(batch[PRODUCT].n_id, *edges, _reach(batch))
+    source, target = embed(batch[PRODUCT].n_id, *edges, _reach(batch))
     by_relation = batch[LEADS_TO].edge_label_index.chunk(len(RELATIONS), dim=1)
     losses = [
-        functional.cross_entropy(encoder.log_lifts(relation, source[u], target[v]), torch.arange(len(u)))
+        functional.cross_entropy(
+            encoder.log_lifts(relation, source[u], group.gather(target[v])),
+            torch.arange(len(u)) + group.rank * len(u),
+        )
         for relation, (u, v) in enumerate(by_relation)
     ]
     return torch.stack(losses).sum()
@@ -200,15 +284,17 @@ def _batches(
     relations: Sequence[PairSupport],
     settings: EncoderSettings,
     generator: np.random.Generator,
+    group: ProcessGroup,
 ) -> LinkLoader:
-    """An epoch of batches: as many pairs of each relation, one after the other, with what their products hear."""
+    """This process's part of an epoch: as many pairs of each relation, one after the other, with what products hear."""
     drawn = [np.stack(pairs.draw(settings.steps * settings.batch_pairs, generator)) for pairs in relations]
     by_step = np.stack([pairs.reshape(2, settings.steps, settings.batch_pairs) for pairs in drawn], axis=2)
+    own = by_step[..., group.part(settings.batch_pairs)]
     return LinkLoader(
         graph_data(graph),
         sampler,
-        edge_label_index=(LEADS_TO, torch.from_numpy(by_step.reshape(2, -1))),
-        batch_size=len(relations) * settings.batch_pairs,
+        edge_label_index=(LEADS_TO, torch.from_numpy(own.reshape(2, -1))),
+        batch_size=own.shape[2] * own.shape[3],
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from onward.model.product_inputs import product_inputs
-from onward.model.training import EncoderSettings, TrainedEncoder, train_encoder
+from onward.model.training import EncoderSettings, Lesson, TrainedEncoder, train_encoder
 from onward.params import Params
 from onward.ranking.encoder_pairs import learnt_pairs, message_graph
 from onward.ranking.evidence import CountingRules
@@ -19,6 +19,7 @@ from onward.ranking.fitting import (
     read_training_data,
 )
 from onward.ranking.learned_lift import LiftSettings
+from onward.stages.encoder_processes import Work, train_by_processes
 
 
 def ranking_training_data(
@@ -52,8 +53,13 @@ def encoder_of(
     before = purchases[(purchases["purchased_at"] < run.training_start).to_numpy(bool)]
     inputs = product_inputs(products, before, lesson.customers.astype(np.float64))
     messages = message_graph(lesson.earlier, graph.min_support, graph.shrinkage, graph.neighbours_per_product)
-    settings = EncoderSettings(**params.encoder.model_dump())
-    return train_encoder(learnt_pairs(lesson.earlier), messages, inputs, settings, run.seed, run.threads)
+    settings = EncoderSettings(**params.encoder.model_dump(exclude={"processes"}))
+    processes = params.encoder.processes
+    pairs = learnt_pairs(lesson.earlier)
+    if processes == 1:
+        return train_encoder(pairs, messages, inputs, settings, run.seed, run.threads)
+    taught = Lesson.of(pairs, messages, inputs, settings.held_out_pairs, run.seed)
+    return train_by_processes(Work(taught, settings, run.seed, max(1, run.threads // processes)), processes)
 
 
 def learn(lesson: RankingTrainingData, params: Params) -> FittedRanking:

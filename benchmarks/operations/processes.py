@@ -1,0 +1,160 @@
+"""The encoder trained by one process and by two, at equal batches: pairs a second, loss, and what a kill costs.
+
+A shop of 20,000 products whose popularity and degrees follow a power law, with groups that lead to one another. Every
+process has one thread. A training of few epochs is taken from one of many, so that starting costs nothing; rounds
+alternate, and medians count. Needs two cores that nothing else uses.
+
+Usage:
+    python -m benchmarks.operations.processes
+"""
+
+import argparse
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import psutil
+from rich.console import Console
+
+from benchmarks.harness.form import Cell, Finding, publish
+from onward.graph.pair_support import PairSupport, graph_of_pairs
+from onward.model.product_inputs import ProductInputs
+from onward.model.training import EncoderSettings, Lesson, TrainedEncoder
+from onward.stages.encoder_processes import Work, train_by_processes
+
+PRODUCTS = 20_000
+GROUPS = 50
+PAIRS = 600_000
+SETTINGS = EncoderSettings(
+    dimension=64, layers=1, fan_out=(8,), epochs=1, steps=50, batch_pairs=1024, learning_rate=0.01, temperature=0.1,
+    held_out_pairs=0.02,
+)  # fmt: skip
+FEW, MANY = 1, 5
+SEEDS = (1, 2, 3)
+_MOST_EDGES = 300_000
+
+
+def make_lesson(seed: int) -> Lesson:
+    """Pairs of two relations over a shop: within a group, and from a group to the next."""
+    generator = np.random.default_rng(seed)
+    group = generator.integers(0, GROUPS, PRODUCTS)
+    popularity = (1.0 + np.arange(PRODUCTS)) ** -0.8
+    relations = tuple(_pairs(generator, group, popularity, step) for step in (0, 1))
+    strongest = tuple(_strongest(pairs, _MOST_EDGES // 2) for pairs in relations)
+    inputs = ProductInputs(group[:, None] + 1, (GROUPS + 1,), np.log(popularity)[:, None].astype(np.float32))
+    return Lesson.of(relations, graph_of_pairs(PRODUCTS, *strongest), inputs, SETTINGS.held_out_pairs, seed)
+
+
+def _pairs(generator: np.random.Generator, group: np.ndarray, popularity: np.ndarray, step: int) -> PairSupport:
+    source = generator.choice(PRODUCTS, PAIRS, p=popularity / popularity.sum())
+    target = np.empty(PAIRS, np.int64)
+    for number in range(GROUPS):
+        rows = group[source] == number
+        members = np.flatnonzero(group == (number + step) % GROUPS)
+        share = popularity[members] / popularity[members].sum()
+        target[rows] = generator.choice(members, int(rows.sum()), p=share)
+    apart = source != target
+    key, support = np.unique(source[apart] * PRODUCTS + target[apart], return_counts=True)
+    return PairSupport(key // PRODUCTS, key % PRODUCTS, support.astype(np.float64))
+
+
+def _strongest(pairs: PairSupport, most: int) -> PairSupport:
+    rows = np.sort(np.argsort(-pairs.support, kind="stable")[:most])
+    return PairSupport(pairs.source[rows], pairs.target[rows], pairs.support[rows])
+
+
+def train(lesson: Lesson, processes: int, epochs: int, seed: int) -> tuple[TrainedEncoder, float]:
+    """What was learnt, and seconds."""
+    started = time.perf_counter()
+    trained = train_by_processes(Work(lesson, replace(SETTINGS, epochs=epochs), seed, 1), processes)
+    return trained, time.perf_counter() - started
+
+
+def pairs_per_second(lesson: Lesson, processes: int) -> float:
+    """Of the loop alone: what further epochs take beyond a first one."""
+    few, many = (train(lesson, processes, epochs, SEEDS[0])[1] for epochs in (FEW, MANY))
+    return len(lesson.learnt) * SETTINGS.batch_pairs * SETTINGS.steps * (MANY - FEW) / (many - few)
+
+
+def train_with_a_kill(lesson: Lesson, seed: int) -> tuple[TrainedEncoder, int]:
+    """What two processes learn, one of which is killed after the first epoch; and how many were killed."""
+    killed: list[int] = []
+    finished = threading.Event()
+
+    def kill_one() -> None:
+        while not (finished.is_set() or killed):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    line = process.cmdline()
+                    ours = "onward-encoder-" in line[-1] and "torch.distributed.run" not in line
+                    if ours and (Path(line[-1]) / "progress").is_file():
+                        process.kill()
+                        killed.append(process.pid)
+                        break
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    try:
+        return train(lesson, 2, MANY, seed)[0], len(killed)
+    finally:
+        finished.set()
+        killer.join()
+
+
+def same(left: TrainedEncoder, right: TrainedEncoder) -> bool:
+    """Whether two trainings gave the same numbers, to the last bit."""
+    others = right.embeddings.to_arrays()
+    return left.epochs == right.epochs and all(
+        np.array_equal(values, others[name]) for name, values in left.embeddings.to_arrays().items()
+    )
+
+
+def main() -> None:
+    """Measure and publish."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--rounds", type=int, default=5)
+    rounds = arguments.parse_args().rounds
+    console = Console(stderr=True)
+    lesson = make_lesson(SEEDS[0])
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for number in range(rounds):
+        for processes, found in rates.items():
+            found.append(pairs_per_second(lesson, processes))
+        told = ", ".join(f"{processes}: {found[-1]:,.0f}" for processes, found in rates.items())
+        console.print(f"round {number + 1} of {rounds}: pairs a second by processes: {told}", highlight=False)
+    rows: list[dict[str, Cell]] = []
+    losses = []
+    for seed in SEEDS:
+        one, two = (train(make_lesson(seed), processes, MANY, seed)[0] for processes in (1, 2))
+        losses.append(two.epochs[-1].loss / one.epochs[-1].loss - 1.0)
+        rows.append(
+            {
+                "seed": seed,
+                "loss, one": one.epochs[-1].loss,
+                "loss, two": two.epochs[-1].loss,
+                "information, one": one.epochs[-1].information[0],
+                "information, two": two.epochs[-1].information[0],
+            }
+        )
+        console.print(rows[-1], highlight=False)
+    whole = train(lesson, 2, MANY, SEEDS[0])[0]
+    broken, kills = train_with_a_kill(lesson, SEEDS[0])
+    one_rate, two_rate = median(rates[1]), median(rates[2])
+    claims = {
+        "pairs_per_second_one": one_rate,
+        "pairs_per_second_two": two_rate,
+        "speedup_two": median(two / one for one, two in zip(rates[1], rates[2], strict=True)),
+        "loss_difference_max": max(abs(each) for each in losses),
+        "kills": float(kills),
+        "different_after_a_kill": float(not same(whole, broken)),
+    }
+    publish(Finding("processes", SEEDS, rows, claims))
+
+
+if __name__ == "__main__":
+    main()
