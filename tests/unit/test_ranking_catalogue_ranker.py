@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -77,6 +79,20 @@ def test_the_ranker_beats_each_score_and_leaves_the_rest_behind(objective):
         rank_links(each, pairs, asked.excluded).metrics()["mrr@10"].mean() for each in (method, asked.methods["hint"])
     )
     assert found > hint
+
+
+def test_bags_are_averaged_and_read_back_as_they_were():
+    asked = question()
+    settings = RankerSettings(iterations=20, min_rows_in_leaf=5, negative_share=1.0, bags=3)
+    examples = Examples.of(asked, best_answers(), settings.negative_share, seed=0)
+    ranker = Ranker.fit(examples, settings)
+    alone = [Ranker.fit(examples, replace(settings, bags=1, seed=bag)).score(examples.features) for bag in range(3)]
+    assert not np.array_equal(alone[0], alone[1])
+    assert np.array_equal(ranker.score(examples.features), np.mean(alone, axis=0))
+    texts = {"other_0.txt": "of another", **ranker.texts("lists")}
+    again = Ranker.restore(texts, "lists", threads=1)
+    assert len(again.trees) == 3
+    assert np.array_equal(again.score(examples.features), ranker.score(examples.features))
 
 
 def test_lists_without_an_answer_teach_nothing():

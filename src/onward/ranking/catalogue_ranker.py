@@ -5,9 +5,9 @@ of the best candidates of several methods. The trees see every score of a candid
 score, and what is known of query and candidate; they are fitted on answers that no score has seen.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -100,6 +100,7 @@ class RankerSettings:
         feature_share: columns a tree may see.
         negative_share: of the candidates that are no answer, how many are learnt from.
         objective: `binary`, or `lambdarank`, which cares for the order at the top only.
+        bags: rankers with seeds of their own, averaged.
         seed: of sampling and trees.
         threads: of LightGBM.
     """
@@ -112,6 +113,7 @@ class RankerSettings:
     feature_share: float = 0.3
     negative_share: float = 0.15
     objective: Literal["binary", "lambdarank"] = "binary"
+    bags: int = 1
     seed: int = 0
     threads: int = 1
 
@@ -161,9 +163,9 @@ class Examples:
 
 @dataclass(frozen=True)
 class Ranker:
-    """Fitted trees that order short lists."""
+    """Fitted trees that order short lists, of every bag."""
 
-    trees: Trees
+    trees: tuple[Trees, ...]
     threads: int
 
     @classmethod
@@ -175,27 +177,22 @@ class Ranker:
         """
         if not examples.label.any():
             raise DataError("ranker: no short list holds an answer; raise per_proposer or hold out more")
-        boosting = Boosting(
-            settings.iterations,
-            settings.learning_rate,
-            settings.leaves,
-            settings.min_rows_in_leaf,
-            settings.l2,
-            settings.seed,
-            settings.threads,
-            objective=settings.objective,
-            feature_share=settings.feature_share,
-            bins=127,
-            ordered_places=50,
-        )
-        lists = examples.lists if settings.objective == "lambdarank" else None
-        binned = bin_rows(examples.features, examples.label.astype(np.float32), boosting, lists=lists)
-        return cls(grow(binned, boosting), settings.threads)
+        return cls(tuple(_grow(examples, settings, bag) for bag in range(settings.bags)), settings.threads)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """The trees of every bag, by a name of a file."""
+        return {_file(name, bag): trees.to_text() for bag, trees in enumerate(self.trees)}
 
     @classmethod
-    def restore(cls, trees: str, threads: int) -> "Ranker":
-        """Read back trees from their text."""
-        return cls(Trees.from_text(trees), threads)
+    def restore(cls, texts: Mapping[str, str], name: str, threads: int) -> "Ranker":
+        """Read back what `texts` gave."""
+        bags = itertools.takewhile(texts.__contains__, (_file(name, bag) for bag in itertools.count()))
+        return cls(tuple(Trees.from_text(texts[file]) for file in bags), threads)
+
+    def score(self, features: Features) -> Floats:
+        """[n] of rows [n, f] of a short list."""
+        scores = [trees.raw_score(features, self.threads) for trees in self.trees]
+        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
 
     def method(self, question: Question) -> Method:
         """Score all candidates of query numbers; what is not on the short list has `OFF_THE_LIST`."""
@@ -205,17 +202,39 @@ class Ranker:
             place = {int(query): row for row, query in enumerate(queries)}
             for rows in propose_candidates(question, queries):
                 at = np.array([place[int(query)] for query in rows.query], dtype=np.int64)
-                out[at, rows.candidate] = self.trees.raw_score(rows.features, self.threads)
+                out[at, rows.candidate] = self.score(rows.features)
             return out
 
         return scores
+
+
+def _grow(examples: Examples, settings: RankerSettings, bag: int) -> Trees:
+    boosting = Boosting(
+        settings.iterations,
+        settings.learning_rate,
+        settings.leaves,
+        settings.min_rows_in_leaf,
+        settings.l2,
+        settings.seed + bag,
+        settings.threads,
+        objective=settings.objective,
+        feature_share=settings.feature_share,
+        bins=127,
+        ordered_places=50,
+    )
+    lists = examples.lists if settings.objective == "lambdarank" else None
+    return grow(bin_rows(examples.features, examples.label.astype(np.float32), boosting, lists=lists), boosting)
+
+
+def _file(name: str, bag: int) -> str:
+    return f"{name}_{bag}.txt"
 
 
 def _places(row: Ints, values: Features) -> Features:
     """[n, s] log of the place of each value within its row's list, best first; rows ascend."""
     bounds = np.r_[0, np.flatnonzero(np.diff(row)) + 1, len(row)]
     places = np.empty(values.shape, dtype=np.float32)
-    for first, last in pairwise(bounds.tolist()):
+    for first, last in itertools.pairwise(bounds.tolist()):
         order = np.argsort(-values[first:last].T, axis=1, kind="stable")
         mine = np.empty(order.shape, dtype=np.float32)
         np.put_along_axis(mine, order, np.log1p(np.arange(last - first)).astype(np.float32)[None], axis=1)

@@ -90,7 +90,7 @@ class LinkBlend:
     def texts(self) -> dict[str, str]:
         """All trees, by a name of a file."""
         trees = {f"pairs_{number}.txt": trees.to_text() for number, trees in enumerate(self.pairs.blend.trees)}
-        return {**trees, "lists.txt": self.lists.ranker.trees.to_text()}
+        return trees | self.lists.ranker.texts("lists")
 
     def arrays(self) -> Arrays:
         """Embeddings and the linear part."""
@@ -111,7 +111,7 @@ class LinkBlend:
         of_lists = manifest["lists"]
         pairs = PairBlend(split.graph, fitted, blend, of_pairs["picks"], tuple(of_pairs["validation_hits_at_100"]))
         question = question_of(split.graph, fitted, list(of_lists["picks"].values()), of_lists["per_proposer"])
-        ranker = Ranker.restore(texts["lists.txt"], threads)
+        ranker = Ranker.restore(texts, "lists", threads)
         lists = ListBlend(question, ranker, of_lists["picks"], tuple(of_lists["validation_hr_at_10"]))
         return cls(pairs, lists, encoder, tuple(manifest["encoders"]["validation_hits_at_100"]))
 

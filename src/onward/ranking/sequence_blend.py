@@ -57,7 +57,7 @@ GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
 
 OF_ATTRIBUTES = ("attributes", "attribute neighbours")
 
-RANKERS = (RankerSettings(), RankerSettings(objective="lambdarank"))
+RANKERS = (RankerSettings(bags=3), RankerSettings(objective="lambdarank", bags=3))
 
 
 @dataclass(frozen=True)
@@ -119,12 +119,12 @@ class NextBlend:
         }
 
     @classmethod
-    def restore(cls, query: str, manifest: Mapping[str, Any], trees: str, threads: int) -> "NextBlend":
+    def restore(cls, query: str, manifest: Mapping[str, Any], texts: Mapping[str, str], threads: int) -> "NextBlend":
         """Read back what was fitted."""
         return cls(
             query,
             manifest["picks"],
-            Ranker.restore(trees, threads),
+            Ranker.restore(texts, query, threads),
             manifest["per_proposer"],
             manifest["covered"],
             tuple(manifest["validation_hr_at_10"]),

@@ -70,7 +70,7 @@ def _next_items(layout: Layout, threads: int) -> tuple[RankedPairs, Callable[[Ra
     # The counts that were judged: they end before each customer's last known item.
     past = counts([user[:-1] for user in sequences.users], sequences.items, sequences.vectors)
     moment = QueryMoment(past, (), np.zeros((0, 2), dtype=np.int64)).after_each_item()
-    fitted = NextBlend.restore(PREVIOUS_ITEM, manifest[PREVIOUS_ITEM], texts[f"{PREVIOUS_ITEM}.txt"], threads)
+    fitted = NextBlend.restore(PREVIOUS_ITEM, manifest[PREVIOUS_ITEM], texts, threads)
     ranked = best_after(fitted.method(moment, fit_all(moment)), moment.seen, _CANDIDATES)
     events = np.asarray(past["near"].baskets.sum(axis=0), dtype=np.float64).ravel()
     return ranked, lambda listed: chance_after(listed, events)

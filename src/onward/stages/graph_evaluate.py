@@ -60,7 +60,7 @@ def _next_items(layout: Layout, params: Params) -> dict[str, judged.Figures]:
     seed = params.run.seed
     return {
         query: judged.judge_next(
-            NextBlend.restore(query, manifest[query], texts[f"{query}.txt"], params.run.threads),
+            NextBlend.restore(query, manifest[query], texts, params.run.threads),
             moment,
             chains,
             samples,

@@ -1,5 +1,6 @@
 """Training on a source that is a graph: the blend of counts, embeddings and attributes, fitted to what was known."""
 
+from collections import ChainMap
 from dataclasses import replace
 
 from onward.artifacts import write_json
@@ -45,9 +46,8 @@ def _next_items(layout: Layout, params: Params) -> str:
         for query in METHOD_BY_QUERY
     }
     manifest = {query: blend.to_manifest() for query, blend in fitted.items()}
-    write_fitted(
-        layout.model, manifest, {f"{query}.txt": blend.ranker.trees.to_text() for query, blend in fitted.items()}, {}
-    )
+    texts = [blend.ranker.texts(query) for query, blend in fitted.items()]
+    write_fitted(layout.model, manifest, dict(ChainMap(*texts)), {})
     write_json(layout.metric("train"), manifest)
     write_empty_plots(layout, "train_gnn")
     told = "; ".join(
