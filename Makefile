@@ -1,7 +1,8 @@
 # Onward's commands. Each makes the environment it needs by itself; `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test test-quick docs checkout programs lint format freeze airflow dashboards images clean
+DATA ?=
+.PHONY: help run test test-quick docs benchmarks checkout programs lint format freeze airflow dashboards images clean
 
 PYTHON ?= python3.11
 # Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
@@ -54,6 +55,9 @@ docs: $(VENV)/.installed ## Write the results' tables and pictures anew and buil
 	@echo "[docs 2/2] mkdocs build --strict"
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "site/index.html"
+
+benchmarks: run ## Run every benchmark whose results are not of this commit; DATA=DIR names the public files
+	@python -m benchmarks $(if $(DATA),--data $(DATA))
 
 # DVC and the runs' branches need git; a downloaded archive has none.
 checkout:
