@@ -73,6 +73,12 @@ class MonitoringError(OnwardError):
     """The monitor cannot compute what it promises, which is itself an alarm."""
 
 
+class MonitoringInputError(MonitoringError):
+    """The monitor cannot use what it was given, a rule, an option, a table of another form: a person has to mend it."""
+
+    status = NOT_TO_BE_RETRIED
+
+
 class ServiceError(OnwardError):
     """A service did not start, or ended by itself."""
 

@@ -192,6 +192,7 @@ def test_yaml_that_means_two_things_or_nothing_is_refused(text, words):
         with pytest.raises(error, match=words) as refused:
             parse(text)
         assert one_line(str(refused.value))
+        assert refused.value.status == NOT_TO_BE_RETRIED
 
 
 @pytest.mark.parametrize(
@@ -215,6 +216,7 @@ def test_act_refuses_what_is_no_verdict(log, monkeypatch, text):
     with pytest.raises(MonitoringError) as refused:
         Findings.of(parse_verdict(text.decode("utf-8", "replace")), None, None)
     assert one_line(str(refused.value))
+    assert refused.value.status == NOT_TO_BE_RETRIED
     assert len(str(refused.value)) < 500
     assert "onward monitor" in str(refused.value)
 

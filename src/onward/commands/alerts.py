@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from onward.commands.project import project_layout, project_settings, share_actions, take_shared
-from onward.errors import MonitoringError
+from onward.errors import MonitoringError, MonitoringInputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -78,7 +78,7 @@ def acknowledge(
     """Take an alert on: people are not told of it again until it is over."""
     line, who = reason.strip(), (by or getpass.getuser()).strip()
     if not (10 <= len(line) <= 500 and line.isprintable() and who.isprintable() and who):
-        raise MonitoringError("acknowledge: --reason must be one line of 10 to 500 characters, and --by a name")
+        raise MonitoringInputError("acknowledge: --reason must be one line of 10 to 500 characters, and --by a name")
     log, now = alert_log(), datetime.now(UTC)
     alert = log.acknowledge(key, who[:100], line, now)
     typer.echo(f"{key}: acknowledged by {alert.acknowledged}")

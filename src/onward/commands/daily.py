@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from onward.commands.day_option import day_option
 from onward.commands.project import project_layout, project_registry, project_settings
-from onward.errors import MonitoringError, RegistryError
+from onward.errors import MonitoringError, MonitoringInputError, RegistryError
 
 VERDICT_COLOURS = {"ok": "green", "inconclusive": "yellow", "drifted": "bold red", "failed": "bold red"}
 _out = Console()
@@ -48,9 +48,11 @@ def score(
     from onward.params import read_params
 
     if replace != (reason is not None) or (replace and day is None):
-        raise MonitoringError("score: --replace needs --day (with --to for several) and --reason; neither goes alone")
+        raise MonitoringInputError(
+            "score: --replace needs --day (with --to for several) and --reason; neither goes alone"
+        )
     if (day is None) == (as_of is None) or (to is not None and day is None):
-        raise MonitoringError("score: say either --day (with --to for several), or --as-of")
+        raise MonitoringInputError("score: say either --day (with --to for several), or --as-of")
     settings = project_settings()
     registry = project_registry()
     params = with_project(read_params(project_layout().params), settings.project)

@@ -17,7 +17,7 @@ from onward.commands.project import (
     share_actions,
     unpushed_deployment,
 )
-from onward.errors import MonitoringError
+from onward.errors import MonitoringInputError
 
 if TYPE_CHECKING:
     from onward.daily.oncall import MonitoredProject
@@ -51,7 +51,7 @@ def act(
     from onward.monitoring.notices import OF_WATCHDOG
 
     if started_by is not None and whether_started:
-        raise MonitoringError("act: say either --started-by or --whether-started")
+        raise MonitoringInputError("act: say either --started-by or --whether-started")
     text = "" if sys.stdin.isatty() else sys.stdin.buffer.read(_MOST_BYTES + 1).decode("utf-8", "replace")
     printed = oncall.parse_verdict(text) if text.strip() else None
     now = datetime.now(UTC)

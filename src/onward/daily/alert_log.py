@@ -21,7 +21,7 @@ from typing import Any, cast
 from onward.artifacts import read_json, write_json
 from onward.channels.message import KEY, Severity, State
 from onward.daily.named_folders import skip
-from onward.errors import ArtifactError, MonitoringError
+from onward.errors import ArtifactError, MonitoringInputError
 from onward.monitoring.open_alerts import Trouble
 
 FOLDER = "alerts"
@@ -140,12 +140,14 @@ class AlertLog:
         """Keep that somebody has taken a trouble on; the first who does so stays.
 
         Raises:
-            MonitoringError: no alert of that key is open.
+            MonitoringInputError: no alert of that key is open.
         """
         alerts = {alert.key: alert for alert in self.open()}
         if key not in alerts:
             names = ", ".join(alerts) or "none"
-            raise MonitoringError(f"acknowledge: no alert {key[:80]!r} is open; open now: {names}; see `onward status`")
+            raise MonitoringInputError(
+                f"acknowledge: no alert {key[:80]!r} is open; open now: {names}; see `onward status`"
+            )
         _keep(alerts[key].folder / f"{_ACKNOWLEDGED}.json", {"by": by, "reason": reason}, now)
         return _read(alerts[key].folder, key)
 

@@ -17,7 +17,7 @@ from onward.daily.health import watch_of
 from onward.daily.list_figures import add_list_figures
 from onward.deployment.reasons import PROMOTED, events
 from onward.deployment.registry import Registry, Version
-from onward.errors import MonitoringError, RegistryError
+from onward.errors import MonitoringError, MonitoringInputError, RegistryError
 from onward.monitoring.alerts import Decision, Findings, Rules, decide, parse_rules
 from onward.monitoring.daily_series import BEFORE_USE, DayFigures, Series, day_figures, level_series
 from onward.monitoring.notices import Notice, not_started
@@ -174,16 +174,18 @@ def parse_verdict(text: str) -> Mapping[str, Any]:
     """Read what `onward monitor` printed last.
 
     Raises:
-        MonitoringError: it is not one JSON object.
+        MonitoringInputError: it is not one JSON object.
     """
     try:
         verdict = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_each_name_once)
     except (ValueError, RecursionError) as error:
-        raise MonitoringError(
+        raise MonitoringInputError(
             f"act: standard input is not JSON ({error}); pass on the last line of `onward monitor`"
         ) from None
     if not isinstance(verdict, dict):
-        raise MonitoringError("act: standard input is not a JSON object; pass on the last line of `onward monitor`")
+        raise MonitoringInputError(
+            "act: standard input is not a JSON object; pass on the last line of `onward monitor`"
+        )
     return verdict
 
 
@@ -308,7 +310,7 @@ def published_figures(monitored: MonitoredProject) -> dict[str, DayFigures]:
 
 def _definition(project: Path, name: str) -> str:
     if not (project / name).is_file():
-        raise MonitoringError(f"{project / name}: no such file; `git checkout {name}`, or set ONWARD_PROJECT")
+        raise MonitoringInputError(f"{project / name}: no such file; `git checkout {name}`, or set ONWARD_PROJECT")
     return read_text(project / name)
 
 

@@ -12,7 +12,7 @@ from onward.choices import GRAPH_SOURCES
 from onward.data.contract import CONTRACT, RawLog
 from onward.data.sources import read_source
 from onward.data.sources.parquet_folder import part_paths, read_whole, rows_before
-from onward.errors import MonitoringError
+from onward.errors import MonitoringError, MonitoringInputError
 from onward.params import LIES_IN, Params
 
 Events = Mapping[str, str | pa.Table]
@@ -125,7 +125,11 @@ def _schema(path: Path) -> pa.Schema:
 def _check(name: str, needed: tuple[str, ...], schema: Any) -> None:
     for column in needed:
         if column not in schema.names:
-            raise MonitoringError(f"schema change: {name} has no column {column} any more; restore it in the source")
+            raise MonitoringInputError(
+                f"schema change: {name} has no column {column} any more; restore it in the source"
+            )
     clock = schema.field(needed[-1]).type
     if not pa.types.is_timestamp(clock) or clock.tz is not None:
-        raise MonitoringError(f"schema change: {name}.{needed[-1]} is {clock}, not a naive timestamp; cast it again")
+        raise MonitoringInputError(
+            f"schema change: {name}.{needed[-1]} is {clock}, not a naive timestamp; cast it again"
+        )

@@ -17,7 +17,7 @@ from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX, RawLog
 from onward.data.features import build_features
 from onward.data.validation import refuse_excess, validate
 from onward.deployment.bundle import Bundle
-from onward.errors import MonitoringError
+from onward.errors import MonitoringInputError
 from onward.monitoring.decision_log import SCHEMA, place
 from onward.params import Params
 
@@ -66,14 +66,14 @@ def score_days(
         revision: decide anew on days that are logged, too, for this reason; what is replaced is kept aside.
 
     Raises:
-        MonitoringError: the days are in the wrong order, or the bundle has learnt from them.
+        MonitoringInputError: the days are in the wrong order, or the bundle has learnt from them.
         DataError: the source cannot be read, or too many of its rows are bad.
     """
     learnt = date.fromisoformat(str(bundle.facts["as_of"]))
     if last < first:
-        raise MonitoringError(f"score: {last} lies before {first}; name the earlier day first")
+        raise MonitoringInputError(f"score: {last} lies before {first}; name the earlier day first")
     if first < learnt:
-        raise MonitoringError(
+        raise MonitoringInputError(
             f"score: version {version} has learnt from {first} (it knows everything before {learnt}); its decisions on "
             f"that day would flatter it: begin on {learnt}"
         )

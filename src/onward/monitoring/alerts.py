@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from onward.channels.message import Severity
-from onward.errors import MonitoringError, place_and_reason
+from onward.errors import MonitoringInputError, place_and_reason
 from onward.monitoring.verdict import OF_VERSION, Verdict
 from onward.yaml_text import load_yaml
 
@@ -197,7 +197,7 @@ class Findings:
             replaced: see there.
 
         Raises:
-            MonitoringError: it is not such a verdict.
+            MonitoringInputError: it is not such a verdict.
         """
         try:
             of_version = _of_a_version(Verdict(verdict["verdict"]))
@@ -223,7 +223,7 @@ class Findings:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             told = " ".join(str(error).split())[:200]
-            raise MonitoringError(
+            raise MonitoringInputError(
                 f"act: this is no verdict on a version ({type(error).__name__}: {told}); run `onward monitor` and "
                 "pass on its last line"
             ) from error
@@ -287,7 +287,7 @@ def parse_rules(text: str, name: str = "monitoring/alerts.yaml") -> Rules:
     """Turn the text of alerts.yaml into rules.
 
     Raises:
-        MonitoringError: one line that names the place, its value and what is allowed.
+        MonitoringInputError: one line that names the place, its value and what is allowed.
     """
     return parsed(Rules, text, name)
 
@@ -322,15 +322,15 @@ def parsed(model: type[_Model], text: str, name: str) -> _Model:
     """Check the text of a YAML file against a schema.
 
     Raises:
-        MonitoringError: one line a problem, joined, that names the place, its value and what is allowed.
+        MonitoringInputError: one line a problem, joined, that names the place, its value and what is allowed.
     """
     try:
         return model.model_validate(load_yaml(text))
     except yaml.YAMLError as error:
-        raise MonitoringError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
+        raise MonitoringInputError(f"{name}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise MonitoringError(f"{name}: {problems}; mend it, or `git checkout {name}`") from None
+        raise MonitoringInputError(f"{name}: {problems}; mend it, or `git checkout {name}`") from None
 
 
 ACTION_NAMES: Mapping[str, str] = {"retrain": "Retraining", "refit_thresholds": "Refitting", "rollback": "A rollback"}

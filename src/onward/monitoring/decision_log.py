@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 import pyarrow as pa
 
-from onward.errors import MonitoringError
+from onward.errors import MonitoringInputError
 
 SCHEMA = pa.schema(
     [
@@ -72,16 +72,16 @@ def check_schema(name: str, schema: pa.Schema) -> None:
     """Refuse a file that is not part of a decision log.
 
     Raises:
-        MonitoringError: names the column that is missing or of another type.
+        MonitoringInputError: names the column that is missing or of another type.
     """
     for field in SCHEMA:
         if field.name not in schema.names:
-            raise MonitoringError(
+            raise MonitoringInputError(
                 f"decision log: {name} has no column {field.name}; it was written by other code: restore it"
             )
         stored = schema.field(field.name).type
         if stored != field.type and not (field.type == pa.string() and pa.types.is_large_string(stored)):
-            raise MonitoringError(
+            raise MonitoringInputError(
                 f"decision log: {name} holds {field.name} as {stored}, not {field.type}; it was written by other code: "
                 "restore it"
             )

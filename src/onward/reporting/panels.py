@@ -128,6 +128,6 @@ def parse_panels(text: str, name: str = "monitoring/panels.yaml") -> Panels:
     """Turn the text of panels.yaml into panels.
 
     Raises:
-        MonitoringError: one line that names the place, its value and what is allowed.
+        MonitoringInputError: one line that names the place, its value and what is allowed.
     """
     return parsed(Panels, text, name)
