@@ -21,6 +21,7 @@ import urllib.request
 from base64 import b64encode
 from pathlib import Path
 
+import boto3
 import psycopg
 import pytest
 import requests
@@ -324,6 +325,8 @@ def test_a_promotion_asked_for_in_airflow_is_carried_out_by_the_control_worker_a
     for name, value in host.environment("worker").items():
         if name.startswith("AWS_"):
             monkeypatch.setenv(name, value)
+    # It keeps the keys that it found first, another test's.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     # MLflow keeps clients by its own variable: without it, one that talks to another test's store.
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", os.environ["AWS_ENDPOINT_URL"])
     bundle = tmp_path / "bundle"

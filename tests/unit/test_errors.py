@@ -12,6 +12,7 @@ from onward.errors import (
     DataError,
     InfeasibleTargetError,
     MonitoringError,
+    MonitoringInputError,
     OnwardError,
     ParamsError,
     RegistryError,
@@ -19,13 +20,16 @@ from onward.errors import (
     RunError,
     ServiceError,
     SettingsError,
+    TrainingError,
 )
 from onward.runs.protocol.git import GitError
 from onward.runs.protocol.names import require_run
 from onward.runs.protocol.request import parse_asked
 
-FINAL = {SettingsError, ParamsError, DataError, InfeasibleTargetError, ChangeError, RequestError}
-PASSING = {ArtifactError, MonitoringError, ServiceError, RegistryError, RunError, GitError}
+FINAL = {
+    SettingsError, ParamsError, DataError, InfeasibleTargetError, ChangeError, RequestError, MonitoringInputError,
+}  # fmt: skip
+PASSING = {ArtifactError, MonitoringError, ServiceError, RegistryError, RunError, GitError, TrainingError}
 
 
 def test_every_error_says_whether_a_retry_helps():

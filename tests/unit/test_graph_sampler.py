@@ -135,6 +135,23 @@ def test_link_loader_batches_hold_both_relations_without_their_own_edges(graph):
             assert found <= set(map(tuple, edges.T.tolist()))
 
 
+def test_a_part_of_a_batch_hides_the_whole_batchs_edges(graph):
+    drawn = np.random.default_rng(5).permutation(graph.edges)[:24]
+    pairs = np.stack([graph.sources, graph.out_targets])[:, drawn]
+    batches = pairs.reshape(2, 3, 8).transpose(1, 0, 2)
+    sampler = DirectedSampler(graph, uniform_budget(graph, (60,)), seed=1)
+    sampler.hide(batches)
+    own = torch.from_numpy(batches[..., 4:].transpose(1, 0, 2).reshape(2, -1).copy())
+    loader = LinkLoader(graph_data(graph), sampler, edge_label_index=(LEADS_TO, own), batch_size=4)
+    for step, batch in enumerate(loader):
+        hidden = set(map(tuple, batches[step].T.tolist()))
+        products = batch[PRODUCT].n_id
+        for edges in (products[batch[LEADS_TO].edge_index], products[batch[LED_FROM].edge_index].flip(0)):
+            heard = set(map(tuple, edges.T.tolist()))
+            assert heard
+            assert not heard & hidden
+
+
 def test_link_loader_without_negatives_gives_edge_labels(graph):
     sampler = DirectedSampler(graph, uniform_budget(graph, (3,)), seed=1)
     edges = torch.from_numpy(np.stack([graph.sources, graph.out_targets]))[:, :10]

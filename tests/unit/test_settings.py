@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What a process hands on to those that it starts, or sets for a library of its own process; none of it names a place.
 HANDED_ON = {
     "reporting/evidently_pages.py", "services/processes.py", "services/airflow_cleaning.py", "services/local.py",
-    "stages/__init__.py", "stages/runner.py", "deployment/registry.py", "runs/replay.py", "runs/backup/databases.py",
-    "runs/protocol/checkout.py", "runs/protocol/git.py",
+    "stages/__init__.py", "stages/encoder_processes.py", "stages/runner.py", "deployment/registry.py", "runs/replay.py",
+    "runs/backup/databases.py", "runs/protocol/checkout.py", "runs/protocol/git.py",
 }  # fmt: skip
 
 

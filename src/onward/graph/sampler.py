@@ -56,6 +56,14 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
         self._graph = graph
         self._sampler = NeighbourhoodSampler(graph, budget)
         self._seed = seed
+        self._batches: IntArray | None = None
+
+    def hide(self, batches: IntArray) -> None:
+        """From now on, for a part of every batch: whole batches [steps, 2, n] take no part in message passing.
+
+        The parts are of one size, and their edges are numbered step by step.
+        """
+        self._batches = batches
 
     def sample_from_nodes(self, index: NodeSamplerInput, **_: object) -> HeteroSamplerOutput:
         """Sample around products, each wanted in both roles."""
@@ -80,7 +88,10 @@ class DirectedSampler(BaseSampler):  # type: ignore[misc]  # torch_geometric is 
             allowed = torch.cumsum(weight.double(), 0).numpy()
             draws = np.random.default_rng(batch_seed).random(amount) * allowed[-1]
             negatives = np.searchsorted(allowed, draws, side="right")
-        edges = self._graph.find_edges(sources, targets)
+        hidden = (sources, targets)
+        if self._batches is not None:
+            hidden = self._batches[int(index.input_id[0]) // len(sources)]
+        edges = self._graph.find_edges(*hidden)
         neighbourhood = self._sampler.sample(
             sources, np.concatenate([targets, negatives]), edges[edges >= 0], batch_seed
         )

@@ -290,6 +290,8 @@ def _batches(
     drawn = [np.stack(pairs.draw(settings.steps * settings.batch_pairs, generator)) for pairs in relations]
     by_step = np.stack([pairs.reshape(2, settings.steps, settings.batch_pairs) for pairs in drawn], axis=2)
     own = by_step[..., group.part(settings.batch_pairs)]
+    if group.size > 1:
+        sampler.hide(by_step.transpose(1, 0, 2, 3).reshape(settings.steps, 2, -1))
     return LinkLoader(
         graph_data(graph),
         sampler,
