@@ -39,7 +39,7 @@ from onward.graph.sampling_kernel import NeighbourhoodSampler
 from onward.model.embeddings import Embeddings
 from onward.model.encoder import DualEncoder, Reach
 from onward.model.product_inputs import ProductInputs
-from onward.model.training import DEFAULT, EncoderSettings, Variant, train_encoder
+from onward.model.training import DEFAULT, EncoderSettings, Lesson, Variant, train_on
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.link_ranks import rank_links, rivals_of
 from onward.ranking.link_split import LinkSplit, random_split
@@ -182,7 +182,8 @@ def train_and_judge(split: LinkSplit, name: str, variant: Variant, seed: int, *,
     )
     edges = PairSupport(graph.sources, graph.out_targets, graph.support)
     inputs = product_inputs(split.graph, features=features)
-    trained = train_encoder((edges, edges), graph, inputs, settings, seed, 1, variant)
+    lesson = Lesson.of((edges, edges), graph, inputs, settings.held_out_pairs, seed)
+    trained = train_on(lesson, settings, seed, 1, variant=variant)
     within = embed_within(trained.encoder, graph, variant.budget(graph, FAN_OUT), seed)
     full, sampled = (judge(by_probability(each, split.graph), split) for each in (trained.embeddings, within))
     return full, sampled

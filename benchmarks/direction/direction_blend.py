@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from onward.boosting import Trees, bin_rows, grow
+from onward.boosting import Bags, bin_rows, grow
 from onward.ranking.blend import BlendSettings, Features
 from onward.ranking.chains import Floats
 from onward.ranking.node_facts import NODE_FACTS
@@ -18,7 +18,7 @@ from onward.ranking.node_facts import NODE_FACTS
 class DirectionBlend:
     """Fitted trees; scores of a pair and of its reverse add up to zero."""
 
-    trees: tuple[Trees, ...]
+    trees: Bags
     threads: int
 
     @classmethod
@@ -36,16 +36,14 @@ class DirectionBlend:
         for bag in range(settings.bags):
             boosting = settings.boosting(bag)
             grown.append(grow(bin_rows(rows, label, boosting, weight=np.tile(weight, 2)), boosting))
-        return cls(tuple(grown), settings.threads)
+        return cls(Bags(tuple(grown)), settings.threads)
 
     def predict(self, features: Features) -> Floats:
         """[r] how much more likely u -> v is than v -> u: above 0 for u -> v, and minus that for the reverse."""
-        there, back = (self._raw(_compared(ordered)) for ordered in (features, turned_round(features)))
+        there, back = (
+            self.trees.raw_score(_compared(ordered), self.threads) for ordered in (features, turned_round(features))
+        )
         return there - back
-
-    def _raw(self, rows: Features) -> Floats:
-        raw = [trees.raw_score(rows, self.threads) for trees in self.trees]
-        return np.asarray(np.mean(raw, axis=0), dtype=np.float64)
 
 
 def turned_round(features: Features) -> Features:

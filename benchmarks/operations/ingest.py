@@ -11,6 +11,7 @@ Usage:
 import argparse
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,12 +19,11 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-import pyarrow.parquet as pq
-import yaml
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.data.sources.simulator import simulate
+from tools.testbeds.small_shop import set_params, write_tables
 
 SEED = 7
 DAYS = 240
@@ -38,19 +38,15 @@ def write_shop(folder: Path, millions: float) -> int:
     """Simulate a shop into a folder of Parquet files; returns its purchases."""
     customers = round(millions * CUSTOMERS_A_MILLION)
     tables = simulate(customers // CUSTOMERS_A_PRODUCT, customers, DAYS, IMPRESSIONS_PER_DAY, SEED, END).log.tables
-    folder.mkdir(parents=True)
-    for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet")
+    write_tables(folder, tables)
     return int(tables["purchases"].num_rows)
 
 
 def ingest(project: Path, shop: Path) -> tuple[float, float]:
     """Run the stage in a project of its own; returns seconds and gigabytes."""
     project.mkdir()
-    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    params["run"] |= {"source": "parquet", "as_of": AS_OF}
-    params["sources"]["parquet"]["folder"] = str(shop)
-    (project / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    params = Path(shutil.copy(ROOT / "params.yaml", project))
+    set_params(params, {"run": {"source": "parquet", "as_of": AS_OF}, "sources": {"parquet": {"folder": str(shop)}}})
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "onward.stages.ingest"], cwd=project, stderr=subprocess.PIPE)
     said = process.stderr.read() if process.stderr else b""

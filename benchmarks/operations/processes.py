@@ -11,27 +11,23 @@ Usage:
 """
 
 import argparse
-import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 
 import numpy as np
-import psutil
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.artifacts import read_table
 from onward.graph.pair_support import PairSupport, graph_of_pairs
 from onward.layout import Layout
-from onward.model.product_inputs import ProductInputs, product_inputs
+from onward.model.product_inputs import ProductInputs
 from onward.model.training import EncoderSettings, Lesson, TrainedEncoder
 from onward.params import read_params
-from onward.ranking.encoder_pairs import learnt_pairs, message_graph
 from onward.stages.encoder_processes import Work, train_by_processes
-from onward.stages.ranking_training import ranking_training_data
+from onward.stages.ranking_training import encoder_lesson, ranking_training_data
+from tools.testbeds.killed_encoder import killing_one_after_an_epoch
 
 PRODUCTS = 20_000
 GROUPS = 50
@@ -79,16 +75,10 @@ def _strongest(pairs: PairSupport, most: int) -> PairSupport:
 
 def complete_journey() -> tuple[Lesson, EncoderSettings]:
     """What `train_gnn` teaches its encoder, and how."""
-    layout, params = Layout(ROOT), read_params(ROOT / "params.yaml")
-    log, run = layout.serving_log, params.run
+    log, params = Layout(ROOT).serving_log, read_params(ROOT / "params.yaml")
     products, purchases = read_table(log.products), read_table(log.purchases)
-    told = ranking_training_data(params, products, purchases, read_table(log.customers))
-    before = purchases[(purchases["purchased_at"] < run.training_start).to_numpy(bool)]
-    inputs = product_inputs(products, before, told.customers.astype(np.float64))
-    graph = params.graph
-    messages = message_graph(told.earlier, graph.min_support, graph.shrinkage, graph.neighbours_per_product)
-    settings = EncoderSettings(**params.encoder.model_dump(exclude={"processes"}))
-    return Lesson.of(learnt_pairs(told.earlier), messages, inputs, settings.held_out_pairs, run.seed), settings
+    data = ranking_training_data(params, products, purchases, read_table(log.customers))
+    return encoder_lesson(data, params, products, purchases)
 
 
 def train(lesson: Lesson, settings: EncoderSettings, processes: int, seed: int) -> tuple[TrainedEncoder, float]:
@@ -103,32 +93,6 @@ def pairs_per_second(lesson: Lesson, batch: int, steps: int, processes: int) -> 
     settings = replace(SETTINGS, batch_pairs=batch, steps=steps)
     few, many = (train(lesson, replace(settings, epochs=each), processes, SEEDS[0])[1] for each in (FEW, MANY))
     return len(lesson.learnt) * batch * steps * (MANY - FEW) / (many - few)
-
-
-def train_with_a_kill(lesson: Lesson, seed: int) -> tuple[TrainedEncoder, int]:
-    """What two processes learn, one of which is killed after the first epoch; and how many were killed."""
-    killed: list[int] = []
-    finished = threading.Event()
-
-    def kill_one() -> None:
-        while not (finished.is_set() or killed):
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.NoSuchProcess):
-                    line = process.cmdline()
-                    ours = "onward-encoder-" in line[-1] and "torch.distributed.run" not in line
-                    if ours and (Path(line[-1]) / "progress").is_file():
-                        process.kill()
-                        killed.append(process.pid)
-                        break
-            time.sleep(0.05)
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    try:
-        return train(lesson, LONG, 2, seed)[0], len(killed)
-    finally:
-        finished.set()
-        killer.join()
 
 
 def same(left: TrainedEncoder, right: TrainedEncoder) -> bool:
@@ -166,10 +130,11 @@ def main() -> None:
                      "two / one": told[1] / told[0]})  # fmt: skip
         console.print(rows[-1], highlight=False)
     whole = train(lesson, LONG, 2, SEEDS[0])[0]
-    broken, kills = train_with_a_kill(lesson, SEEDS[0])
+    with killing_one_after_an_epoch() as killed:
+        broken = train(lesson, LONG, 2, SEEDS[0])[0]
     claims |= {
         "loss_difference_max": max(abs(each - 1.0) for each in losses),
-        "kills": float(kills),
+        "kills": float(len(killed)),
         "different_after_a_kill": float(not same(whole, broken)),
     }
     publish(Finding("processes", SEEDS, rows, claims))

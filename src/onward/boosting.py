@@ -4,13 +4,15 @@ Growing is deterministic: the same rows, settings and threads give the same tree
 kept as LightGBM's own text, which holds no code, so loading a model from elsewhere runs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
+
+from onward.errors import ArtifactError
 
 Floats = npt.NDArray[np.float64]
 Inputs = npt.NDArray[np.float32]
@@ -152,6 +154,37 @@ class Trees:
     def probability(self, rows: Inputs, threads: int) -> Floats:
         """[n] of the event that a binary objective was fitted to."""
         return np.asarray(self.booster.predict(rows, num_threads=threads), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Models of one objective with seeds of their own, averaged."""
+
+    trees: tuple[Trees, ...]
+
+    def raw_score(self, rows: Inputs, threads: int) -> Floats:
+        """[n] mean over the models."""
+        return np.asarray(np.mean([trees.raw_score(rows, threads) for trees in self.trees], axis=0), dtype=np.float64)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Every model as LightGBM writes it, by a name of a file."""
+        return {_file(name, bag): trees.to_text() for bag, trees in enumerate(self.trees)}
+
+    @classmethod
+    def restore(cls, texts: Mapping[str, str], name: str) -> "Bags":
+        """Read back what `texts` gave, of all that may lie beside it.
+
+        Raises:
+            ArtifactError: nothing of that name is there.
+        """
+        bags = sum(file.startswith(f"{name}_") for file in texts)
+        if not bags:
+            raise ArtifactError(f"model: no trees of {name}; another version wrote it: run `dvc repro`")
+        return cls(tuple(Trees.from_text(texts[_file(name, bag)]) for bag in range(bags)))
+
+
+def _file(name: str, bag: int) -> str:
+    return f"{name}_{bag}.txt"
 
 
 def bin_rows(

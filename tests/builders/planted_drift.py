@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from onward.data.sources.simulator import simulate
+from tools.testbeds.small_shop import write_tables
 
 
 def write_log(
@@ -16,11 +16,8 @@ def write_log(
 ) -> None:
     """Write every table; of the conversions of impressions shown from `since` on, a share `kept` at random remains."""
     log = simulate(**settings, end=end, attribution_days=window_days).log
-    folder.mkdir(parents=True)
     impressions, conversions = log.tables["impressions"], log.tables["conversions"]
     shown = dict(zip(impressions["impression_id"].to_pylist(), impressions["shown_at"].to_pylist(), strict=True))
     drifted = np.array([shown[each] >= since for each in conversions["impression_id"].to_pylist()])
     lost = drifted & (np.random.default_rng(5).random(len(drifted)) >= kept)
-    tables = {**log.tables, "conversions": conversions.filter(pa.array(~lost))}
-    for name, table in tables.items():
-        pq.write_table(table, folder / f"{name}.parquet")
+    write_tables(folder, {**log.tables, "conversions": conversions.filter(pa.array(~lost))})

@@ -1,20 +1,16 @@
 """The encoder trained by several processes learns what one learns, and a killed process costs an epoch at most."""
 
-import threading
-import time
 import warnings
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from builders.directed_groups import make_directed_groups
 from onward.errors import TrainingError
 from onward.graph.product_graph import ProductGraph
+from tools.testbeds.killed_encoder import killing_one_after_an_epoch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
@@ -37,15 +33,6 @@ def lesson():
     return Lesson.of(*make_directed_groups(), SETTINGS.held_out_pairs, SEED)
 
 
-def workers():
-    """The processes that train, each with the folder of its work."""
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            line = process.cmdline()
-            if "onward-encoder-" in line[-1] and "torch.distributed.run" not in line:
-                yield process, Path(line[-1])
-
-
 @pytest.fixture(scope="module")
 def by_two(lesson):
     return train_by_processes(Work(lesson, SETTINGS, SEED, 1), 2)
@@ -66,7 +53,7 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(lesson):
     np.testing.assert_allclose(together.embeddings.target, alone.embeddings.target, atol=1e-3)
 
 
-def test_with_noise_the_loss_is_that_of_one_process_within_a_hundredth(lesson, by_two):
+def test_with_noise_the_loss_stays_near_that_of_one_process(lesson, by_two):
     alone = train_on(lesson, SETTINGS, SEED, 1)
     assert by_two.epochs[-1].loss == pytest.approx(alone.epochs[-1].loss, rel=0.03)
     for one, two in zip(alone.epochs[-1].information, by_two.epochs[-1].information, strict=True):
@@ -83,25 +70,8 @@ def test_training_by_two_is_repeatable(lesson, by_two):
 def test_after_a_kill_the_group_goes_on_and_nothing_is_different(lesson):
     longer = Work(lesson, replace(SETTINGS, epochs=12, steps=60), SEED, 1)
     whole = train_by_processes(longer, 2)
-    killed: list[int] = []
-    finished = threading.Event()
-
-    def kill_one_after_an_epoch():
-        while not (finished.is_set() or killed):
-            for process, folder in workers():
-                if (folder / "progress").is_file():
-                    process.kill()
-                    killed.append(process.pid)
-                    break
-            time.sleep(0.01)
-
-    killer = threading.Thread(target=kill_one_after_an_epoch)
-    killer.start()
-    try:
+    with killing_one_after_an_epoch() as killed:
         broken = train_by_processes(longer, 2)
-    finally:
-        finished.set()
-        killer.join()
     assert killed, "no process was killed: the training was over too soon"
     assert broken.epochs == whole.epochs
     for name, values in whole.embeddings.to_arrays().items():

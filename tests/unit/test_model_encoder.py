@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     import torch
 
     from onward.model.encoder import DualEncoder, Reach
-    from onward.model.training import EncoderSettings, Variant, infer, information, train_encoder
+    from onward.model.training import DEFAULT, EncoderSettings, Lesson, Variant, infer, information, train_on
 
 PRODUCTS = 12
 
@@ -175,6 +175,11 @@ def pairs_in(table):
     """Of a table [P, P] of supports."""
     u, v = np.nonzero(table)
     return PairSupport(u, v, table[u, v])
+
+
+def train_encoder(relations, messages, inputs, settings, seed, threads, variant=DEFAULT):
+    lesson = Lesson.of(relations, messages, inputs, settings.held_out_pairs, seed)
+    return train_on(lesson, settings, seed, threads, variant=variant)
 
 
 @pytest.fixture(scope="module")

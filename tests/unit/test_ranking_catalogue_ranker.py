@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from onward.errors import DataError
+from onward.boosting import Bags
+from onward.errors import ArtifactError, DataError
 from onward.ranking.catalogue_ranker import OFF_THE_LIST, Examples, Question, Ranker, RankerSettings, propose_candidates
 from onward.ranking.link_ranks import rank_links
 
@@ -85,14 +86,19 @@ def test_bags_are_averaged_and_read_back_as_they_were():
     asked = question()
     settings = RankerSettings(iterations=20, min_rows_in_leaf=5, negative_share=1.0, bags=3)
     examples = Examples.of(asked, best_answers(), settings.negative_share, seed=0)
-    ranker = Ranker.fit(examples, settings)
-    alone = [Ranker.fit(examples, replace(settings, bags=1, seed=bag)).score(examples.features) for bag in range(3)]
+    bags = Ranker.fit(examples, settings).bags
+    alone = [
+        Ranker.fit(examples, replace(settings, bags=1, seed=bag)).bags.raw_score(examples.features, 1)
+        for bag in range(3)
+    ]
     assert not np.array_equal(alone[0], alone[1])
-    assert np.array_equal(ranker.score(examples.features), np.mean(alone, axis=0))
-    texts = {"other_0.txt": "of another", **ranker.texts("lists")}
-    again = Ranker.restore(texts, "lists", threads=1)
+    assert np.array_equal(bags.raw_score(examples.features, 1), np.mean(alone, axis=0))
+    texts = {"other_0.txt": "of another", **bags.texts("lists")}
+    again = Bags.restore(texts, "lists")
     assert len(again.trees) == 3
-    assert np.array_equal(again.score(examples.features), ranker.score(examples.features))
+    assert np.array_equal(again.raw_score(examples.features, 1), bags.raw_score(examples.features, 1))
+    with pytest.raises(ArtifactError, match="no trees of pairs; another version wrote it"):
+        Bags.restore(texts, "pairs")
 
 
 def test_lists_without_an_answer_teach_nothing():

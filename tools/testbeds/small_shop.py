@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
@@ -115,9 +116,13 @@ def write_log(folder: Path) -> None:
     """Write a simulated log, for the source `parquet`, that ends when the backtest's last outcome is known."""
     run = SMALL["run"]
     end = datetime.fromisoformat(run["as_of"]) + timedelta(days=run["backtest_days"] + run["attribution_days"])
-    log = simulate(**_LOG, end=end, attribution_days=run["attribution_days"]).log
+    write_tables(folder, simulate(**_LOG, end=end, attribution_days=run["attribution_days"]).log.tables)
+
+
+def write_tables(folder: Path, tables: Mapping[str, pa.Table]) -> None:
+    """Write the tables of a log into a new folder, for the source `parquet`."""
     folder.mkdir(parents=True)
-    for name, table in log.tables.items():
+    for name, table in tables.items():
         pq.write_table(table, folder / f"{name}.parquet")
 
 

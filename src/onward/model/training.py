@@ -124,7 +124,7 @@ class Lesson:
         return cls(learnt, held_out, _without(messages, held_out), messages, inputs)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
     """Where the loop stands after an epoch: all that it needs to go on as if it had never stopped.
 
@@ -143,20 +143,6 @@ class Progress:
     schedule: dict[str, Any]
     draws: dict[str, Any]
     noise: list[Tensor]
-
-
-def train_encoder(
-    relations: Sequence[PairSupport],
-    messages: ProductGraph,
-    inputs: ProductInputs,
-    settings: EncoderSettings,
-    seed: int,
-    threads: int,
-    variant: Variant = DEFAULT,
-) -> TrainedEncoder:
-    """Hold some pairs out and learn from the others, in this process; see `Lesson` and `train_on`."""
-    lesson = Lesson.of(relations, messages, inputs, settings.held_out_pairs, seed)
-    return train_on(lesson, settings, seed, threads, variant=variant)
 
 
 def train_on(

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from onward.boosting import Boosting, Trees, bin_rows, grow
+from onward.boosting import Bags, Boosting, Trees, bin_rows, grow
 from onward.ranking.chains import Floats
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.link_scores import LinkScore
@@ -119,7 +119,7 @@ class Blend:
     """A fitted blend: log-odds that a pair is an edge, up to the share of edges among the rows it was fitted on."""
 
     linear: Pipeline | None
-    trees: tuple[Trees, ...]
+    trees: Bags
     threads: int
     both_ways: bool
 
@@ -134,13 +134,12 @@ class Blend:
             linear.fit(_with_logarithms(rows.features), rows.label)
             offset = linear.decision_function(_with_logarithms(rows.features))
         trees = tuple(_grow(rows, offset, settings.boosting(bag)) for bag in range(settings.bags))
-        return cls(linear, trees, settings.threads, settings.both_ways)
+        return cls(linear, Bags(trees), settings.threads, settings.both_ways)
 
     def predict(self, features: Features) -> Floats:
         """[r] log-odds, from the features that `pair_features` gives."""
         features = features if self.both_ways else _one_way(features)
-        raw = [trees.raw_score(features, self.threads) for trees in self.trees]
-        log_odds = np.mean(np.asarray(raw, dtype=np.float64), axis=0)
+        log_odds = self.trees.raw_score(features, self.threads)
         if self.linear is not None:
             log_odds = log_odds + self.linear.decision_function(_with_logarithms(features))
         return np.asarray(log_odds, dtype=np.float64)
@@ -154,10 +153,8 @@ class Blend:
         return dict(zip(_LINEAR, parts, strict=True))
 
     @classmethod
-    def restore(
-        cls, trees: Sequence[str], arrays: Mapping[str, npt.NDArray[Any]], *, both_ways: bool, threads: int
-    ) -> "Blend":
-        """Read back what `linear_arrays` and the trees' own text say."""
+    def restore(cls, trees: Bags, arrays: Mapping[str, npt.NDArray[Any]], *, both_ways: bool, threads: int) -> "Blend":
+        """Read back what `linear_arrays` says, beside the trees."""
         linear = None
         if _LINEAR[0] in arrays:
             mean, scale, weights, start = (arrays[name] for name in _LINEAR)
@@ -171,7 +168,7 @@ class Blend:
             regression.classes_ = np.array([False, True])
             regression.n_features_in_ = len(mean)
             linear = Pipeline([("standardscaler", scaler), ("logisticregression", regression)])
-        return cls(linear, tuple(Trees.from_text(text) for text in trees), threads, both_ways)
+        return cls(linear, trees, threads, both_ways)
 
 
 def _grow(rows: PairRows, offset: Floats | None, boosting: Boosting) -> Trees:

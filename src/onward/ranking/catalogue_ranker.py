@@ -5,16 +5,16 @@ of the best candidates of several methods. The trees see every score of a candid
 score, and what is known of query and candidate; they are fitted on answers that no score has seen.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from onward.boosting import Boosting, Trees, bin_rows, grow
+from onward.boosting import Bags, Boosting, Trees, bin_rows, grow
 from onward.errors import DataError
 from onward.random_streams import Stream
 from onward.ranking.chains import Floats
@@ -165,7 +165,7 @@ class Examples:
 class Ranker:
     """Fitted trees that order short lists, of every bag."""
 
-    trees: tuple[Trees, ...]
+    bags: Bags
     threads: int
 
     @classmethod
@@ -177,22 +177,7 @@ class Ranker:
         """
         if not examples.label.any():
             raise DataError("ranker: no short list holds an answer; raise per_proposer or hold out more")
-        return cls(tuple(_grow(examples, settings, bag) for bag in range(settings.bags)), settings.threads)
-
-    def texts(self, name: str) -> dict[str, str]:
-        """The trees of every bag, by a name of a file."""
-        return {_file(name, bag): trees.to_text() for bag, trees in enumerate(self.trees)}
-
-    @classmethod
-    def restore(cls, texts: Mapping[str, str], name: str, threads: int) -> "Ranker":
-        """Read back what `texts` gave."""
-        bags = itertools.takewhile(texts.__contains__, (_file(name, bag) for bag in itertools.count()))
-        return cls(tuple(Trees.from_text(texts[file]) for file in bags), threads)
-
-    def score(self, features: Features) -> Floats:
-        """[n] of rows [n, f] of a short list."""
-        scores = [trees.raw_score(features, self.threads) for trees in self.trees]
-        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+        return cls(Bags(tuple(_grow(examples, settings, bag) for bag in range(settings.bags))), settings.threads)
 
     def method(self, question: Question) -> Method:
         """Score all candidates of query numbers; what is not on the short list has `OFF_THE_LIST`."""
@@ -202,7 +187,7 @@ class Ranker:
             place = {int(query): row for row, query in enumerate(queries)}
             for rows in propose_candidates(question, queries):
                 at = np.array([place[int(query)] for query in rows.query], dtype=np.int64)
-                out[at, rows.candidate] = self.score(rows.features)
+                out[at, rows.candidate] = self.bags.raw_score(rows.features, self.threads)
             return out
 
         return scores
@@ -226,15 +211,11 @@ def _grow(examples: Examples, settings: RankerSettings, bag: int) -> Trees:
     return grow(bin_rows(examples.features, examples.label.astype(np.float32), boosting, lists=lists), boosting)
 
 
-def _file(name: str, bag: int) -> str:
-    return f"{name}_{bag}.txt"
-
-
 def _places(row: Ints, values: Features) -> Features:
     """[n, s] log of the place of each value within its row's list, best first; rows ascend."""
     bounds = np.r_[0, np.flatnonzero(np.diff(row)) + 1, len(row)]
     places = np.empty(values.shape, dtype=np.float32)
-    for first, last in itertools.pairwise(bounds.tolist()):
+    for first, last in pairwise(bounds.tolist()):
         order = np.argsort(-values[first:last].T, axis=1, kind="stable")
         mine = np.empty(order.shape, dtype=np.float32)
         np.put_along_axis(mine, order, np.log1p(np.arange(last - first)).astype(np.float32)[None], axis=1)

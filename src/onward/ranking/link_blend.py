@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from onward.boosting import Bags
 from onward.ranking.blend import Blend, PairRows, fit_scores
 from onward.ranking.catalogue_ranker import Examples, Ranker
 from onward.ranking.chains import Chain
@@ -83,14 +84,13 @@ class LinkBlend:
                 "per_proposer": self.lists.question.per_proposer,
             },
             "encoders": {"validation_hits_at_100": list(self.encoders)},
-            "trees": len(self.pairs.blend.trees),
+            "trees": len(self.pairs.blend.trees.trees),
             "both_ways": self.pairs.blend.both_ways,
         }
 
     def texts(self) -> dict[str, str]:
         """All trees, by a name of a file."""
-        trees = {f"pairs_{number}.txt": trees.to_text() for number, trees in enumerate(self.pairs.blend.trees)}
-        return trees | self.lists.ranker.texts("lists")
+        return self.pairs.blend.trees.texts("pairs") | self.lists.ranker.bags.texts("lists")
 
     def arrays(self) -> Arrays:
         """Embeddings and the linear part."""
@@ -105,13 +105,12 @@ class LinkBlend:
         encoder = Chain(tuple(arrays[name] for name in _EMBEDDINGS)) if _EMBEDDINGS[0] in arrays else None
         scores = scores_for(split.graph, None if encoder is None else _FrozenEncoder(encoder))
         fitted = fit_scores(every_score(scores), split.graph)
-        trees = [texts[f"pairs_{number}.txt"] for number in range(manifest["trees"])]
-        blend = Blend.restore(trees, arrays, both_ways=manifest["both_ways"], threads=threads)
+        blend = Blend.restore(Bags.restore(texts, "pairs"), arrays, both_ways=manifest["both_ways"], threads=threads)
         of_pairs = manifest["pairs"]
         of_lists = manifest["lists"]
         pairs = PairBlend(split.graph, fitted, blend, of_pairs["picks"], tuple(of_pairs["validation_hits_at_100"]))
         question = question_of(split.graph, fitted, list(of_lists["picks"].values()), of_lists["per_proposer"])
-        ranker = Ranker.restore(texts, "lists", threads)
+        ranker = Ranker(Bags.restore(texts, "lists"), threads)
         lists = ListBlend(question, ranker, of_lists["picks"], tuple(of_lists["validation_hr_at_10"]))
         return cls(pairs, lists, encoder, tuple(manifest["encoders"]["validation_hits_at_100"]))
 

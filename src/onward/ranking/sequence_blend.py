@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from onward.boosting import Bags
 from onward.ranking.catalogue_ranker import Examples, Question, Ranker, RankerSettings
 from onward.ranking.directed_graph import Ints
 from onward.ranking.link_ranks import target_ranks
@@ -124,7 +125,7 @@ class NextBlend:
         return cls(
             query,
             manifest["picks"],
-            Ranker.restore(texts, query, threads),
+            Ranker(Bags.restore(texts, query), threads),
             manifest["per_proposer"],
             manifest["covered"],
             tuple(manifest["validation_hr_at_10"]),

@@ -46,7 +46,7 @@ def _next_items(layout: Layout, params: Params) -> str:
         for query in METHOD_BY_QUERY
     }
     manifest = {query: blend.to_manifest() for query, blend in fitted.items()}
-    texts = [blend.ranker.texts(query) for query, blend in fitted.items()]
+    texts = [blend.ranker.bags.texts(query) for query, blend in fitted.items()]
     write_fitted(layout.model, manifest, dict(ChainMap(*texts)), {})
     write_json(layout.metric("train"), manifest)
     write_empty_plots(layout, "train_gnn")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from onward.model.product_inputs import product_inputs
-from onward.model.training import EncoderSettings, Lesson, TrainedEncoder, train_encoder
+from onward.model.training import EncoderSettings, Lesson, TrainedEncoder, train_on
 from onward.params import Params
 from onward.ranking.encoder_pairs import learnt_pairs, message_graph
 from onward.ranking.evidence import CountingRules
@@ -48,18 +48,25 @@ def encoder_of(
     lesson: RankingTrainingData, params: Params, products: pd.DataFrame, purchases: pd.DataFrame
 ) -> TrainedEncoder:
     """The encoder of what was known before the training window: nothing of the pairs that the ranking learns from."""
+    run = params.run
+    taught, settings = encoder_lesson(lesson, params, products, purchases)
+    processes = params.encoder.processes
+    if processes == 1:
+        return train_on(taught, settings, run.seed, run.threads)
+    return train_by_processes(Work(taught, settings, run.seed, max(1, run.threads // processes)), processes)
+
+
+def encoder_lesson(
+    lesson: RankingTrainingData, params: Params, products: pd.DataFrame, purchases: pd.DataFrame
+) -> tuple[Lesson, EncoderSettings]:
+    """What the encoder learns from, and how."""
     graph = params.graph
     run = params.run
     before = purchases[(purchases["purchased_at"] < run.training_start).to_numpy(bool)]
     inputs = product_inputs(products, before, lesson.customers.astype(np.float64))
     messages = message_graph(lesson.earlier, graph.min_support, graph.shrinkage, graph.neighbours_per_product)
     settings = EncoderSettings(**params.encoder.model_dump(exclude={"processes"}))
-    processes = params.encoder.processes
-    pairs = learnt_pairs(lesson.earlier)
-    if processes == 1:
-        return train_encoder(pairs, messages, inputs, settings, run.seed, run.threads)
-    taught = Lesson.of(pairs, messages, inputs, settings.held_out_pairs, run.seed)
-    return train_by_processes(Work(taught, settings, run.seed, max(1, run.threads // processes)), processes)
+    return Lesson.of(learnt_pairs(lesson.earlier), messages, inputs, settings.held_out_pairs, run.seed), settings
 
 
 def learn(lesson: RankingTrainingData, params: Params) -> FittedRanking:
