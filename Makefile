@@ -32,13 +32,19 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@PATH="$(BIN):$$PATH" python -m tools.compile_kernels
 	@touch $@
 
+# Only tests need Spark here: 0.4 GB that `make run` can do without.
+$(VENV)/.spark: $(VENV)/.installed
+	@echo "[test] installing Spark"
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e ".[spark]"
+	@touch $@
+
 run: checkout $(VENV)/.installed ## Run the whole chain on real data and write reports/index.html
 	@echo "[run 1/2] pipeline: dvc repro"
 	@onward repro -q
 	@echo "[run 2/2] report, and versions to the local remote"
 	@dvc push -q & onward report; reported=$$?; wait $$! && exit $$reported
 
-test: checkout $(VENV)/.installed programs ## Run every check: lint, types, layers, tests with coverage
+test: checkout $(VENV)/.spark programs ## Run every check: lint, types, layers, tests with coverage
 	@$(MAKE) --no-print-directory lint
 	@echo "[test] pytest with branch coverage"
 	@rm -f .coverage .coverage.*
@@ -63,12 +69,13 @@ benchmarks: run ## Run every benchmark whose results are not of this commit; DAT
 checkout:
 	@test -e .git || { echo "This folder is not a git checkout: clone the repository, or turn the archive into one with \`git init && git add --all && git commit -m archive\`"; exit 1; }
 
-# Tests start a browser, a PostgreSQL and a Redis of their own: they fail, and are never skipped, where one is missing.
+# Tests start a browser, a PostgreSQL, a Redis and a Java of their own: they fail, and are never skipped, where one is missing.
 programs:
 	@missing=""; \
 	test -n "$$ONWARD_CHROMIUM" || command -v chromium >/dev/null || missing="$$missing chromium"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	command -v initdb >/dev/null || compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing="$$missing postgresql"; \
+	command -v java >/dev/null || missing="$$missing default-jre-headless"; \
 	test -n "$$missing" || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "[test] installing$$missing"; \

@@ -101,3 +101,7 @@ class RequestError(RunError):
     """A run was asked for what it cannot be, or fed what it cannot read."""
 
     status = NOT_TO_BE_RETRIED
+
+
+class EngineError(OnwardError):
+    """The engine that counts, where that is not this process, is away or failed."""

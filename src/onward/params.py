@@ -269,6 +269,13 @@ class Graph(_Section):
     neighbours_per_product: Count
 
 
+class Counting(_Section):
+    """What counts the graph's pairs."""
+
+    backend: Literal["duckdb", "spark"]
+    spark_master: Annotated[str, Field(min_length=1)]
+
+
 class Encoder(_Section):
     """The dual-embedding graph neural network and its training."""
 
@@ -404,6 +411,7 @@ class Params(_Section):
     splits: Splits
     delay: Delay
     graph: Graph
+    counting: Counting
     encoder: Encoder
     scorer: Scorer
     ranking: Ranking

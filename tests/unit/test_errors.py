@@ -10,6 +10,7 @@ from onward.errors import (
     ArtifactError,
     ChangeError,
     DataError,
+    EngineError,
     InfeasibleTargetError,
     MonitoringError,
     MonitoringInputError,
@@ -29,7 +30,7 @@ from onward.runs.protocol.request import parse_asked
 FINAL = {
     SettingsError, ParamsError, DataError, InfeasibleTargetError, ChangeError, RequestError, MonitoringInputError,
 }  # fmt: skip
-PASSING = {ArtifactError, MonitoringError, ServiceError, RegistryError, RunError, GitError, TrainingError}
+PASSING = {ArtifactError, MonitoringError, ServiceError, RegistryError, RunError, GitError, TrainingError, EngineError}
 
 
 def test_every_error_says_whether_a_retry_helps():

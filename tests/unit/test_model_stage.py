@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onward.artifacts import StoredFiles, write_json, write_table
+from onward.artifacts import StoredFiles, read_arrow, write_json, write_table
 from onward.errors import ArtifactError
+from onward.graph.counting import count_in_process
 from onward.layout import Layout
 from onward.model.pair_features import PAIR_FEATURES
 from onward.model.pair_model import PairModel
@@ -159,6 +160,22 @@ def test_purchases_of_the_training_window_teach_ranking_and_direction_and_nothin
     assert one["ranking/lift_together.txt"] != other["ranking/lift_together.txt"]
     metrics, known = (json.loads((each.metrics / "train.json").read_text()) for each in (again, layout))
     assert beside(metrics) == beside(known)
+
+
+def test_spark_counts_where_params_say_so_and_nothing_is_different(trained, params, tmp_path, monkeypatch):
+    layout, line = trained
+    asked = []
+
+    def count_on_spark(path, before, rules, master):
+        asked.append(master)
+        return count_in_process(read_arrow(path), before, rules, threads=1)
+
+    monkeypatch.setattr(train_gnn, "count_on_spark", count_on_spark)
+    counting = params.counting.model_copy(update={"backend": "spark", "spark_master": "spark://host:7077"})
+    again = write_shop(tmp_path, params)
+    assert train_gnn.run(again, params.model_copy(update={"counting": counting})) == line
+    assert asked == ["spark://host:7077"]
+    assert contents(again.model) == contents(layout.model)
 
 
 def test_a_missing_table_is_one_clear_line(params, tmp_path):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from onward.artifacts import read_arrow, read_json, read_table, replacing_directory, write_csv, write_files, write_json
 from onward.choices import GRAPH_SOURCES
 from onward.diagnosis.direction import diagnose_direction
-from onward.graph.counting import count_in_process
+from onward.graph.counting import count_in_process, count_on_spark
 from onward.graph.counts import CountRules
 from onward.graph.product_graph import ProductGraph
 from onward.layout import Layout
@@ -32,9 +32,13 @@ def run(layout: Layout, params: Params) -> str:
     purchases = read_arrow(log.purchases)
     customers = read_table(log.customers)
     bought = purchases.to_pandas()
-    # DuckDB counts the edges while the ranking's own counts are made: neither reads what the other makes.
+    rules = CountRules(**params.graph.model_dump())
+    # The edges are counted while the ranking's own counts are made: neither reads what the other makes.
     with ThreadPoolExecutor(1) as beside:
-        counted = beside.submit(count_in_process, purchases, before, CountRules(**params.graph.model_dump()), threads)
+        if params.counting.backend == "spark":
+            counted = beside.submit(count_on_spark, log.purchases, before, rules, params.counting.spark_master)
+        else:
+            counted = beside.submit(count_in_process, purchases, before, rules, threads)
         lesson = ranking_training_data(params, products, bought, customers)
         graph = ProductGraph.from_tables(len(products), *counted.result())
     encoder = encoder_of(lesson, params, products, bought)
