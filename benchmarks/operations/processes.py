@@ -19,10 +19,9 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.operations.grouped_shop import HELD_OUT, make_lesson
 from onward.artifacts import read_table
-from onward.graph.pair_support import PairSupport, graph_of_pairs
 from onward.layout import Layout
-from onward.model.product_inputs import ProductInputs
 from onward.model.training import EncoderSettings, Lesson, TrainedEncoder
 from onward.params import read_params
 from onward.stages.encoder_processes import Work, train_by_processes
@@ -32,45 +31,16 @@ from tools.testbeds.killed_encoder import killing_one_after_an_epoch
 PRODUCTS = 20_000
 GROUPS = 50
 PAIRS = 600_000
+EDGES = 300_000
 SETTINGS = EncoderSettings(
     dimension=64, layers=1, fan_out=(8,), epochs=1, steps=50, batch_pairs=1024, learning_rate=0.01, temperature=0.1,
-    held_out_pairs=0.02,
+    held_out_pairs=HELD_OUT,
 )  # fmt: skip
 FEW, MANY = 1, 3
 SIZES = ((1024, 50), (8192, 8))
 """Pairs of a relation in a batch, and steps of an epoch."""
 LONG = replace(SETTINGS, epochs=5)
 SEEDS = (1, 2, 3)
-_MOST_EDGES = 300_000
-
-
-def make_lesson(seed: int) -> Lesson:
-    """Pairs of two relations over a shop: within a group, and from a group to the next."""
-    generator = np.random.default_rng(seed)
-    group = generator.integers(0, GROUPS, PRODUCTS)
-    popularity = (1.0 + np.arange(PRODUCTS)) ** -0.8
-    relations = tuple(_pairs(generator, group, popularity, step) for step in (0, 1))
-    strongest = tuple(_strongest(pairs, _MOST_EDGES // 2) for pairs in relations)
-    inputs = ProductInputs(group[:, None] + 1, (GROUPS + 1,), np.log(popularity)[:, None].astype(np.float32))
-    return Lesson.of(relations, graph_of_pairs(PRODUCTS, *strongest), inputs, SETTINGS.held_out_pairs, seed)
-
-
-def _pairs(generator: np.random.Generator, group: np.ndarray, popularity: np.ndarray, step: int) -> PairSupport:
-    source = generator.choice(PRODUCTS, PAIRS, p=popularity / popularity.sum())
-    target = np.empty(PAIRS, np.int64)
-    for number in range(GROUPS):
-        rows = group[source] == number
-        members = np.flatnonzero(group == (number + step) % GROUPS)
-        share = popularity[members] / popularity[members].sum()
-        target[rows] = generator.choice(members, int(rows.sum()), p=share)
-    apart = source != target
-    key, support = np.unique(source[apart] * PRODUCTS + target[apart], return_counts=True)
-    return PairSupport(key // PRODUCTS, key % PRODUCTS, support.astype(np.float64))
-
-
-def _strongest(pairs: PairSupport, most: int) -> PairSupport:
-    rows = np.sort(np.argsort(-pairs.support, kind="stable")[:most])
-    return PairSupport(pairs.source[rows], pairs.target[rows], pairs.support[rows])
 
 
 def complete_journey() -> tuple[Lesson, EncoderSettings]:
@@ -109,7 +79,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     rounds = arguments.parse_args().rounds
     console = Console(stderr=True)
-    lesson = make_lesson(SEEDS[0])
+    lesson = make_lesson(PRODUCTS, GROUPS, PAIRS, EDGES, SEEDS[0])
     rows: list[dict[str, Cell]] = []
     claims: dict[str, float] = {}
     for batch, steps in SIZES:

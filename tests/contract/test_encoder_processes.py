@@ -9,12 +9,14 @@ import pytest
 
 from builders.directed_groups import make_directed_groups
 from onward.errors import TrainingError
+from onward.graph.pair_support import PairSupport, graph_of_pairs
 from onward.graph.product_graph import ProductGraph
+from onward.model.product_inputs import ProductInputs
 from tools.testbeds.killed_encoder import killing_one_after_an_epoch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
-    from onward.model.encoder import DualEncoder
+    from onward.model.encoder import LAZY_ROWS, DualEncoder
     from onward.model.training import EncoderSettings, Lesson, Variant, train_on
     from onward.stages.encoder_processes import Work, train_by_processes
 
@@ -83,3 +85,22 @@ def test_processes_that_fail_every_time_are_one_clear_line(lesson):
     with pytest.raises(TrainingError, match=r"its 2 processes failed 4 times \(\w+Error: .*processes: 1") as told:
         train_by_processes(impossible, 2)
     assert "\n" not in str(told.value)
+
+
+def test_two_processes_move_the_free_vectors_of_a_large_catalogue_together():
+    """Gradients of the rows that a batch holds find their way between processes too."""
+    products = LAZY_ROWS + 1000
+    generator = np.random.default_rng(SEED)
+    source = np.arange(products)
+    relations = tuple(
+        PairSupport(source, (source + generator.integers(1, 9, products)) % products, np.ones(products))
+        for _ in range(2)
+    )
+    inputs = ProductInputs(np.ones((products, 1), np.int64), (2,), np.ones((products, 1), np.float32))
+    large = Lesson.of(relations, graph_of_pairs(products, *relations), inputs, 0.01, SEED)
+    settings = replace(SETTINGS, epochs=1, steps=10)
+    alone = train_on(large, settings, SEED, 1)
+    together = train_by_processes(Work(large, settings, SEED, 1), 2)
+    assert together.encoder.tower.free.sparse
+    assert together.encoder.tower.free.weight.any(dim=1).sum() > settings.batch_pairs
+    assert together.epochs[-1].loss == pytest.approx(alone.epochs[-1].loss, rel=0.03)

@@ -26,6 +26,7 @@ from onward.graph.product_graph import ProductGraph
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 from onward.model.embeddings import RELATIONS, Embeddings
 from onward.model.encoder import DualEncoder, Reach
+from onward.model.one_cycle import OneCycle
 from onward.model.process_group import ALONE, ProcessGroup
 from onward.model.product_inputs import ProductInputs
 from onward.model.reproducible import reproducible
@@ -131,16 +132,14 @@ class Progress:
     Attributes:
         epochs: those that are finished.
         encoder: weights.
-        optimizer: its moments.
-        schedule: its step.
+        cycle: moments and rates.
         draws: state of what draws pairs.
         noise: state of torch's generator, by process.
     """
 
     epochs: tuple[Epoch, ...]
     encoder: dict[str, Any]
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any]
+    cycle: tuple[dict[str, Any], ...]
     draws: dict[str, Any]
     noise: list[Tensor]
 
@@ -176,9 +175,7 @@ def train_on(
         encoder = variant.encoder(
             lesson.inputs, connected, settings.dimension, settings.layers, temperature=settings.temperature
         )
-        optimizer = torch.optim.Adam(encoder.parameters(), lr=settings.learning_rate)
-        total = settings.epochs * settings.steps
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=total)
+        cycle = OneCycle(encoder, settings.learning_rate, settings.epochs * settings.steps)
         sampler = DirectedSampler(heard, variant.budget(heard, settings.fan_out), seed)
         if group.size > 1:
             # Else all processes would hide the same products' free vectors.
@@ -187,8 +184,7 @@ def train_on(
         if resumed is not None:
             epochs = list(resumed.epochs)
             encoder.load_state_dict(resumed.encoder)
-            optimizer.load_state_dict(resumed.optimizer)
-            schedule.load_state_dict(resumed.schedule)
+            cycle.resume(resumed.cycle)
             generator.bit_generator.state = resumed.draws
             torch.set_rng_state(resumed.noise[group.rank])
         embed = group.averaging(encoder)
@@ -200,10 +196,7 @@ def train_on(
             quiet = not console.is_terminal or console.quiet
             for batch in track(batches, name, console=console, transient=True, disable=quiet):
                 loss = _loss(encoder, embed, batch, group)
-                optimizer.zero_grad()
-                torch.autograd.backward(loss)
-                optimizer.step()
-                schedule.step()
+                cycle.step(loss)
                 losses.append(loss.item())
             embedded = infer(encoder, heard)
             told = tuple(
@@ -215,8 +208,8 @@ def train_on(
             console.print(f"{name}: nats a held-out pair beyond popularity: {figures}", highlight=False)
             if keep is not None:
                 noise = group.collect(torch.get_rng_state())
-                states = encoder.state_dict(), optimizer.state_dict(), schedule.state_dict()
-                keep(Progress(tuple(epochs), *states, dict(generator.bit_generator.state), noise))
+                draws = dict(generator.bit_generator.state)
+                keep(Progress(tuple(epochs), encoder.state_dict(), cycle.state(), draws, noise))
         embeddings = infer(encoder, lesson.messages)
     return TrainedEncoder(encoder, embeddings, tuple(epochs), sum(len(pairs.source) for pairs in lesson.held_out))
 
