@@ -1,6 +1,7 @@
 """Every setting of the DAGs, from the environment of the DAG processor and the workers; read when a file is parsed."""
 
 import os
+from collections.abc import Collection
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ MONITOR_CRON = os.environ.get("ONWARD_MONITOR_CRON") or "0 6 * * *"
 # the default is the one that always exists, and whoever makes another (`onward airflow` does) names it here.
 STAGE_POOL = os.environ.get("ONWARD_POOL") or "default_pool"
 
+# Where single stages run: ONWARD_STAGE_POOLS=train_gnn=gpu,evaluate=large names a pool for each of two, and
+# ONWARD_STAGE_QUEUES likewise the Celery queue, which workers on machines of that size serve.
+STAGE_POOLS = "ONWARD_STAGE_POOLS"
+STAGE_QUEUES = "ONWARD_STAGE_QUEUES"
+
 # The queue of what must not wait behind a training: changes of the champion, and what the monitor decides. Celery's
 # workers leave tasks of a queue that none of them serves for ever: it is the default one, unless somebody starts a
 # worker for another (`airflow celery worker --queues control`) and names it here. Other executors have no queues.
@@ -37,6 +43,21 @@ TRIES: dict[str, Any] = {
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
 }
+
+
+def by_stage(variable: str, stages: Collection[str]) -> dict[str, str]:
+    """What a variable such as `train_gnn=gpu,evaluate=large` says of some stages.
+
+    Raises:
+        ValueError: it names no stage of the pipeline, or nothing for one; Airflow shows that as an import error.
+    """
+    said = {}
+    for part in filter(None, os.environ.get(variable, "").split(",")):
+        stage, _, name = (word.strip() for word in part.partition("="))
+        if stage not in stages or not name:
+            raise ValueError(f"{variable}: {part!r} is no STAGE=NAME; stages are {', '.join(stages)}")
+        said[stage] = name
+    return said
 
 
 def read_yaml(name: str, project: Path = PROJECT) -> dict[str, Any]:

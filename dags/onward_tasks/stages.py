@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from onward_tasks.assets import INLETS, OUTLETS
 from onward_tasks.commands import run
-from onward_tasks.settings import STAGE_POOL
+from onward_tasks.settings import STAGE_POOL, STAGE_POOLS, STAGE_QUEUES, by_stage
 
 
 def upstream(pipeline: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
@@ -55,13 +55,15 @@ def render_stages(pipeline: Mapping[str, Mapping[str, Any]], group_id: str = "pi
         pipeline: the stages of dvc.yaml by name.
         group_id: what the group is called.
     """
+    pools, queues = by_stage(STAGE_POOLS, pipeline), by_stage(STAGE_QUEUES, pipeline)
     with TaskGroup(group_id=group_id, tooltip="The stages of dvc.yaml") as group:
         tasks = {}
         for name, stage in pipeline.items():
+            queue = {"queue": queues[name]} if name in queues else {}
 
             @task(
-                task_id=name, doc_md=stage.get("desc", name), pool=STAGE_POOL, execution_timeout=timedelta(hours=2),
-                outlets=OUTLETS.get(name), inlets=INLETS.get(name),
+                task_id=name, doc_md=stage.get("desc", name), pool=pools.get(name, STAGE_POOL), **queue,
+                execution_timeout=timedelta(hours=2), outlets=OUTLETS.get(name), inlets=INLETS.get(name),
             )  # fmt: skip
             def run_stage(stage_name: str) -> None:
                 name_of_run = the_run()

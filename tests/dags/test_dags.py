@@ -174,6 +174,26 @@ def test_stages_wait_in_the_pool_that_the_environment_names_and_else_in_the_one_
     assert {(facts["retries"], facts["seconds"]) for facts in rendered.values()} == {(7, 1.5)}
 
 
+def test_single_stages_wait_in_pools_and_queues_of_machines_of_their_size(tmp_path):
+    named = parse(
+        tmp_path,
+        ONWARD_POOL="heavy",
+        ONWARD_STAGE_POOLS="train_gnn=gpu, evaluate=large",
+        ONWARD_STAGE_QUEUES="train_gnn=gpu",
+    )
+    rendered = named["dags"]["retrain"]["tasks"]
+    assert {rendered[f"pipeline.{stage}"]["pool"] for stage in STAGES} == {"heavy", "gpu", "large"}
+    assert rendered["pipeline.train_gnn"]["pool"] == rendered["pipeline.train_gnn"]["queue"] == "gpu"
+    assert rendered["pipeline.evaluate"]["pool"] == "large"
+    assert {name for name, facts in rendered.items() if facts["queue"] != "default"} == {"pipeline.train_gnn"}
+
+
+@pytest.mark.parametrize("said", ["train=gpu", "train_gnn=", "gpu"])
+def test_a_stage_that_is_none_is_an_import_error_that_names_the_stages(tmp_path, said):
+    errors = parse(tmp_path, ONWARD_STAGE_POOLS=said)["errors"]
+    assert any("ONWARD_STAGE_POOLS" in error and "train_gnn" in error for error in errors.values())
+
+
 def test_changes_and_what_the_monitor_decides_wait_in_the_queue_that_the_environment_names(tasks, tmp_path):
     # Without a name in the default one: a worker that serves no other would leave them waiting for ever.
     assert {facts["queue"] for facts in tasks.values()} == {"default"}
