@@ -206,6 +206,7 @@ def test_what_may_stand_in_a_list(lifts, log, categories, count, weight, directe
         assert of_one_type.all() if name == "instead" else not of_one_type.any()
         if name != "instead":
             assert np.bincount(kind[others][known[others]], minlength=1).max() <= 2
+            assert weight > 0.5 or (found["times"] >= 1.0).all()
     assert np.isfinite(table[["score", "times"]].to_numpy()).all()
 
 
@@ -235,7 +236,8 @@ def test_popularity_of_a_served_list_grows_with_the_weight(name):
     for weight in (0.0, 0.1, 0.25, 0.5, 1.0):
         table = related_lists(model, np.arange(33), ListSettings(6, weight, directed=False))
         mine = table[table["list"] == name]
-        means.append(mine.assign(share=share[mine["other"]]).groupby("product")["share"].sum().to_numpy())
+        listed = mine.assign(share=share[mine["other"]]).groupby("product")["share"].sum()
+        means.append(listed.reindex(np.arange(33), fill_value=0.0).to_numpy())
     # Scores are compared as float64 but kept as float32.
     assert (np.diff(means, axis=0) >= -1e-9).all()
     assert means[-1].mean() > means[0].mean() or name == "instead"

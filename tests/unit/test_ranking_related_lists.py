@@ -66,15 +66,32 @@ def test_at_most_two_of_a_type_in_a_list(table):
     assert others.groupby(["product", "list", TYPE[others["other"]]]).size().max() == 2
 
 
-def test_every_product_gets_full_lists_of_others_and_all_its_substitutes(table, model):
-    size = {
-        name: table[table["list"] == name]["product"].value_counts().reindex(EVERYONE, fill_value=0) for name in LISTS
-    }
+def sizes(table, name):
+    return table[table["list"] == name]["product"].value_counts().reindex(EVERYONE, fill_value=0)
+
+
+def test_a_list_holds_all_that_is_likelier_than_by_chance_while_there_is_room(table, model):
+    related = table[table["list"] != "instead"]
+    assert (related["times"] > 1.0).all()
+    (rows,) = model.scored(EVERYONE, backwards=False)
+    types = pd.DataFrame({"product": rows.source, "type": TYPE[rows.candidate]})
+    types = types[(rows.cooccurrence > 0.0) & (types["type"] != TYPE[rows.source])]
+    room = types.value_counts().clip(upper=2).groupby("product").sum().clip(upper=COUNT)
+    assert sizes(table, "goes_with").tolist() == room.reindex(EVERYONE, fill_value=0).tolist()
+    assert room.max() == COUNT
+
+
+def test_the_most_probable_are_listed_however_little_they_are_related(model):
+    table = related_lists(model, EVERYONE, ListSettings(COUNT, 1.0, directed=False))
     for name in ("goes_with", "after", "before"):
-        assert (size[name] == COUNT).all()
+        assert (sizes(table, name) == COUNT).all()
+    assert table["times"].min() < 1.0
+
+
+def test_every_product_gets_all_its_substitutes(table, model):
     of_type = np.bincount(TYPE[model.evidence.candidates], minlength=TYPE.max() + 1)[TYPE]
     own = np.isin(EVERYONE, model.evidence.candidates)
-    assert size["instead"].tolist() == (of_type - own).tolist()
+    assert sizes(table, "instead").tolist() == (of_type - own).tolist()
 
 
 def test_planted_complements_lead_what_goes_with(table):
@@ -196,4 +213,5 @@ def test_a_shop_without_types_has_lists_too():
         model = model_of(fit(make_purchases(0, 60), products=bare, iterations=10))
     table = related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, True))
     assert set(table["list"]) == {"goes_with", "after", "before"}
-    assert (table.groupby(["product", "list"]).size() == COUNT).all()
+    assert table.groupby(["product", "list"]).size().max() == COUNT
+    assert table["product"].nunique() > PRODUCTS / 2

@@ -36,3 +36,12 @@ def order_score(log_lift: Floats, share: Floats, weight: float) -> Floats:
     below = log_lift - np.log(max(times, _LEAST_WEIGHT)) - _TIE * (1.0 - share)
     score = np.where(excess > 0.0, excess, below)
     return np.where(share > 0.0, score, -np.inf)
+
+
+def worth_a_place(log_lift: Floats, weight: float) -> npt.NDArray[np.bool_]:
+    """[n] whether a pair may stand on a list of related products: where t >= 1, only what is likelier than by chance.
+
+    >>> worth_a_place(np.log([3.0, 0.5]), 0.33).tolist(), worth_a_place(np.log([3.0, 0.5]), 1.0).tolist()
+    ([True, False], [True, True])
+    """
+    return (log_lift > 0.0) | (weight > 0.5)

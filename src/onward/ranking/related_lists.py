@@ -5,6 +5,8 @@
   log has no direction beyond frequency and season, they lean on goes_with: by `order_score` of the mean of f_after and
   f_together.
 - instead: of the source's own type, those that lead to the same others.
+
+The first three end before what chance alone would bring as often (`worth_a_place`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +21,7 @@ from onward.ranking.catalogue import UNKNOWN, same
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence
 from onward.ranking.list_names import AFTER, BEFORE, COLUMNS, GOES_WITH, INSTEAD
-from onward.ranking.order_score import order_score
+from onward.ranking.order_score import order_score, worth_a_place
 from onward.ranking.ranking_model import RankingModel, ScoredPairs, place_in_run
 
 Floats = npt.NDArray[np.float64]
@@ -121,19 +123,22 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
     complement = ~substitutes(evidence, u, v, rows.cooccurrence)
     share = model.popularity("together")[v]
     goes_with = Order(order_score(rows.cooccurrence, share, weight), rows.cooccurrence, share)
-    yield _list(evidence, GOES_WITH, rows, goes_with, rows.cooccurrence, complement, settings.count)
+    allowed = complement & worth_a_place(rows.cooccurrence, weight)
+    yield _list(evidence, GOES_WITH, rows, goes_with, rows.cooccurrence, allowed, settings.count)
     if rows.before is None:
+        allowed = complement & worth_a_place(rows.after, weight)
         for name in (AFTER, BEFORE):
             # What goes together carries both ways; what is bought new later only leans on it.
             share = model.popularity("after" if name == AFTER else "together")[v]
             both = (rows.cooccurrence + rows.after) / 2.0
             order = Order(order_score(both, share, weight), both, share)
-            yield _list(evidence, name, rows, order, rows.after, complement, settings.count)
+            yield _list(evidence, name, rows, order, rows.after, allowed, settings.count)
         return
     for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
         share = model.popularity("after" if name == AFTER else "together")[v]
         related = order_score(lift, share, weight)
-        near = complement & _among_best(u, v, related, complement, _RELATED_TIMES * settings.count)
+        allowed = complement & worth_a_place(lift, weight)
+        near = _among_best(u, v, related, allowed, _RELATED_TIMES * settings.count)
         yield _list(evidence, name, rows, Order(way, lift, share), lift, near, settings.count)
 
 
