@@ -43,6 +43,14 @@ def test_every_listed_pair_is_kept_as_it_is_worked_out(bundle, threads, monkeypa
         assert ends[0] * 6 + ends[1] in listed.pair
 
 
+def test_entries_behind_the_first_are_worked_out_when_they_are_asked_for(bundle, monkeypatch):
+    monkeypatch.setattr("onward.deployment.listed_scores._FIRST", 1)
+    few = bundle.with_listed_scores()
+    assert 0 < len(few.listed_scores.pair) < len(bundle.listed_scores.pair)
+    answers = recommend_all(few.listed, range(4), 3, few.typical.scores)
+    assert list(answers) == list(recommend_all(bundle.listed, range(4), 3, refuse))
+
+
 def test_other_pairs_are_worked_out_and_come_in_their_places(bundle):
     asked = []
 

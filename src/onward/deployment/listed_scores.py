@@ -1,4 +1,4 @@
-"""What is said of every pair that stands on a list, worked out once when the bundle is made.
+"""What is said of every pair among the first of a list, worked out once when the bundle is made.
 
 Trees that meet every reference context are the dearest part of an answer. Nearly all answers are about pairs on lists,
 so these are looked up. Any other pair is worked out when it comes, by the same function.
@@ -24,11 +24,13 @@ FILE = "listed_scores.parquet"
 
 # So many pairs in all their contexts stay in the processor's cache; ten times as many take half as long again, each.
 _PAIRS_AT_ONCE = 256
+# Of each list: as many as an answer holds unless it is asked for more, which costs 50 µs a pair then.
+_FIRST = 10
 
 
 @dataclass(frozen=True)
 class ListedScores:
-    """The means of listed pairs; level and decision follow from them.
+    """The means of the first pairs of all lists; level and decision follow from them.
 
     Attributes:
         products: P of the catalogue.
@@ -50,7 +52,7 @@ class ListedScores:
     def of(
         cls, lists: ServedLists, levels: UncertaintyLevels, policy: Policy, score: ScorePairs, threads: int = 1
     ) -> Self:
-        """Work out all pairs of all lists.
+        """Work out the first pairs of all lists.
 
         Args:
             lists: what is served.
@@ -60,8 +62,9 @@ class ListedScores:
             threads: what is worked out does not depend on it.
         """
         products = len(lists.stands_for)
-        owner, other = (lists.table[name].to_numpy(np.int64) for name in ("product", "other"))
-        backwards = (lists.table["list"] == BEFORE).to_numpy(bool)
+        first = lists.table[(lists.table["rank"] <= _FIRST).to_numpy(bool)]
+        owner, other = (first[name].to_numpy(np.int64) for name in ("product", "other"))
+        backwards = (first["list"] == BEFORE).to_numpy(bool)
         pair = np.unique(np.where(backwards, other, owner) * products + np.where(backwards, owner, other))
         blocks = (pair[start : start + _PAIRS_AT_ONCE] for start in range(0, len(pair), _PAIRS_AT_ONCE))
         answers = list(map_in_order(lambda block: score(block // products, block % products), blocks, threads))

@@ -33,17 +33,20 @@ def run(layout: Layout, params: Params) -> str:
     customers = read_table(log.customers)
     bought = purchases.to_pandas()
     rules = CountRules(**params.graph.model_dump())
-    # The edges are counted while the ranking's own counts are made: neither reads what the other makes.
+    # Edges are counted, and the log is asked for its direction, while the ranking counts and the encoder learns: neither
+    # reads what the other makes.
     with ThreadPoolExecutor(1) as beside:
         if params.counting.backend == "spark":
             counted = beside.submit(count_on_spark, log.purchases, before, rules, params.counting.spark_master)
         else:
             counted = beside.submit(count_in_process, purchases, before, rules, threads)
+        known = bought[bought["purchased_at"] < params.run.clock]
+        directed = beside.submit(diagnose_direction, known, products, seed)
         lesson = ranking_training_data(params, products, bought, customers)
         graph = ProductGraph.from_tables(len(products), *counted.result())
-    encoder = encoder_of(lesson, params, products, bought)
+        encoder = encoder_of(lesson, params, products, bought)
     ranking = learn(lesson.encoded(encoder.embeddings) if params.ranking.encoder_scores else lesson, params)
-    direction = diagnose_direction(bought[bought["purchased_at"] < params.run.clock], products, seed).to_dict()
+    direction = directed.result().to_dict()
     impressions = read_table(log.impressions)
     features = read_table(log.features)
     labels = read_table(layout.labels)
