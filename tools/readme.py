@@ -1,7 +1,7 @@
-"""Write the README's measured table, and that of docs/related.md, from benchmarks/results/related.json.
+"""Write the README's measured table, and those of docs/related.md, from benchmarks/results/related*.json.
 
 Usage:
-    python -m tools.readme           # rewrite both tables between their markers
+    python -m tools.readme           # rewrite the tables between their markers
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 BEGIN, END = "<!-- table: benchmarks/results/related.json -->", "<!-- end of table -->"
+STRANGERS = "<!-- table: benchmarks/results/related_strangers.json -->"
 SERVED = "Onward"
 SHOWN = ("popularity", "popularity among new", "co-occurrence", "cosine", "BM25 (implicit)", "ALS (implicit)")
 ORDERS = {"w = 0": "Onward, most related", "w = 0.33": "Onward, in between", "w = 1": "Onward, most probable"}
@@ -52,6 +53,23 @@ def whole_table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def strangers_table(result: dict[str, Any]) -> str:
+    """Return what habits are worth to those who have them and to others, for docs/related.md."""
+    judges = {"counted": "whose purchases are counted", "strangers": "of which nothing is counted"}
+    lines = ["| judged by | lists | hit rate at 10 | lift at 10 |", "|---|---|--:|--:|"]
+    lines += [
+        f"| households {judges[row['judged by']]} | {row['lists']} | {_ranged(row, 'hr@10', 3)} | "
+        f"{_ranged(row, 'lift@10', 2)} |"
+        for row in result["rows"]
+    ]
+    return "\n".join(lines)
+
+
+def with_tables(page: str, result: dict[str, Any], strangers: dict[str, Any]) -> str:
+    """Return docs/related.md with both tables between their markers replaced."""
+    return between_markers(between_markers(page, BEGIN, whole_table(result)), STRANGERS, strangers_table(strangers))
+
+
 def between_markers(page: str, begin: str, text: str) -> str:
     """Return the page with what is between a marker and the next `END` replaced."""
     before, _, rest = page.partition(begin)
@@ -77,12 +95,18 @@ def _ranged(row: dict[str, Any], name: str, digits: int) -> str:
     return f"{value} ({low} to {high})"
 
 
+def read(name: str) -> dict[str, Any]:
+    """Return one file of results."""
+    result: dict[str, Any] = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text(encoding="utf-8"))
+    return result
+
+
 def main() -> None:
     """Rewrite README.md and docs/related.md."""
-    result = json.loads((ROOT / "benchmarks/results/related.json").read_text(encoding="utf-8"))
+    result = read("related")
     readme, page = ROOT / "README.md", ROOT / "docs" / "related.md"
     readme.write_text(with_table(readme.read_text(encoding="utf-8"), result), encoding="utf-8")
-    text = between_markers(page.read_text(encoding="utf-8"), BEGIN, whole_table(result))
+    text = with_tables(page.read_text(encoding="utf-8"), result, read("related_strangers"))
     page.write_text(text, encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from onward.model.embeddings import Embeddings, paired_dots
 from onward.ranking.catalogue import Catalogue, same
+from onward.ranking.customer_habits import CustomerHabits
 from onward.ranking.directed_graph import Ints
 from onward.ranking.popularity import Popularity, recent_popularity
 from onward.ranking.relations import Relation, count_baskets, count_following, pairs_of_visits
@@ -52,6 +53,7 @@ class Evidence:
         after: v bought new within so many days after u.
         shared: customers of both.
         popularity: of now.
+        habits: pairs in whose baskets one customer prevails.
         embeddings: of the graph encoder; None leaves its scores out.
     """
 
@@ -62,6 +64,7 @@ class Evidence:
     after: Relation
     shared: SharedCustomers
     popularity: Popularity
+    habits: CustomerHabits
     embeddings: Embeddings | None
 
 
@@ -113,6 +116,9 @@ def count_evidence(
         after=after,
         shared=SharedCustomers.of(shopping, seed),
         popularity=recent_popularity(shopping, candidates, rules.recent_days, rules.popularity_prior),
+        habits=CustomerHabits.of(
+            shopping.baskets, shopping.basket_customer, cooccurrence.counts[-1].observed, candidates
+        ),
         embeddings=embeddings,
     )
 

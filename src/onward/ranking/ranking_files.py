@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from onward.model.embeddings import Embeddings
 from onward.ranking.catalogue import Catalogue
+from onward.ranking.customer_habits import CustomerHabits
 from onward.ranking.evidence import Evidence, level_codes
 from onward.ranking.fitting import FittedRanking
 from onward.ranking.learned_lift import RELATIONS, LearnedLift
@@ -50,6 +51,7 @@ def ranking_to_files(fitted: FittedRanking) -> dict[str, Any]:
     customer, product = evidence.shared.pairs()
     shared = {"customer": customer.astype(np.int32), "product": product.astype(np.int32)}
     files["customers.parquet"] = pd.DataFrame(shared)
+    files["habits.parquet"] = pd.DataFrame({"pair": evidence.habits.pair})
     files["products.npz"] = arrays
     for relation_name, lift in fitted.lifts.items():
         manifest[f"lift_{relation_name}"] = lift.to_manifest()
@@ -91,6 +93,7 @@ def ranking_from_files(files: Mapping[str, Any], embeddings: Embeddings, short_l
             catalogue.products,
         ),
         Popularity(arrays["popularity_together"], arrays["popularity_after"], arrays["popularity_trend"]),
+        CustomerHabits(files["habits.parquet"]["pair"].to_numpy(np.int64), catalogue.products),
         embeddings if manifest["encoded"] else None,
     )
     lifts = {name: LearnedLift.from_manifest(manifest[f"lift_{name}"], files[f"lift_{name}.txt"]) for name in RELATIONS}

@@ -6,7 +6,8 @@
   f_together.
 - instead: of the source's own type, those that lead to the same others.
 
-The first three end before what chance alone would bring as often (`worth_a_place`).
+The first three hold no habit of a single customer (customer_habits.py), and end before what chance alone would bring as
+often (`worth_a_place`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -120,7 +121,7 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
     evidence = model.evidence
     weight = settings.weight
     u, v = rows.source, rows.candidate
-    complement = ~substitutes(evidence, u, v, rows.cooccurrence)
+    complement = ~(substitutes(evidence, u, v, rows.cooccurrence) | evidence.habits.hold(u, v))
     share = model.popularity("together")[v]
     goes_with = Order(order_score(rows.cooccurrence, share, weight), rows.cooccurrence, share)
     allowed = complement & worth_a_place(rows.cooccurrence, weight)

@@ -33,8 +33,8 @@ def run(layout: Layout, params: Params) -> str:
     customers = read_table(log.customers)
     bought = purchases.to_pandas()
     rules = CountRules(**params.graph.model_dump())
-    # Edges are counted, and the log is asked for its direction, while the ranking counts and the encoder learns: neither
-    # reads what the other makes.
+    # Edges are counted, and the log is asked for its direction, while the ranking counts and the encoder learns:
+    # neither reads what the other makes.
     with ThreadPoolExecutor(1) as beside:
         if params.counting.backend == "spark":
             counted = beside.submit(count_on_spark, log.purchases, before, rules, params.counting.spark_master)

@@ -1,0 +1,121 @@
+"""Complements for strangers: judged by households of whose purchases nothing was counted, habits listed or not.
+
+Everywhere else the households that judge are among those that are counted, as they are in a shop. So a list that echoes
+what one of them buys every week is hit by that household's next basket, and is of no use to anybody else. Here each
+clock's model is fitted twice, with and without the purchases of test households before the clock, and each model's
+complements are listed as served and with pairs that are one customer's habit (ranking/customer_habits.py).
+
+Usage:
+    python -m benchmarks.related.strangers
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.harness.form import Cell, Finding, publish
+from benchmarks.related import onward as adapter
+from benchmarks.related.clocks import Asked, ClockData, command_line
+from benchmarks.related.entries import COUNT
+from benchmarks.related.pooling import Pool
+from onward.evaluation.listing import NOTHING
+from onward.evaluation.related_quality import Outcome, judge_lists
+from onward.ranking.customer_habits import CustomerHabits
+from onward.ranking.purchase_log import Ints
+from onward.ranking.scored_lists import ScoredLists
+
+SEED = 20171120
+COUNTED, STRANGERS = "counted", "strangers"
+SERVED, WITH_HABITS = "as served", "habits listed too"
+_NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class AtClock:
+    """What every variant hit at one clock.
+
+    Attributes:
+        household: [q] who asks.
+        outcomes: by whether the household was counted, then by whether habits are listed.
+        habits: share of the entries that are a habit, where these are listed.
+    """
+
+    household: Ints
+    outcomes: Mapping[tuple[str, str], Outcome]
+    habits: float
+
+    @classmethod
+    def of(cls, day: str, seed: int, threads: int) -> "AtClock":
+        """Fit both models and ask each twice."""
+        data = ClockData.of(day)
+        judge = Asked.to_judge(data, seed)
+        strangers = replace(data, known=data.known[~np.isin(data.known["customer"].to_numpy(), data.test)])
+        found: dict[tuple[str, str], Outcome] = {}
+        shares = {}
+        for who, known in ((COUNTED, data), (STRANGERS, strangers)):
+            fitted = adapter.onward(known, seed, threads)
+            evidence = fitted.lists.model.evidence
+            habits = evidence.habits
+            unguarded = replace(evidence, habits=replace(habits, pair=_NONE))
+            models = {SERVED: fitted.lists.model, WITH_HABITS: replace(fitted.lists.model, evidence=unguarded)}
+            for what, model in models.items():
+                listed = goes_with(replace(fitted, lists=ScoredLists(model, fitted.lists.settings)), data, judge)
+                answers, chance = judge.strict.queries.answers["basket"], judge.chance
+                found[who, what] = judge_lists(judge.by_query(listed), answers, chance, COUNT)
+                shares[who, what] = share_of_habits(data.candidates[judge.sources], listed, data.candidates, habits)
+        Console(stderr=True).print(f"{day}: {len(judge.household)} queries", highlight=False)
+        return cls(judge.household, found, shares[COUNTED, WITH_HABITS])
+
+
+def goes_with(fitted: adapter.Onward, data: ClockData, judge: Asked) -> Ints:
+    """[s, COUNT] complements of the sources, in the clock's own numbers; nothing after what the model does not know."""
+    products = data.candidates[judge.sources]
+    known = np.isin(products, fitted.candidates)
+    lists = np.full((len(products), COUNT), NOTHING, np.int64)
+    numbers = fitted.goes_with(np.searchsorted(fitted.candidates, products[known]), COUNT)
+    listed = np.where(numbers >= 0, np.searchsorted(data.candidates, fitted.candidates[numbers]), NOTHING)
+    lists[known] = listed
+    return lists
+
+
+def share_of_habits(sources: Ints, lists: Ints, candidates: Ints, habits: CustomerHabits) -> float:
+    """Share of the entries of lists [s, k] that are one customer's habit."""
+    filled = lists != NOTHING
+    u = np.broadcast_to(sources[:, None], lists.shape)[filled]
+    return float(habits.hold(u, candidates[lists[filled]]).mean())
+
+
+def rows_and_claims(
+    at_clocks: Sequence[AtClock], samples: int, seed: int
+) -> tuple[list[dict[str, Cell]], dict[str, float]]:
+    """Means over clocks with intervals over households, and what leaving habits out gains, paired."""
+    pool = Pool.of([each.household for each in at_clocks], samples, seed)
+    sums = {key: pool.sums([each.outcomes[key] for each in at_clocks]) for key in at_clocks[0].outcomes}
+    rows: list[dict[str, Cell]] = []
+    claims = {"habits_listed": float(np.mean([each.habits for each in at_clocks]))}
+    for (who, what), summed in sums.items():
+        row: dict[str, Cell] = {"judged by": who, "lists": what}
+        for metric in ("hr", "lift"):
+            interval, name = summed.interval(metric, None), f"{metric}@{COUNT}"
+            row |= {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
+        rows.append(row)
+    for who in (COUNTED, STRANGERS):
+        for metric in ("hr", "lift"):
+            gain = sums[who, SERVED].gain(sums[who, WITH_HABITS], metric, None)
+            claims |= {f"{who}_{metric}": sums[who, SERVED].interval(metric, None).value,
+                       f"{who}_{metric}_gain": gain.value, f"{who}_{metric}_gain_low": gain.low,
+                       f"{who}_{metric}_gain_high": gain.high}  # fmt: skip
+    return rows, claims
+
+
+def main() -> None:
+    """Ask at every clock and publish."""
+    asked = command_line(__doc__).parse_args()
+    at_clocks = [AtClock.of(day, SEED, asked.threads) for day in asked.clocks]
+    publish(Finding("related_strangers", [SEED], *rows_and_claims(at_clocks, asked.samples, SEED)))
+
+
+if __name__ == "__main__":
+    main()
