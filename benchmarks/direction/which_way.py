@@ -1,7 +1,9 @@
 """Direction of held-out one-way edges, for `direction_retail`: scores, what edges say of nodes, and their blend."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from rich.console import Console
@@ -77,33 +79,87 @@ def ordered_pairs(shop: Shop) -> Ints:
     return np.stack([source[kept], target[kept]], axis=1).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Study:
+    """A graph's one-way edges, ready to be told from their reverse.
+
+    Attributes:
+        scores: of pairs, by name; a row of features holds them first, both ways.
+        test: held-out pairs that judge.
+        validation: held-out pairs that pick.
+        shown: [r, f] features of the test pairs.
+        judging: [q, f] features of the validation pairs.
+        learnt: [n, f] features of further held-out pairs, to learn from.
+        weights: [n] of these, by matching.
+    """
+
+    scores: tuple[str, ...]
+    test: DirectionPairs
+    validation: DirectionPairs
+    shown: Features
+    judging: Features
+    learnt: Features
+    weights: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, data: str, split: LinkSplit) -> Self:
+        """Score everything by what is left of the graph."""
+        scores: dict[str, LinkScore] = {
+            f"{name} {number}": each for name, grid in GRIDS.items() for number, each in enumerate(grid)
+        }
+        fitted = fit_scores(scores, split.graph)
+        test, validation = (
+            DirectionPairs.of(pairs, split.graph, split.known) for pairs in (split.test, split.validation)
+        )
+        shown, judging = (pair_features(fitted, split.graph, pairs.pairs) for pairs in (test, validation))
+        Console(stderr=True).print(
+            f"{data}: {len(split.graph.edges)} edges, {len(test.pairs)} one-way test pairs", highlight=False
+        )
+        return cls(tuple(scores), test, validation, shown, judging, *_learnt(split.graph, scores))
+
+    def first_column(self, columns: str) -> int:
+        """Where the features begin that a blend may read."""
+        return dict(zip(COLUMNS, (0, 2 * len(self.scores)), strict=True))[columns]
+
+    def alone(self) -> dict[str, Mapping[str, Interval]]:
+        """How every score and every fact of the nodes tells the way by itself."""
+        found: dict[str, Mapping[str, Interval]] = {}
+        for number, name in enumerate(self.scores):
+            found[name] = _auc(self.test, self.shown[:, number], self.shown[:, len(self.scores) + number])
+        of_source, of_target = np.split(self.shown[:, 2 * len(self.scores) :], 2, axis=1)
+        for number, name in enumerate(NODE_FACTS):
+            found[name] = _auc(self.test, of_target[:, number], of_source[:, number])
+        return found
+
+    def blend(self, weights: Floats, settings: BlendSettings, columns: str) -> "Way":
+        """Fit one blend and judge it by both kinds of held-out pairs."""
+        first = self.first_column(columns)
+        blend = DirectionBlend.fit(self.learnt[:, first:], weights, settings)
+        return Way(_of(blend, self.validation, self.judging[:, first:]), _of(blend, self.test, self.shown[:, first:]))
+
+
+@dataclass(frozen=True)
+class Way:
+    """How well a blend tells the way, by matching."""
+
+    validation: Mapping[str, Interval]
+    test: Mapping[str, Interval]
+
+
 def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
     console = Console(stderr=True)
-    scores: dict[str, LinkScore] = {
-        f"{name} {number}": each for name, grid in GRIDS.items() for number, each in enumerate(grid)
-    }
-    fitted = fit_scores(scores, split.graph)
-    test, validation = (DirectionPairs.of(pairs, split.graph, split.known) for pairs in (split.test, split.validation))
-    shown, judging = (pair_features(fitted, split.graph, pairs.pairs) for pairs in (test, validation))
-    console.print(f"{data}: {len(split.graph.edges)} edges, {len(test.pairs)} one-way test pairs", highlight=False)
-    found: dict[str, Mapping[str, Interval]] = {}
-    for number, name in enumerate(scores):
-        found[name] = _auc(test, shown[:, number], shown[:, len(scores) + number])
-    of_source, of_target = np.split(shown[:, 2 * len(scores) :], 2, axis=1)
-    for number, name in enumerate(NODE_FACTS):
-        found[name] = _auc(test, of_target[:, number], of_source[:, number])
-    learnt, weights = _learnt(split.graph, scores)
-    first = dict(zip(COLUMNS, (0, 2 * len(scores)), strict=True))
+    study = Study.of(data, split)
+    found = study.alone()
     blends = {
-        (matching, number, columns): DirectionBlend.fit(learnt[:, first[columns] :], weights[matching], settings)
+        (matching, number, columns): study.blend(study.weights[matching], settings, columns)
         for matching in MATCHED
         for number, settings in enumerate(SETTINGS)
         for columns in COLUMNS
     }
     for matching in MATCHED:
-        best = max(blends, key=lambda each: _of(blends[each], validation, judging[:, first[each[2]] :])[matching].value)
+        best = max(blends, key=lambda each: blends[each].validation[matching].value)
         console.print(f"{data}: {matching}: validation picks {best}", highlight=False)
-        found[f"blend picked by validation, {matching}"] = _of(blends[best], test, shown[:, first[best[2]] :])
+        found[f"blend picked by validation, {matching}"] = blends[best].test
     rows: list[dict[str, Cell]] = [{"data": data, "method": name, **_with_bounds(by)} for name, by in found.items()]
     claims = {
         f"{claim}_direction_auc_{matching.replace(' ', '_')}": found[f"blend picked by validation, {matching}"][
