@@ -19,8 +19,8 @@ def direction() -> str:
     bars = (
         ("a coin", 0.5, LINE),
         (f"best of {len(GRIDS)} kinds of scores of the pair", best_pair_score(), SOFT),
-        (fact["method"], fact["direction AUC, both matched"], SOFT),
-        ("boosted trees", claims("direction_retail")["photo_direction_auc_both_matched"], BLUE),
+        (fact["method"], fact["both matched"], SOFT),
+        ("boosted trees", claims("direction_matched")["photo_both_matched"], BLUE),
     )
     drawing = Drawing(760, 70 + 46 * len(bars), "How often the way of an edge is known")
     drawing.words(20, 32, "Which of two products comes after the other? Share of pairs told right", bold=True)

@@ -26,9 +26,9 @@ TARGETS = (
     ("direction_sequences", "beauty_history_hr10_blend", "Beauty, HR@10 by the whole history, blend", 0.115),
     ("direction_retail", "complete_journey_hr10_gain_low", "Complete Journey, HR@10 gain of the blend, low end", 0.0),
     ("direction_retail", "uci_hr10_gain_low", "UCI, the same", 0.0),
-    ("direction_retail", "photo_direction_auc_in_matched", "Photo, direction AUC, matched by in-degree", 0.86),
-    ("direction_retail", "photo_direction_auc_both_matched", "Photo, direction AUC, matched by both degrees", 0.78),
-    ("direction_retail", "uci_direction_auc_both_matched", "UCI, direction AUC, matched by both degrees", 0.78),
+    ("direction_matched", "photo_in_matched", "Photo, direction AUC, matched by in-degree", 0.86),
+    ("direction_matched", "photo_both_matched", "Photo, direction AUC, matched by both degrees", 0.78),
+    ("direction_matched", "uci_both_matched", "UCI, direction AUC, matched by both degrees", 0.78),
     ("direction_adaptive", "low_degree_gain_min", "Adaptive budgets, gain in the lowest third of degree", 0.10),
     ("direction_adaptive", "overall_gain_min", "Adaptive budgets, gain over all", 0.0),
     ("direction_cold", "cold_hr10_ratio", "Cold products, HR@10 over the best baseline's", 3.0),
@@ -113,9 +113,10 @@ _BOUNDS = {"hr@10 low": ("from", 4), "hr@10 high": ("to", 4)}
 _HITS = _METHOD | {"hr@10": ("HR@10", 4)} | _BOUNDS
 _DEEP = _HITS | {"hr@50": ("HR@50", 4), "mrr@10": ("MRR@10", 4)}
 _WAY = _METHOD | {
-    "direction AUC, both matched": ("matched by both degrees", 3), "direction AUC, in matched": ("by in-degree", 3),
+    "both matched": ("matched by both degrees", 3), "both matched low": ("from", 3), "both matched high": ("to", 3),
+    "both matched sd": ("sd over splits", 3), "in matched": ("by in-degree", 3), "in matched low": ("from", 3),
+    "in matched high": ("to", 3), "in matched sd": ("sd over splits", 3),
 }  # fmt: skip
-_WAY_BOUNDS = {"direction AUC, both matched low": ("by both, from", 3), "direction AUC, both matched high": ("to", 3)}
 _ADAPTIVE = {
     "what": ("", 0), "hr@10": ("HR@10", 4), "low": ("low third", 4), "middle": ("middle", 4), "high": ("high", 4),
     "validation mrr": ("validation MRR", 4), "gain low": ("gain, low", 3), "gain low, sd over seeds": ("sd", 3),
@@ -139,14 +140,7 @@ def _shop(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
 
 
 def _which_way(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
-    rows, way = rows_of("direction_retail", data=data), "direction AUC, both matched"
-
-    def lines(results: Mapping[str, Result]) -> list[str]:
-        # Results from before the benchmark kept its intervals have none to show.
-        bounded = all(f"{way} low" in row for row in rows(results))
-        return table(rows, _WAY | (_WAY_BOUNDS if bounded else {}), best=way, most=12)(results)
-
-    return lines
+    return table(rows_of("direction_matched", data=data), _WAY, best="both matched", most=12)
 
 
 def _buckets(results: Mapping[str, Result]) -> list[Row]:
@@ -165,8 +159,8 @@ TABLES: Mapping[str, Callable[[Mapping[str, Result]], list[str]]] = {
     "complete journey": _shop("Complete Journey"),
     "uci": _shop("UCI Online Retail"),
     "by degree": table(_buckets, {"data": ("shop", 0), **_METHOD, "hr@10": ("HR@10", 4)}),
-    "which way photo": _which_way("Photo"),
-    "which way uci": _which_way("UCI Online Retail"),
+    "which way photo": _which_way("photo"),
+    "which way uci": _which_way("uci"),
     "adaptive cora": table(rows_of("direction_adaptive", data="cora_ml"), _ADAPTIVE),
     "adaptive uci": table(rows_of("direction_adaptive", data="uci"), _ADAPTIVE),
     "cold cora": table(rows_of("direction_cold", data="cora_ml"), _COLD),

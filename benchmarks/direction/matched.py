@@ -1,8 +1,8 @@
 """One model for the way of an edge, degrees matched: five splits of Photo, and of UCI's pairs that have an order.
 
 Held-out one-way edges are told from their reverse, weighted so that in-degree, or both degrees, say nothing
-(direction_pairs.py). One blend answers both: trees over the scores of the pair and what edges say of its nodes,
-weighted for either matching or for the two alike, of the size that does best for the mean of both on validation edges.
+(direction_pairs.py). One blend answers both: trees over the scores of the pair and what edges say of its nodes, learnt
+from pairs that are weighted for both alike, of the size that does best for the mean of both on validation edges.
 Test edges are looked at once. Weights leave fewer pairs than there are: as many of weight one would say as much
 ("effective pairs"). Intervals are over a split's sources; beside a mean over splits stand the means of their ends.
 
@@ -46,10 +46,9 @@ def judge_split(data: str, folder: Path, number: int) -> Trial:
 def judge(data: str, split: LinkSplit) -> Trial:
     """Every score alone, and the one blend, on one split."""
     study = Study.of(data, split)
-    weightings = {**{matching: study.weights[matching] for matching in MATCHED}, "alike": alike(study.weights)}
+    weights = alike(study.weights)
     blends = {
-        (weighting, number, columns): study.blend(weights, settings, columns)
-        for weighting, weights in weightings.items()
+        (number, columns): study.blend(weights, settings, columns)
         for number, settings in enumerate(SETTINGS)
         for columns in COLUMNS
     }

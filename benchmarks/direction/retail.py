@@ -1,4 +1,4 @@
-"""What a customer of a real shop newly buys after a product, and which way round: counts against their blend.
+"""What a customer of a real shop newly buys after a product: counts against their blend.
 
 Two shops in time: every statistic ends where the queries begin. A query is a product that a customer bought on a day;
 wanted is what the same customer newly buys in the 30 days after. What the customer bought in the 60 days before can not
@@ -6,9 +6,6 @@ be new and competes nowhere; what the customer bought longer ago can, and is tol
 blend. Settings are picked, and the blend is fitted, on the queries of an earlier period with the counts of the time
 before it; who judges settings does not teach the blend. A gain is the blend minus the best baseline, paired, with its
 interval over customers.
-
-Direction: held-out one-way edges of Amazon Photo, and of UCI pairs whose order is no matter of chance, told from their
-reverse. Degrees give the direction away, so pairs are matched by them; see `direction_pairs.matched_weights`.
 """
 
 import argparse
@@ -26,7 +23,6 @@ from benchmarks.direction.counted_baselines import Baseline, Markov, Popularity
 from benchmarks.direction.datasets import data_folder
 from benchmarks.direction.direction_pairs import by_degree
 from benchmarks.direction.shops import FOLLOW_DAYS, FRESH_DAYS, SHOPS, Shop
-from benchmarks.direction.which_way import DIRECTION_KEY, photo_direction, uci_direction
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.harness.trials import Trial, Trials, settings_key
 from onward.evaluation.window_counts import WindowCounts
@@ -272,26 +268,20 @@ def _retail_of(name: str, folder: Path) -> Trial:
 
 
 def main() -> None:
-    """Run all parts, or those named, and publish."""
+    """Run both shops, or the one named, and publish."""
     arguments = argparse.ArgumentParser(description=__doc__)
     data_folder(arguments)
-    parts = (*SHOPS, "photo_direction", "uci_direction")
-    arguments.add_argument("--part", choices=parts, nargs="+", default=list(parts))
+    arguments.add_argument("--part", choices=tuple(SHOPS), nargs="+", default=list(SHOPS))
     arguments.add_argument("--fresh", action="store_true", help="forget finished parts")
     asked = arguments.parse_args()
     trials = Trials("direction_retail", fresh=asked.fresh)
     rows: list[dict[str, Cell]] = []
     claims: dict[str, float] = {}
     key = settings_key(GRIDS, COUNTED, IN_TIME, HALF_LIVES, SHOP_RANKERS, TAUGHT, TESTED, PER_PROPOSER, SEED)
-    for name in (each for each in asked.part if each in SHOPS):
+    for name in asked.part:
         found = trials.run(f"{name}, {key}", partial(_retail_of, name, Path(asked.data)))
         rows += found["rows"]
         claims |= {f"{name}_hr10_gain_low": found["gain"]["low"], f"{name}_hr10_gain": found["gain"]["value"]}
-    directions = {"photo_direction": photo_direction, "uci_direction": uci_direction}
-    for name in (each for each in asked.part if each in directions):
-        found = trials.run(f"{name}, {DIRECTION_KEY}", partial(directions[name], Path(asked.data)))
-        rows += found["rows"]
-        claims |= found["claims"]
     columns = dict.fromkeys(column for row in rows for column in row)
     publish(Finding("direction_retail", [SEED], [{**dict.fromkeys(columns), **row} for row in rows], claims))
 

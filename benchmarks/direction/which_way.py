@@ -1,27 +1,24 @@
-"""Direction of held-out one-way edges, for `direction_retail`: scores, what edges say of nodes, and their blend."""
+"""Direction of held-out one-way edges, for `direction_matched`: scores, what edges say of nodes, and their blend."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 from rich.console import Console
 from scipy.stats import binom
 
-from benchmarks.direction.datasets import photo
 from benchmarks.direction.direction_blend import DirectionBlend
 from benchmarks.direction.direction_pairs import DirectionPairs
-from benchmarks.direction.shops import SHOPS, Shop
-from benchmarks.harness.form import Cell
-from benchmarks.harness.trials import Trial, settings_key
+from benchmarks.direction.shops import Shop
+from benchmarks.harness.trials import settings_key
 from onward.metrics.customer_bootstrap import Floats
 from onward.metrics.intervals import Interval
 from onward.ranking.blend import BlendSettings, Features, fit_scores, pair_features
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.link_folds import cross_fit
 from onward.ranking.link_scores import GRIDS, LinkScore
-from onward.ranking.link_split import LinkSplit, random_split
+from onward.ranking.link_split import LinkSplit
 from onward.ranking.node_facts import NODE_FACTS
 
 SAMPLES = 500
@@ -41,19 +38,6 @@ DIRECTION_KEY = settings_key(GRIDS, NODE_FACTS, HELD_OUT, LEARNT_PAIRS, MOST_ROU
 LEAST_SUPPORT = 10
 FALSE_DISCOVERIES = 0.05
 WITHIN_DAYS = 90
-
-
-def photo_direction(folder: Path) -> Trial:
-    """Amazon Photo, the first split of `direction_dirlink`."""
-    return _judge("Photo", random_split(photo(folder), "Photo", 0, 0.05, 0.15), "photo")
-
-
-def uci_direction(folder: Path) -> Trial:
-    """UCI pairs "V first bought within 90 days after U" whose order no coin would give."""
-    shop = SHOPS["uci"](folder)
-    edges = ordered_pairs(shop)
-    split = random_split((edges, shop.log.products, shop.vectors), "UCI", 0, 0.10, 0.20)
-    return _judge("UCI Online Retail", split, "uci")
 
 
 def ordered_pairs(shop: Shop) -> Ints:
@@ -146,31 +130,6 @@ class Way:
     test: Mapping[str, Interval]
 
 
-def _judge(data: str, split: LinkSplit, claim: str) -> Trial:
-    console = Console(stderr=True)
-    study = Study.of(data, split)
-    found = study.alone()
-    blends = {
-        (matching, number, columns): study.blend(study.weights[matching], settings, columns)
-        for matching in MATCHED
-        for number, settings in enumerate(SETTINGS)
-        for columns in COLUMNS
-    }
-    for matching in MATCHED:
-        best = max(blends, key=lambda each: blends[each].validation[matching].value)
-        console.print(f"{data}: {matching}: validation picks {best}", highlight=False)
-        found[f"blend picked by validation, {matching}"] = blends[best].test
-    rows: list[dict[str, Cell]] = [{"data": data, "method": name, **_with_bounds(by)} for name, by in found.items()]
-    claims = {
-        f"{claim}_direction_auc_{matching.replace(' ', '_')}": found[f"blend picked by validation, {matching}"][
-            matching
-        ].value
-        for matching in MATCHED
-    }
-    console.print(f"{data}: {claims}", highlight=False)
-    return {"rows": rows, "claims": claims}
-
-
 def _learnt(graph: DirectedGraph, scores: Mapping[str, LinkScore]) -> tuple[Features, dict[str, Floats]]:
     """Features of held-out one-way edges and their weights by matching."""
     parts: list[Features] = []
@@ -187,14 +146,6 @@ def _learnt(graph: DirectedGraph, scores: Mapping[str, LinkScore]) -> tuple[Feat
 def _of(blend: DirectionBlend, pairs: DirectionPairs, features: Features) -> Mapping[str, Interval]:
     score = blend.predict(features)
     return _auc(pairs, score, -score)
-
-
-def _with_bounds(by_matching: Mapping[str, Interval]) -> dict[str, Cell]:
-    columns: dict[str, Cell] = {}
-    for matching, auc in by_matching.items():
-        bounds, name = auc.to_dict(), f"direction AUC, {matching}"
-        columns |= {name: bounds["value"], f"{name} low": bounds["low"], f"{name} high": bounds["high"]}
-    return columns
 
 
 def _auc(pairs: DirectionPairs, forward: np.ndarray, reverse: np.ndarray) -> Mapping[str, Interval]:

@@ -1,14 +1,11 @@
 """What the retail benchmark asks and counts, on made shops."""
 
 import numpy as np
-import pytest
 
 from benchmarks.direction import retail as direction_retail
 from benchmarks.direction import which_way
 from benchmarks.direction.shops import FOLLOW_DAYS, FRESH_DAYS, Shop
-from onward.ranking.blend import BlendSettings
 from onward.ranking.catalogue_ranker import RankerSettings
-from onward.ranking.link_split import random_split
 from onward.ranking.purchase_log import PurchaseLog
 
 PRODUCTS = 24
@@ -103,15 +100,3 @@ def test_pairs_whose_order_is_no_chance_are_found_and_coins_are_not():
     found = which_way.ordered_pairs(Shop("made", log, np.zeros((4, 1)), 0, 0, 0))
     assert [0, 1] in found.tolist()
     assert not {(2, 3), (3, 2)} & set(map(tuple, found.tolist()))
-
-
-@pytest.mark.parametrize("matching", which_way.MATCHED)
-def test_the_way_of_one_way_edges_is_learnt(monkeypatch, matching):
-    monkeypatch.setattr(which_way, "SETTINGS", (BlendSettings(iterations=20, min_rows_in_leaf=5, bags=1),))
-    monkeypatch.setattr(which_way, "MOST_ROUNDS", 2)
-    generator, nodes = np.random.default_rng(2), 90
-    group = np.arange(nodes) % 3
-    edges = np.argwhere((group[None, :] == (group[:, None] + 1) % 3) & (generator.random((nodes, nodes)) < 0.4))
-    vectors = generator.random((nodes, 4)).astype(np.float32)
-    found = which_way._judge("made", random_split((edges, nodes, vectors), "made", 0, 0.1, 0.2), "made")
-    assert found["claims"][f"made_direction_auc_{matching.replace(' ', '_')}"] > 0.8
