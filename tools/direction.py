@@ -114,8 +114,9 @@ _HITS = _METHOD | {"hr@10": ("HR@10", 4)} | _BOUNDS
 _DEEP = _HITS | {"hr@50": ("HR@50", 4), "mrr@10": ("MRR@10", 4)}
 _WAY = _METHOD | {
     "both matched": ("matched by both degrees", 3), "both matched low": ("from", 3), "both matched high": ("to", 3),
-    "both matched sd": ("sd over splits", 3), "in matched": ("by in-degree", 3), "in matched low": ("from", 3),
-    "in matched high": ("to", 3), "in matched sd": ("sd over splits", 3),
+    "both matched sd": ("sd over splits", 3), "both matched effective pairs": ("effective pairs", 0),
+    "in matched": ("by in-degree", 3), "in matched low": ("from", 3), "in matched high": ("to", 3),
+    "in matched sd": ("sd over splits", 3), "in matched effective pairs": ("effective pairs", 0),
 }  # fmt: skip
 _ADAPTIVE = {
     "what": ("", 0), "hr@10": ("HR@10", 4), "low": ("low third", 4), "middle": ("middle", 4), "high": ("high", 4),
