@@ -23,7 +23,6 @@ from benchmarks.direction.shops import SHOPS
 from benchmarks.direction.which_way import COLUMNS, DIRECTION_KEY, MATCHED, SETTINGS, Study, ordered_pairs
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.harness.trials import Trial, Trials
-from onward.metrics.intervals import Interval
 from onward.ranking.link_split import LinkSplit, random_split
 
 SPLITS = 5
@@ -57,7 +56,7 @@ def judge(data: str, split: LinkSplit) -> Trial:
     found = {BLEND: blends[best].test} | study.alone()
     effective = {matching: effective_pairs(study.test.weights[matching]) for matching in MATCHED}
     return {"picked": list(best), "effective": effective, "found": {
-        name: {matching: told(by[matching]) for matching in MATCHED} for name, by in found.items()
+        name: {matching: by[matching].to_dict() for matching in MATCHED} for name, by in found.items()
     }}  # fmt: skip
 
 
@@ -74,11 +73,6 @@ def effective_pairs(weight: np.ndarray) -> float:
     2.0
     """
     return float(weight.sum() ** 2 / (weight**2).sum())
-
-
-def told(interval: Interval) -> dict[str, float]:
-    """An interval as plain values."""
-    return {"value": interval.value, "low": interval.low, "high": interval.high}
 
 
 def rows_of(data: str, trials: Sequence[Trial]) -> list[dict[str, Cell]]:
