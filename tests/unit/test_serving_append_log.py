@@ -112,12 +112,14 @@ def test_on_a_full_disk_lines_wait_and_are_written_whole_when_there_is_room(tmp_
     assert log.flush(10)
     write = os.write
     tried = threading.Event()
-    full = [True]
+    full, torn = [True], [False]
 
     def half(file, content):
         if not full[0]:
             return write(file, content)
-        if len(content) > 4:
+        torn[0] = not torn[0]
+        if torn[0]:
+            # Half of the first line: a reader who comes before it is taken back sees no line of it.
             return write(file, content[:4])
         tried.set()
         raise OSError(errno.ENOSPC, "No space left on device")
