@@ -296,6 +296,21 @@ def test_only_an_open_alert_is_acknowledged_in_one_line_and_the_first_who_does_s
     )
 
 
+@pytest.mark.parametrize("left", ["a folder without a file", "a file that is cut off"])
+def test_a_number_that_a_kill_left_without_an_alert_silences_nothing(tmp_path, left):
+    log = AlertLog(tmp_path)
+    trouble = Trouble("no-look", None, "critical", "No look", "None came.")
+    log.find(trouble, AS_OF, NOW)
+    log.resolve(log.open()[0], "one came", AS_OF, NOW)
+    number = tmp_path / f"key={trouble.key}" / "0002"
+    number.mkdir()
+    if left != "a folder without a file":
+        (number / "triggered.json").write_text("{")
+    for day in (AS_OF + DAY, AS_OF + 2 * DAY):
+        log.find(trouble, day, NOW)
+        assert [alert.folder.name for alert in log.open()] == ["0003"]
+
+
 def test_what_is_no_alert_is_skipped_by_name(tmp_path, caplog):
     log = AlertLog(tmp_path)
     log.find(Trouble("drift", 4, "warning", "drift", "more"), AS_OF, NOW)

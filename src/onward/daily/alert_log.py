@@ -94,7 +94,7 @@ class AlertLog:
         found = []
         for place in sorted(self.folder.glob("key=*")):
             key = place.name.removeprefix("key=")
-            times = [path for path in place.glob("[0-9]*") if path.is_dir()]
+            times = _times(place)
             if not re.fullmatch(KEY, key) or not times:
                 skip(place, "it holds no alert")
                 continue
@@ -124,8 +124,10 @@ class AlertLog:
         known = last is not None and last.resolved is None
         said = {"summary": trouble.summary, "text": trouble.text, "details": dict(trouble.details)}
         if last is None or not known:
-            number = 1 if last is None else int(last.folder.name) + 1
-            folder = self.folder / f"key={trouble.key}" / _NUMBER.format(number)
+            place = self.folder / f"key={trouble.key}"
+            # By the folders, not by the last alert that can be read: a kill may have left a number without one.
+            number = 1 + max((int(path.name) for path in _times(place)), default=0)
+            folder = place / _NUMBER.format(number)
             about = {"name": trouble.name, "version": trouble.version, "severity": trouble.severity}
             _keep(folder / f"{_TRIGGERED}.json", {**about, **said, "day": day.isoformat()}, now)
         elif trouble.repeats and last.acknowledged is None and day > last.last:
@@ -154,6 +156,10 @@ class AlertLog:
     def keep_told(self, alert: Alert, channel: str, now: datetime) -> None:
         """Keep that a channel has taken the message of an alert's last event."""
         _keep(alert.folder / "told" / f"{alert.event}.{channel}.json", {}, now)
+
+
+def _times(place: Path) -> list[Path]:
+    return [path for path in place.glob("[0-9]*") if path.is_dir() and path.name.isdecimal()]
 
 
 def _keep(path: Path, record: dict[str, Any], now: datetime) -> None:
