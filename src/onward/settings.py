@@ -35,7 +35,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from onward.errors import SettingsError, place_and_reason
-from onward.redaction import holds_secret
+from onward.redaction import holds_secret, redact
 
 REMOTE_SECONDS = 900.0
 _PREFIX = "ONWARD_"
@@ -141,8 +141,10 @@ def read_settings(**given: Any) -> ProjectSettings:
         settings = ProjectSettings(**given)
     except ValidationError as error:
         told = (
-            f"{_PREFIX}{place.upper()} = {str(problem['input'])[:80]!r}: {reason}"
+            # Redacted before it is cut: half a password is one still.
+            f"{_PREFIX}{place.upper()} = {redact(str(problem['input']))[:80]!r}: {reason}"
             for problem in error.errors(include_url=False)
+            if problem["type"] != "default_factory_not_called"
             for place, reason in [place_and_reason(problem["loc"], problem["msg"])]
         )
         raise SettingsError("; ".join(told) + "; see the table in src/onward/settings.py") from None

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onward.settings import ProjectSettings, as_environment
+from onward.errors import SettingsError
+from onward.settings import ProjectSettings, as_environment, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a process hands on to those that it starts, or sets for a library of its own process; none of it names a place.
@@ -44,6 +45,14 @@ def test_places_count_from_the_project_and_an_empty_variable_is_none(monkeypatch
     assert (settings.looks, settings.actions) == (Path("/srv/shop/seen"), Path("/srv/done"))
     assert settings.decisions == Path("/srv/shop/monitoring/decisions")
     assert (settings.git_remote, settings.dvc_remote) == ("/srv/shop", "/srv/store")
+
+
+def test_a_long_password_is_left_out_of_the_line_that_refuses_it_and_nothing_else_is_named(monkeypatch):
+    monkeypatch.setenv("ONWARD_GIT_REMOTE", f"https://shop:{'Zx9' * 40}@git.example.org/shop.git")
+    with pytest.raises(SettingsError) as refused:
+        read_settings()
+    assert "Zx9" not in str(refused.value)
+    assert str(refused.value).count("ONWARD_") == 1
 
 
 def test_what_is_handed_on_is_what_another_process_reads(monkeypatch):
