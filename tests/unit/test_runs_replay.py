@@ -201,5 +201,6 @@ def test_the_command_tells_each_week_and_where_to_see_it(project, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     shown = CliRunner().invoke(app, ["replay", "--from", "2017-06-06", "--to", "2017-06-20"], catch_exceptions=False)
     assert "2017-06-06  trained  version 6  ok" in shown.stdout
-    assert "ONWARD_LOOKS=" in shown.stdout
+    for place in ("LOOKS", "SERVED", "PAGES"):
+        assert f"ONWARD_{place}={project / '.onward' / 'replay'}" in shown.stdout
     assert json.loads((project / ".onward" / "replay" / "2017-06-06-every-7d" / "replay.json").read_text())

@@ -78,6 +78,8 @@ class Replay:
             looks=self.folder / "looks",
             actions=self.folder / "actions",
             dashboards=self.folder / "workspace",
+            served=self.folder / "served",
+            pages=self.folder / "pages",
         )
 
     def note(self, week: date) -> Path:
