@@ -114,6 +114,13 @@ def test_where_feedback_says_what_was_shown_that_alone_counts(served, tmp_path):
     assert written(tmp_path / "log")["impression"].tolist() == ["a/s/u"]
 
 
+def test_feedback_on_the_next_days_answers_says_nothing_of_this_days(served, tmp_path):
+    shown = {"table": "impressions", "impression_id": "z/s/u", "shown_at": f"{day_number(1)}T12:00:00"}
+    write_lines(served.feedback, day_number(1), [shown])
+    write_served_days(served, tmp_path / "log", day_number(1))
+    assert written(tmp_path / "log")["impression"].tolist() == ["a/s/t", "a/s/u", "b/s/t"]
+
+
 def test_a_day_is_written_when_it_is_over_and_stays_as_it_is(served, tmp_path):
     log = tmp_path / "log"
     assert write_served_days(served, log, day_number(0)) == []

@@ -54,7 +54,7 @@ def write_served_days(served: ServedFolders, decisions: Path, before: date) -> l
 
 
 def _write_day(served: ServedFolders, day: date, folder: Path) -> None:
-    shown = _shown(served.feedback, day)
+    shown = _shown(served, day)
     with ExitStack() as stack:
         writers: dict[int, pq.ParquetWriter] = {}
         for rows in _batches(served.decisions, day, shown):
@@ -95,14 +95,19 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return table.astype({"level": np.int8, "version": np.int32})[list(_COLUMNS)]
 
 
-def _shown(feedback: Path, day: date) -> frozenset[str]:
-    """Impressions that feedback says were shown, as far as it came on the day or the one after."""
-    return frozenset(
+def _shown(served: ServedFolders, day: date) -> frozenset[str]:
+    """Impressions of the day's answers that feedback says were shown, as far as it came on the day or the one after."""
+    said = {
         str(line["impression_id"])
         for received in (day, day + timedelta(days=1))
-        for line in read_lines(feedback, received)
+        for line in read_lines(served.feedback, received)
         if line["table"] == "impressions" and datetime.fromisoformat(str(line["shown_at"])).date() >= day
-    )
+    }
+    if not said:
+        return frozenset()
+    # What the next day's feedback says of the next day's answers says nothing of this day's.
+    answers = {str(decision["request_id"]) for decision in read_decisions(served.decisions, day)}
+    return frozenset(impression for impression in said if impression.partition("/")[0] in answers)
 
 
 def _days(folder: Path) -> list[date]:
