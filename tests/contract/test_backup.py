@@ -237,6 +237,20 @@ def test_a_restore_that_was_broken_off_goes_on(shop):
     assert answer_of(shop, machine) == shop.answer
 
 
+def test_what_a_killed_push_left_half_written_in_the_remote_is_no_damage(shop):
+    if shop.store is not None:
+        pytest.skip("only a folder shows what is being written")
+    anew = Machine(shop.folder / "anew", shop.toy.shared)
+    machine = anew if anew.root.is_dir() else shop.machine
+    left = shop.toy.shared / "dvc" / "files" / "md5" / "ab" / ".Xc4.tmp"
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_bytes(b"half")
+    done = shop.onward("backup", str(shop.folder / "beside-a-push"), machine=machine)
+    left.unlink()
+    assert done.returncode == 0, done.stderr
+    assert not list((shop.folder / "beside-a-push").rglob("*.tmp"))
+
+
 def test_damage_in_the_dvc_remote_is_found_when_the_backup_is_made(shop):
     if shop.store is not None:
         pytest.skip("the same code as for folders")

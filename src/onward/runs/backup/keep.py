@@ -134,12 +134,18 @@ def _keep_git(locations: RunLocations, path: Path) -> set[str]:
 
 
 def _copy_all(store: FileStore, folder: Path) -> int:
-    names = store.listed()
+    names = [name for name in store.listed() if not _being_pushed(name)]
     folder.mkdir()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for _ in pool.map(lambda name: store.fetch(name, folder / name), names):
             pass
     return len(names)
+
+
+def _being_pushed(name: str) -> bool:
+    """Whether DVC is writing a file, or was killed while it did: it gives it its hash for a name in the end."""
+    *folders, last = name.split("/")
+    return folders[:2] == ["files", "md5"] and last.startswith(".") and last.endswith(".tmp")
 
 
 def _require_own_hashes(outputs: Path) -> None:
