@@ -179,6 +179,9 @@ def test_the_headline_names_each_kind_of_verdict():
     assert headline(said) == "Levels 1 and 3 have drifted since 1 November 2017"
     every = [{"level": level, "verdict": "drifted"} for level in range(5)]
     assert headline({**said, "levels": every}) == "Every level has drifted since 1 November 2017"
+    one_by_one = [{"level": level, "verdict": "inconclusive"} for level in range(5)]
+    together = {**said, "level": None, "levels": one_by_one}
+    assert headline(together) == "Version after version breaks its promise since 1 November 2017"
     moved = {"verdict": "ok", "signals": [{"name": "delay", "verdict": "changed"}], "levels": levels}
     assert headline(moved) == "Every level keeps its promise; delay moved"
 

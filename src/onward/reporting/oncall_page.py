@@ -170,6 +170,9 @@ def headline(verdict: Mapping[str, Any]) -> str:
         return "The monitor cannot see"
     if verdict["verdict"] == Verdict.DRIFTED:
         levels = [str(level["level"]) for level in verdict["levels"] if level["verdict"] == Verdict.DRIFTED]
+        since = f" since {spoken_day(verdict['since'])}" if verdict["since"] else ""
+        if not levels and verdict["level"] is None:
+            return f"Version after version breaks its promise{since}"
         names = levels or [str(verdict["level"])]
         every = len(levels) == len(verdict["levels"]) > 1
         if every:
@@ -178,7 +181,6 @@ def headline(verdict: Mapping[str, Any]) -> str:
             subject = f"Level {names[0]} has"
         else:
             subject = f"Levels {', '.join(names[:-1])} and {names[-1]} have"
-        since = f" since {spoken_day(verdict['since'])}" if verdict["since"] else ""
         return f"{subject} drifted{since}"
     also = f"; {' and '.join(moved)} moved" if moved else ""
     return (
