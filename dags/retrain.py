@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from onward_tasks.assets import DRIFT, names_action
 from onward_tasks.champion import tell_champion
@@ -98,12 +98,13 @@ def clock(dag_run: Any, seen: str | None = None) -> date:
         seen: the day as of which drift was seen, if that started the run.
 
     Raises:
+        AirflowFailException: the event that started the run names no day.
         AirflowSkipException: the schedule has come to a day that the log does not reach.
     """
     last = last_as_of()
     if dag_run.run_type.value not in {"scheduled", "backfill"}:
         latest = latest_day(dag_run)
-        return latest if seen is None else min(latest, date.fromisoformat(seen))
+        return latest if seen is None else min(latest, _day_of_event(seen))
     end: date = dag_run.data_interval_end.astimezone(time_zone()).date()
     if dag_run.run_type.value == "scheduled" and last is not None and end > last:
         raise AirflowSkipException(
@@ -111,6 +112,15 @@ def clock(dag_run: Any, seen: str | None = None) -> date:
             "or to none where the log grows"
         )
     return end
+
+
+def _day_of_event(seen: object) -> date:
+    try:
+        return date.fromisoformat(str(seen))
+    except ValueError as error:
+        raise AirflowFailException(
+            f"the event's as_of is {str(seen)[:40]!r}, which is no day such as 2017-11-20: send it again with one"
+        ) from error
 
 
 retrain()

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from onward.errors import RunError
+from onward.errors import RequestError, RunError
 from onward.yaml_text import load_yaml
 
 PIPELINE_FILE, LOCK_FILE = "dvc.yaml", "dvc.lock"
@@ -50,10 +50,10 @@ class Pipeline:
         """Return a stage by name.
 
         Raises:
-            RunError: there is none.
+            RequestError: there is none.
         """
         if name not in self.stages:
-            raise RunError(f"dvc.yaml has no stage {name!r}; it has {', '.join(self.stages)}")
+            raise RequestError(f"dvc.yaml has no stage {name!r}; it has {', '.join(self.stages)}")
         return self.stages[name]
 
     def maker(self, path: str) -> str | None:
