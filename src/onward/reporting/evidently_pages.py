@@ -31,6 +31,7 @@ with warnings.catch_warnings():
     from evidently.ui.workspace import Project, Workspace
 
 import pandas as pd
+from filelock import FileLock
 
 from onward.monitoring.daily_series import BEFORE_USE, DayFigures, period_figures
 from onward.reporting.panels import Panels, Tab
@@ -117,7 +118,7 @@ def publish_days(figures: Mapping[str, DayFigures], panels: Panels, workspace: P
         How many days are new or were replaced (publishing the same twice changes none), and the path of the dashboard
         in Evidently's UI.
     """
-    with quietly():
+    with _alone_in(workspace), quietly():
         place = Workspace.create(str(workspace))
         project = _project(place, panels.project)
         snapshots = {
@@ -146,7 +147,7 @@ def drop_versions(versions: Collection[int], workspace: Path, *, dry_run: bool) 
     """Delete the days of versions that are no more, and return how many that are."""
     labels = {f"version {version}{ending}" for version in versions for ending in ("", BEFORE_USE)}
     dropped = 0
-    with quietly():
+    with _alone_in(workspace), quietly():
         place = Workspace.create(str(workspace))
         for project in place.list_projects():
             for identity, stored in _runs(place, project):
@@ -202,6 +203,12 @@ def make_snapshot(daily: pd.DataFrame, verdict: Mapping[str, Any], current_days:
         metadata={key: str(verdict[key]) for key in ("verdict", "source", "version", "as_of")},
         tags=[str(verdict["verdict"])],
     )
+
+
+def _alone_in(workspace: Path) -> FileLock:
+    """Evidently's workspace is one for all commands of a machine, and knows no locks."""
+    workspace.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{workspace}.lock")
 
 
 @contextmanager

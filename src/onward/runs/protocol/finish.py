@@ -18,7 +18,7 @@ from onward.runs.protocol.git import GitError
 from onward.runs.protocol.locations import RunLocations
 from onward.runs.protocol.manifest import FILE, Manifest
 from onward.runs.protocol.transaction import done_stages, message
-from onward.runs.protocol.workspace import Say, Workspace, alone, open_workspace, require_status
+from onward.runs.protocol.workspace import Say, Workspace, open_workspace, require_status
 
 _FROM_ROOT = Layout(Path())
 _DEPLOYMENT = str(_FROM_ROOT.deployment_record)
@@ -60,13 +60,13 @@ def finish(locations: RunLocations, run: str, say: Say, *, pages: bool = True) -
             left = [name for name in pipeline.order() if name not in done]
             if left:
                 raise RunError(f"run {run} is not through: `onward run stage {run} {left[0]}` comes next")
-            facts = _publish(space, pipeline, commit, say, pages=pages) if pipeline.maker(_DEPLOYMENT) else {}
+            facts = _publish(space, pipeline, commit, pages=pages) if pipeline.maker(_DEPLOYMENT) else {}
             manifest = _record(space, manifest, commit, facts)
         space.remove()
     return Finished(run, manifest.finished or {})
 
 
-def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pages: bool) -> dict[str, Any]:
+def _publish(space: Workspace, pipeline: Pipeline, commit: str, *, pages: bool) -> dict[str, Any]:
     """Render the pages and hang them on the version; return what the manifest says of the end."""
     lock = space.locked_state()
     needed = dict[str, str]()
@@ -83,7 +83,7 @@ def _publish(space: Workspace, pipeline: Pipeline, commit: str, say: Say, *, pag
     registry = Registry.of(space.locations.settings)
     files = files_about(space.root, pages=pages)
     # Both the pages and the registry take seconds to start, so they start together.
-    with _rendering(space, say) if _PAGES[0] in files else nullcontext():
+    with _rendering(space) if _PAGES[0] in files else nullcontext():
         version = registry.find(deployment["bundle_sha256"])
     if version is None:
         raise RunError(
@@ -108,11 +108,9 @@ def files_about(root: Path, *, pages: bool) -> tuple[str, ...]:
 
 
 @contextmanager
-def _rendering(space: Workspace, say: Say) -> Iterator[None]:
+def _rendering(space: Workspace) -> Iterator[None]:
     """Have the pages rendered during a block, which ends when they are."""
-    # Evidently's workspace is one for all runs of a machine and knows no locks.
-    lock = space.locations.workspaces / "dashboards.lock"
-    with alone(lock, "another report", say), space.executing("-m", "onward.cli", "report") as report:
+    with space.executing("-m", "onward.cli", "report") as report:
         yield
     require_status(report.returncode, "the report")
 
