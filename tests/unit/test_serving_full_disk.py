@@ -68,7 +68,14 @@ def test_what_cannot_wait_any_longer_is_counted_and_told(tmp_path, disk):
         service.decisions._kept_bytes = 0
         assert client.get("/v1/related/p2").status_code == 200
         assert "onward_decision_log_lost_lines 1.0" in client.get("/metrics").text
-        assert any("1 answers are lost" in problem for problem in client.get("/health/ready").json()["problems"])
+        service.feedback._kept_bytes = 0
+        refused = client.post("/v1/feedback", {"events": [EVENT]})
+        assert (refused.status_code, refused.json()["code"]) == (503, "not_kept")
+        assert "onward_feedback_log_lost_lines 1.0" in client.get("/metrics").text
+        assert any(
+            "feedback: 1 lines are lost" in problem for problem in client.get("/health/ready").json()["problems"]
+        )
+        assert any("1 lines are lost" in problem for problem in client.get("/health/ready").json()["problems"])
         disk.full = False
 
 

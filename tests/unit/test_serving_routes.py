@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, datetime
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -15,6 +16,7 @@ from onward.deployment.graph_lists import GraphLists, write_graph_lists
 from onward.ranking.list_names import LISTS
 from onward.serving.append_log import read_lines
 from onward.serving.decision_log import impression_id, read_decisions
+from onward.serving.page_ranking import rank_page
 from onward.serving.schemas import ListName
 
 
@@ -154,6 +156,31 @@ def test_a_new_product_is_answered_at_once_by_the_best_seller_of_its_type_and_af
     assert after["lists"] == before["lists"]
     assert (after["name"], after["of_its_type"]) == ("Rye Bread", True)
     assert [entry["product_id"] for entry in after["lists"]["goes_with"]] == ["p3", "p0", "p4"]
+
+
+def test_a_search_that_was_answered_before_finds_what_was_said_anew(registry, tmp_path):
+    with served(registry, tmp_path) as service:
+        client = Client(service)
+        client.post("/v1/products", {"product_id": "n1", "name": "Rye Bread", "category": "bakery > rye"})
+        found = [client.get("/v1/search", params={"q": "oat loaf"}).json()["products"]]
+        client.post("/v1/products", {"product_id": "n1", "name": "Oat Loaf", "category": "bakery > rye"})
+        found.append(client.get("/v1/search", params={"q": "oat loaf"}).json()["products"])
+    assert [any(one["product_id"] == "n1" for one in products) for products in found] == [False, True]
+
+
+def test_what_the_lists_know_to_be_bought_often_is_ranked_so_though_the_graph_is_too_old_to_know(make_entry):
+    old = SimpleNamespace(model=SimpleNamespace(graph=SimpleNamespace(customers=np.array([5, 5, 0]))))
+    held = SimpleNamespace(
+        of=lambda _: {"goes_with": [make_entry(1, 1.0, 0.01), make_entry(2, 3.0, 0.01)], "after": []}
+    )
+    ranked = rank_page(old, held, [0], [1, 2], 0.33)
+    assert [one.candidate for one in ranked] == [2, 1]
+    assert ranked[0].score > ranked[1].score
+
+
+@pytest.fixture
+def make_entry():
+    return lambda other, lift, share: SimpleNamespace(other=other, log_lift=lift, times=np.exp(lift), share=share)
 
 
 def test_the_neighbourhood_has_arrows_with_counts(client):

@@ -73,16 +73,17 @@ class AppendLog:
         self._thread = threading.Thread(target=self._write_on, name=f"log {self.folder.name}", daemon=True)
         self._thread.start()
 
-    def append(self, line: bytes) -> None:
-        """Hand over one line of JSON without its end; never waits for the disk."""
+    def append(self, line: bytes) -> bool:
+        """Hand over one line of JSON without its end, never waiting for the disk; whether there was room for it."""
         with self._waiting:
             if self.pending_bytes + len(line) > self._kept_bytes:
                 self.lost_lines += 1
-                return
+                return False
             self._lines.append(line)
             self.pending_bytes += len(line) + 1
             if len(self._lines) == 1:
                 self._waiting.notify_all()
+            return True
 
     def flush(self, patience: float) -> bool:
         """Wait until everything that was handed over is on disk; whether it came to that in so many seconds."""

@@ -34,7 +34,11 @@ class NewProducts:
         """Keep the log below a folder, on disk within so many seconds."""
         self._log = AppendLog(folder, seconds)
         self._added: dict[str, AddedProduct] = {}
+        # Two locks, so that readers on the event loop never wait for a writer who waits for the disk.
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self.revision = 0
+        """Rises with all that is added, or said anew."""
 
     def start(self) -> None:
         """Read what was added before, and start the log's writer."""
@@ -67,7 +71,7 @@ class NewProducts:
         Raises:
             ServiceError: it cannot be written, or there are too many.
         """
-        with self._lock:
+        with self._writing:
             if self._added.get(product.product_id) == product:
                 return False
             if len(self._added) >= _MOST and product.product_id not in self._added:
@@ -75,7 +79,9 @@ class NewProducts:
             self._log.append(orjson.dumps(asdict(product)))
             if not self._log.flush(patience):
                 raise ServiceError(f"the product cannot be kept ({self._log.problem or 'the disk is slow'})")
-            self._added[product.product_id] = product
+            with self._lock:
+                self._added[product.product_id] = product
+                self.revision += 1
             return True
 
 

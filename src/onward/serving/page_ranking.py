@@ -57,7 +57,7 @@ def rank_page(
         candidates: distinct inside numbers.
         weight: 0 for the most related, 1 for the most probable.
     """
-    lifts: dict[int, tuple[float, int]] = {}
+    lifts: dict[int, tuple[float, int, float]] = {}
     share = _shares(bundle)
     wanted = set(candidates)
     for product in recent if lists is not None else ():
@@ -67,12 +67,15 @@ def rank_page(
                 continue
             lift = float(np.log(entry.times)) if entry.log_lift is None else entry.log_lift
             if entry.other not in lifts or lift > lifts[entry.other][0]:
-                lifts[entry.other] = (lift, product)
+                # P(v) as the list was ordered by: the graph's customers are older than the lists' clock.
+                held_share = share[entry.other] if entry.share is None else entry.share
+                lifts[entry.other] = (lift, product, float(held_share))
     listed = [candidate for candidate in candidates if candidate in lifts]
     others = [candidate for candidate in candidates if candidate not in lifts]
     best = np.array([lifts[candidate][0] for candidate in listed], dtype=np.float64)
     because = [lifts[candidate][1] for candidate in listed]
-    ranked = _ordered(listed, because, best, share, weight, LISTS_SAY)
+    held_shares = np.array([lifts[candidate][2] for candidate in listed], dtype=np.float64)
+    ranked = _ordered(listed, because, best, held_shares, weight, LISTS_SAY)
     if others:
         u = np.repeat(np.asarray(recent, dtype=np.int64), len(others))
         v = np.tile(np.asarray(others, dtype=np.int64), len(recent))
@@ -80,7 +83,7 @@ def rank_page(
         both = np.maximum(embeddings.log_lift("together", u, v), embeddings.log_lift("after", u, v))
         by_recent = np.asarray(both, dtype=np.float64).reshape(len(recent), len(others))
         nearest = [recent[place] for place in by_recent.argmax(axis=0).tolist()]
-        ranked += _ordered(others, nearest, by_recent.max(axis=0), share, weight, EMBEDDINGS_SAY)
+        ranked += _ordered(others, nearest, by_recent.max(axis=0), share[others], weight, EMBEDDINGS_SAY)
     return ranked
 
 
@@ -92,7 +95,7 @@ def _ordered(
     weight: float,
     evidence: str,
 ) -> list[RankedCandidate]:
-    score = order_score(lift, share[np.asarray(candidates, dtype=np.int64)], weight)
+    score = order_score(lift, share, weight)
     # What nobody has bought has no share: by its lift alone it comes after the others of its evidence.
     order = np.lexsort((-lift, -score))
     return [

@@ -94,8 +94,10 @@ def question_routes(service: Service) -> APIRouter:
         """
         now = service.clock.now()
         lines = [encoded_event(event, moment_of(event, now, service.clock)) for event in question.events]
-        for event, line in zip(question.events, lines, strict=True):
-            service.feedback.append(line)
+        for place, (event, line) in enumerate(zip(question.events, lines, strict=True)):
+            if not service.feedback.append(line):
+                kept = f"{place} of {len(lines)} events are kept, the disk takes no more; send the others again"
+                raise AnswerError(503, "not_kept", kept)
             service.metrics.feedback.labels(event.kind).inc()
         return reply(request, {"accepted": len(lines), "on_disk_within_seconds": service.flush_seconds}, 202)
 

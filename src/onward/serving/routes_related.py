@@ -89,7 +89,7 @@ def related_routes(service: Service) -> APIRouter:
         """Products that are named like that, the most popular first; typing errors are forgiven."""
         loaded = service.champion.now()
         # What is added later may be what was meant.
-        key = ("search", q, k, len(service.products.all()))
+        key = ("search", q, k, service.products.revision)
         answer = loaded.answers.get(key)
         if answer is None:
             products = await service.pool.run(_search, service, loaded, q, k)

@@ -99,10 +99,10 @@ class Service:
     def problems(self) -> list[str]:
         """What is not as it should be, though answers may be given."""
         told = [self.champion.state.problem, self.decisions.problem, self.feedback.problem, self.products.problem]
-        lost = self.decisions.lost_lines
+        lost = {"decision log": self.decisions.lost_lines, "feedback": self.feedback.lost_lines}
         return [
             *(problem for problem in told if problem),
-            *([f"decision log: {lost} answers are lost; make room on the disk"] if lost else []),
+            *(f"{log}: {lines} lines are lost; make room on the disk" for log, lines in lost.items() if lines),
             *([self.keys.problem] if self.keys is not None and self.keys.problem else []),
         ]
 
@@ -131,6 +131,7 @@ class Service:
         watch("onward_champion_failures", "Looks in a row that failed.", lambda: champion.state.failures)
         watch("onward_decision_log_pending_bytes", "That wait for the disk.", lambda: self.decisions.pending_bytes)
         watch("onward_decision_log_lost_lines", "Answers whose log was lost.", lambda: self.decisions.lost_lines)
+        watch("onward_feedback_log_lost_lines", "Events that there was no room for.", lambda: self.feedback.lost_lines)
         watch("onward_decision_log_write_seconds", "Time of the last write.", lambda: self.decisions.last_flush_seconds)
         watch("onward_scoring_admitted", "Requests that are scored or wait for it.", lambda: self.pool.admitted)
 
