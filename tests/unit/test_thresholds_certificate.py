@@ -31,6 +31,16 @@ def test_examples_that_one_customer_repeats_count_once():
     assert blind > once + 0.02
 
 
+@pytest.mark.parametrize(
+    ("customers", "rows", "positives", "at_most"),
+    [(1, 30, 30, 0.2), (1, 100, 60, 0.2), (2, 50, 30, 0.3), (30, 4, 4, 0.93)],
+)
+def test_a_few_customers_with_many_rows_each_promise_little(customers, rows, positives, at_most):
+    label = np.tile(np.r_[np.ones(positives), np.zeros(rows - positives)], customers)
+    bound = precision_lower_bound(label, np.ones(len(label), bool), np.repeat(np.arange(customers), rows), 0.1)
+    assert 0.0 < bound < at_most
+
+
 def two_halves(rate=0.5, n=4000):
     score = np.linspace(0.0, 1.0, n)
     return score, np.zeros(n, int), (np.random.default_rng(2).random(n) < rate * score) * 1.0, np.arange(n)

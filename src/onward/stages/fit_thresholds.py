@@ -10,7 +10,7 @@ from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main
 from onward.thresholds.comparison import boundary_table
-from onward.thresholds.fitting import fit_policy
+from onward.thresholds.fitting import certifying_half, fit_policy
 from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
@@ -31,8 +31,13 @@ def run(layout: Layout, params: Params) -> str:
     target = Target(*settings.asked)
     bins = settings.bins_per_level
     levels = UncertaintyLevels.from_dict(read_json(layout.levels)).count
-    gain = measure_gain(*examples, target, levels=levels, bins_per_level=bins, seed=seed)
-    doubt = diagnose_uncertainty(*examples, gain)
+    asked = examples
+    if settings.certificate_alpha is not None:
+        # Who certifies the cuts has no say in which search makes them.
+        searched = ~certifying_half(examples[3], seed)
+        asked = score[searched], level[searched], examples[2][searched], examples[3][searched]
+    gain = measure_gain(*asked, target, levels=levels, bins_per_level=bins, seed=seed)
+    doubt = diagnose_uncertainty(*asked, gain)
     fitted = fit_policy(
         *examples,
         target,

@@ -12,6 +12,7 @@ from onward.errors import DataError, InfeasibleTargetError
 from onward.thresholds.policy import Policy
 
 # How much more than the promise is asked on the searched split; each is one look at the certifying one.
+_LEAST_CUSTOMERS = 10
 MARGINS = (1.0, 1.02, 1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.21, 1.25, 1.3, 1.35, 1.4, 1.5)
 
 
@@ -65,7 +66,8 @@ def precision_lower_bound(label: npt.ArrayLike, shown: npt.ArrayLike, customer: 
 
     Clopper and Pearson's exact bound (Biometrika 1934) on as many independent examples as the shown ones are worth:
     examples of one customer are alike, so their number is divided by the design effect, the ratio of the variance
-    between customers to that of independent draws (Kish 1965), never below 1.
+    between customers to that of independent draws (Kish 1965), never below 1. Of fewer than ten customers, or where all
+    shown examples are positive, the scatter between customers says nothing: each customer counts as one example.
 
     Args:
         label: [n] in [0, 1].
@@ -82,10 +84,12 @@ def precision_lower_bound(label: npt.ArrayLike, shown: npt.ArrayLike, customer: 
     _, code = np.unique(np.asarray(customer)[rows], return_inverse=True)
     rate = positives / count
     customers = int(code.max()) + 1
-    scatter = np.bincount(code, weights=labels - rate)
-    variance = float(scatter @ scatter) / count**2 * customers / max(customers - 1, 1)
-    effect = max(1.0, variance * count / (rate * (1.0 - rate))) if rate < 1.0 and customers > 1 else 1.0
-    worth = count / effect
+    if customers < _LEAST_CUSTOMERS or rate >= 1.0:
+        worth = float(customers)
+    else:
+        scatter = np.bincount(code, weights=labels - rate)
+        variance = float(scatter @ scatter) / count**2 * customers / (customers - 1)
+        worth = count / max(1.0, variance * count / (rate * (1.0 - rate)))
     return float(beta.ppf(alpha, rate * worth, worth - rate * worth + 1.0))
 
 

@@ -86,7 +86,7 @@ def fit_policy(
     """
     if certificate_alpha is not None and target.kind != "precision":
         raise DataError(f"certificate: it promises a precision, not {target}; set thresholds.target: precision")
-    certifying = _second_half(customer, seed) if certificate_alpha is not None else np.zeros(len(score), np.bool_)
+    certifying = certifying_half(customer, seed) if certificate_alpha is not None else np.zeros(len(score), np.bool_)
     searched = ~certifying
     examples = Examples(score[searched], level[searched], expected[searched], levels, bins_per_level)
 
@@ -154,7 +154,8 @@ def _policy(result: SearchResult) -> Policy:
     return Policy(result.search, result.precision_target, result.cuts)
 
 
-def _second_half(customer: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
+def certifying_half(customer: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
+    """[n] whether an example's customer certifies what is searched, or chosen, on the others."""
     customers, code = np.unique(customer, return_inverse=True)
     order = np.random.default_rng([seed, Stream.CERTIFICATE_HALVES]).permutation(len(customers))
     return np.asarray(order[code] >= (len(customers) + 1) // 2, dtype=np.bool_)
