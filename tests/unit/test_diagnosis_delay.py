@@ -20,6 +20,12 @@ def test_the_missing_share_is_what_settled_conversions_would_leave_out_at_the_wi
     assert share == pytest.approx(np.mean([1 / 4, 2 / 4, 0.0]))
 
 
+def test_a_conversion_as_late_as_an_impression_is_old_is_missing_too():
+    # Whole days, as where times are dates: what happens at the clock is not known at it.
+    known = labels([1, 2, 3, 4, 30, 30], [np.nan] * 4 + [1, 2])
+    assert missing_share(known, known.age < 10)[0] == pytest.approx(np.mean([1 / 4, 2 / 4]))
+
+
 def crowd(delay_days, customers=200, late=1.0, each=1):
     age = np.r_[np.linspace(0.1, 9.9, 500), np.full(customers * each, 30.0)]
     took = np.where(np.arange(customers * each) < late * customers * each, delay_days, 0.01)

@@ -47,7 +47,8 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
     """Share of the window's conversions that have not arrived: estimate, standard error, p-value of "negligible".
 
     Settled impressions know their delays δ. Shown at the ages of the window's impressions, such a conversion would be
-    missing from the share S(δ) that are younger than δ, so the missing share is Σ y S(δ) / Σ y over settled
+    missing from the share S(δ) that are not older than δ (what happens at the clock is not known yet).
+    So the missing share is Σ y S(δ) / Σ y over settled
     impressions, by customer. No model enters. The error is taken at the share that is tested, so that a handful of
     late conversions cannot prove anything.
 
@@ -59,7 +60,7 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
     if not converted.any() or not in_window.any():
         return 0.0, 0.0, 1.0
     ages = np.sort(labels.age[in_window])
-    younger = np.searchsorted(ages, labels.delay[converted], side="left") / len(ages)
+    younger = np.searchsorted(ages, labels.delay[converted], side="right") / len(ages)
     customer = labels.customer[converted]
     count = int(converted.sum())
     share = float(younger.mean())
