@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from onward.data.contract import NO_CATEGORY
 from onward.ranking.catalogue import UNKNOWN, read_catalogue, same
 
 NOTHING = pd.DataFrame({"product": [], "quantity": [], "amount": []})
@@ -33,8 +34,9 @@ def test_a_product_without_a_category_is_like_no_other_not_even_another_without(
         assert not same(codes, np.array([4, 4, 5]), np.array([5, 6, 4])).any()
 
 
-def test_a_catalogue_without_categories_has_no_types():
-    products = pd.DataFrame({"product": range(3), "category": pd.Series([None] * 3, dtype="str")})
+@pytest.mark.parametrize("unknown", [None, "", NO_CATEGORY])
+def test_a_catalogue_without_categories_has_no_types(unknown):
+    products = pd.DataFrame({"product": range(3), "category": pd.Series([unknown] * 3, dtype="str")})
     assert not read_catalogue(products, NOTHING).has_types
 
 

@@ -17,6 +17,8 @@ Kind = Literal["id", "text", "number", "time"]
 ATTRIBUTE_PREFIX = "attr_"
 CONTEXT_PREFIX = "context_"
 CATEGORY_SEPARATOR = " > "
+NO_CATEGORY = "?"
+"""The category of a product of which none is known; no two such products are of one type."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from onward.data.contract import NO_CATEGORY
 from onward.evaluation.window_counts import share_of, share_of_purchases
 from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.purchase_log import Bools, Ints, PurchaseLog
@@ -110,9 +111,10 @@ def log_of_lines(purchases: pd.DataFrame, candidates: Ints, products: int, fresh
 def type_numbers(category: pd.Series) -> Ints:
     """[C] number of each product's type, its whole category path; a product without a path is its own type.
 
-    >>> type_numbers(pd.Series(["FOOD > MILK", None, "FOOD > MILK", None])).tolist()
+    >>> type_numbers(pd.Series(["FOOD > MILK", None, "FOOD > MILK", "?"])).tolist()
     [0, 1, 0, 2]
     """
+    category = category.mask(category == NO_CATEGORY)
     typed = category.notna().to_numpy()
     codes, paths = pd.factorize(category)
     codes = codes.astype(np.int64)

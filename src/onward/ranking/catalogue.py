@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from onward.data.contract import ATTRIBUTE_PREFIX, CATEGORY_SEPARATOR
+from onward.data.contract import ATTRIBUTE_PREFIX, CATEGORY_SEPARATOR, NO_CATEGORY
 from onward.ranking.directed_graph import Ints
 
 Float32s = npt.NDArray[np.float32]
@@ -54,11 +54,12 @@ def read_catalogue(products: pd.DataFrame, purchases: pd.DataFrame) -> Catalogue
     An attribute that the category path determines says nothing more and is left out.
 
     Args:
-        products: ordered by number 0..P-1, with `category` ("a > b > c", may be missing) and any `attr_*` columns.
+        products: ordered by number 0..P-1, with any `attr_*` columns and `category`: "a > b > c", or missing, empty or
+            `NO_CATEGORY` where it is not known.
         purchases: product, quantity and amount of what may be known.
     """
     path = products["category"].astype("string")
-    path = path.mask(path == "")
+    path = path.mask(path.isin(["", NO_CATEGORY]))
     category = path.str.rsplit(CATEGORY_SEPARATOR, n=1).str[0]
     department = path.str.split(CATEGORY_SEPARATOR).str[0]
     kind = _codes(path)

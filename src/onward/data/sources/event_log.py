@@ -25,7 +25,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from onward.data.contract import CATEGORY_SEPARATOR, RawLog
+from onward.data.contract import CATEGORY_SEPARATOR, NO_CATEGORY, RawLog
 from onward.data.rules import moment
 from onward.data.session import arrow, literal, session
 from onward.data.shop_clock import zone
@@ -112,7 +112,7 @@ up as (select c as leaf, parent, [c] as path from parents
        where not list_contains(path, parents.c))
 select leaf, array_to_string(arg_max(path, len(path)), {separator}) as path from up group by leaf;
 create table products as
-select e.p, coalesce(n.value, 'item ' || e.p) as name, coalesce(t.path, c.value, '?') as category
+select e.p, coalesce(n.value, 'item ' || e.p) as name, coalesce(t.path, c.value, {no_category}) as category
 from (select distinct p from events) e
 left join first_said n on n.p = e.p and n.property = {name}
 left join first_said c on c.p = e.p and c.property = {category_name}
@@ -275,6 +275,7 @@ def _filling(
         "start": moment(start),
         "end": moment(end),
         "separator": literal(CATEGORY_SEPARATOR),
+        "no_category": literal(NO_CATEGORY),
     }
 
 
@@ -319,11 +320,11 @@ def _heads(path: Path) -> list[str]:
 
 def _built(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """What was made of the events."""
-    counts = """
+    counts = f"""
     select (select count(*) from visits) as sessions, (select count(*) from impressions) as impressions,
            (select count(*) from shown) as impressions_yielded,
            (select count(converted_at) from shown) as conversions,
-           (select count(*) from products where category = '?') as products_without_category,
+           (select count(*) from products where category = {literal(NO_CATEGORY)}) as products_without_category,
            (select count(*) from bought left join (select distinct p, 1 as priced from prices) using (p)
             where priced is null) as purchases_without_price"""
     cursor = connection.execute(counts)
