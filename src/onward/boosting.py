@@ -187,6 +187,9 @@ def _file(name: str, bag: int) -> str:
     return f"{name}_{bag}.txt"
 
 
+_REFUSED = frozenset('",:[]{}')
+
+
 def bin_rows(
     rows: Inputs,
     label: npt.NDArray[Any],
@@ -205,13 +208,14 @@ def bin_rows(
         rows: [n, f]; categorical columns hold codes, missing values are NaN.
         label: [n].
         boosting: how trees are to be grown.
-        names: [f] of the columns; LightGBM refuses some characters in them.
+        names: [f] of the columns; one with a character that LightGBM refuses goes by its place.
         categorical: names or positions of the categorical columns.
         weight: [n], default 1.
         offset: log-odds [n] to start from; what the trees say is to be added to the same function of the inputs.
         lists: for `lambdarank`: rows of each list, one after another.
         like: rows whose bins these share.
     """
+    taken = {name: f"column_{place}" if _REFUSED.intersection(name) else name for place, name in enumerate(names or ())}
     return lgb.Dataset(
         rows,
         label=label,
@@ -219,8 +223,8 @@ def bin_rows(
         init_score=offset,
         group=lists,
         reference=like,
-        feature_name="auto" if names is None else list(names),
-        categorical_feature=list(categorical) or "auto",
+        feature_name="auto" if names is None else list(taken.values()),
+        categorical_feature=[taken[each] if isinstance(each, str) else each for each in categorical] or "auto",
         params=boosting.parameters(),
     )
 

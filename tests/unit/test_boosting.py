@@ -31,6 +31,15 @@ def test_trees_repeat_byte_for_byte_and_survive_as_text(rows, label):
     np.testing.assert_allclose(restored.probability(rows, 1), 1.0 / (1.0 + np.exp(-trees.raw_score(rows, 1))))
 
 
+def test_a_name_that_lightgbm_refuses_changes_nothing_else(rows, label):
+    codes = np.floor(rows * 5)
+    plain, odd = (
+        grow(bin_rows(codes, label, BOOSTING, names=["a", "b", "c", last], categorical=[last]), BOOSTING)
+        for last in ("d", 'attr_"size": {cm}')
+    )
+    np.testing.assert_array_equal(odd.raw_score(codes, 1), plain.raw_score(codes, 1))
+
+
 def test_the_first_trees_and_the_rest_add_up(rows, label):
     trees = grow(bin_rows(rows, label, BOOSTING), BOOSTING)
     first, rest = trees.raw_score(rows, 1, iterations=10), trees.raw_score(rows, 1, first=10, iterations=20)

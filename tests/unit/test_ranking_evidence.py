@@ -38,7 +38,7 @@ def test_every_column_has_a_name_of_its_own(evidence):
     assert features.shape == (len(u), len(names))
     assert features.dtype == np.float32
     assert len(set(names)) == len(names)
-    assert "same_brand" in names
+    assert "same_attribute_brand" in names
 
 
 def test_what_is_not_known_is_nan_and_never_infinite(evidence):
@@ -55,7 +55,7 @@ def test_a_pair_and_its_turn_mirror_each_other(evidence):
     there, back = columns_of(evidence, u, v), columns_of(evidence, v, u)
     levels = ("category", "type", "product")
     alike = [f"together_{level}" for level in levels]
-    alike += ["together_count", "together_expected", "shared_customers", "same_type", "same_brand"]
+    alike += ["together_count", "together_expected", "shared_customers", "same_type", "same_attribute_brand"]
     turned = [(f"after_{level}", f"before_{level}") for level in levels]
     turned += [(f"next_visit_{level}", f"visit_before_{level}") for level in levels]
     turned += [(f"source_{name}", f"target_{name}") for name in ("price", "popularity", "new", "trend")]
@@ -71,7 +71,7 @@ def test_columns_say_what_their_names_say(evidence):
     np.testing.assert_array_equal(found["same_type"], TYPE[u] == TYPE[v])
     np.testing.assert_array_equal(found["same_category"], TYPE[u] // 2 == TYPE[v] // 2)
     np.testing.assert_array_equal(found["same_department"], TYPE[u] // 4 == TYPE[v] // 4)
-    np.testing.assert_array_equal(found["same_brand"], u % 4 == v % 4)
+    np.testing.assert_array_equal(found["same_attribute_brand"], u % 4 == v % 4)
     own = evidence.cooccurrence.codes[-1]
     counted = np.zeros(len(u))
     known = (own[u] >= 0) & (own[v] >= 0)
@@ -88,7 +88,7 @@ def test_without_types_a_products_own_counts_are_all_there_is():
     u, v = every_pair()
     found = columns_of(evidence, u, v)
     assert "together_product" in found
-    assert not {"together_type", "together_category", "same_brand"} & set(found)
+    assert not {"together_type", "together_category", "same_attribute_brand"} & set(found)
     assert not found["same_type"].any()
 
 

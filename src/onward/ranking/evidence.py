@@ -135,7 +135,7 @@ def feature_names(evidence: Evidence) -> tuple[str, ...]:
     levels = _LEVELS[-len(evidence.cooccurrence.codes) :]
     ways = ("together", "after", "before", "next_visit", "visit_before")
     counted = tuple(f"{way}_{level}" for way in ways for level in levels)
-    attributes = tuple(f"same_{name}" for name in evidence.catalogue.attributes)
+    attributes = tuple(f"same_attribute_{name}" for name in evidence.catalogue.attributes)
     encoded = _ENCODED if evidence.embeddings is not None else ()
     return (*counted, *_EVIDENCE, *_FACTS, *attributes, *encoded)
 
