@@ -156,6 +156,21 @@ def test_no_queries_no_rows():
     assert len(related_table(told)) == 0
 
 
+def test_a_log_that_ends_before_anything_later_is_told_judges_baskets_alone():
+    log = shop()
+    windows = RelatedWindows.of(CLOCK, 14, 28, 30)
+    told = compare_related(
+        Backtest(log, np.arange(PRODUCTS) // 5, np.arange(75), np.arange(75, 150), windows),
+        served_by(Popularity(3650).fit(log.before(CLOCK))),
+        Judging((10,), 500, 10, 0),
+    )
+    assert told["answered"]["basket"] > 100
+    assert told["answered"]["later"] == 0
+    (row, *_) = told["methods"]
+    assert row["basket"]["hr@10"]["value"] > 0.0
+    assert row["later"]["hr@10"]["value"] is None
+
+
 def test_every_setting_is_plain_and_ranks_an_empty_past():
     empty = log_of([(1, 0, 0, 5)]).before(0)
     for settings in RELATED_GRID.values():

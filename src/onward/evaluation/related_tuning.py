@@ -34,6 +34,27 @@ class RelatedWindows:
     query_days: int
     follow_days: int
 
+    @classmethod
+    def of(cls, clock: int, backtest_days: int, known_days: int, follow_days: int) -> "RelatedWindows":
+        """As many days of queries as have all their answers before the log ends.
+
+        A log that ends sooner than `follow_days` after the clock tells what lay in one basket, and not yet what came
+        later: then nothing later is an answer.
+
+        Args:
+            clock: the first day that was not known.
+            backtest_days: most days of queries.
+            known_days: from the clock on, until the log ends.
+            follow_days: how long after a query a new purchase is an answer.
+
+        >>> RelatedWindows.of(100, 14, 42, 30)
+        RelatedWindows(clock=100, query_days=12, follow_days=30)
+        >>> RelatedWindows.of(100, 14, 28, 30)
+        RelatedWindows(clock=100, query_days=14, follow_days=0)
+        """
+        days = min(backtest_days, known_days - follow_days)
+        return cls(clock, days, follow_days) if days > 0 else cls(clock, backtest_days, 0)
+
     def earlier(self) -> "RelatedWindows":
         """The latest such windows whose answers were all known at the clock."""
         return RelatedWindows(self.clock - self.query_days - self.follow_days, self.query_days, self.follow_days)

@@ -41,9 +41,8 @@ def judge_related(layout: Layout, params: Params, embeddings: Embeddings) -> Jud
     customers = read_table(layout.serving_log.customers, ["customer", "split"])
     selection = customers.loc[customers["split"] == "selection", "customer"].to_numpy(np.int64)
     settings = list_settings(layout, params)
-    # The log ends at the horizon: later queries would not see all of what follows them.
-    days = min(run.backtest_days, run.backtest_days + run.attribution_days - graph.follow_days - 1)
-    windows = RelatedWindows(day_of(run.clock), days, graph.follow_days)
+    known_days = run.backtest_days + run.attribution_days
+    windows = RelatedWindows.of(day_of(run.clock), run.backtest_days, known_days, graph.follow_days)
     how = Judging(evaluation.top_k, evaluation.queries, evaluation.bootstrap_samples, run.seed)
     lists = ScoredLists(trained_ranking(layout, params, embeddings), settings, how.cuts[-1])
     served = Served(lists.order, tuple(sorted({*_WEIGHTS, settings.weight})), lists.goes_with)
