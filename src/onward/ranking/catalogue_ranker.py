@@ -136,7 +136,11 @@ class Examples:
 
     @classmethod
     def of(cls, question: Question, answers: sp.csr_matrix, share: float, seed: int) -> "Examples":
-        """Short lists of all queries with an answer in [Q, N] `answers`, `share` of the others kept."""
+        """Short lists of all queries with an answer in [Q, N] `answers`, `share` of the others kept.
+
+        Raises:
+            DataError: no query has an answer.
+        """
         generator = np.random.default_rng([seed, Stream.SHORT_LIST_SAMPLE])
         asked = np.flatnonzero(np.diff(answers.indptr) > 0)
         features, labels, lists = [], [], []
@@ -147,6 +151,8 @@ class Examples:
             features.append(rows.features[kept])
             labels.append(label[kept])
             lists.append(np.unique(rows.query[kept], return_counts=True)[1])
+        if not features:
+            raise DataError("ranking: no pair is left to learn from; the graph needs more edges, or longer sequences")
         label = np.concatenate(labels)
         return cls(np.concatenate(features), label, np.concatenate(lists), float(label.sum() / max(answers.nnz, 1)))
 

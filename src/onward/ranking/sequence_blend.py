@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onward.boosting import Bags
+from onward.errors import DataError
 from onward.ranking.catalogue_ranker import Examples, Question, Ranker, RankerSettings
 from onward.ranking.directed_graph import Ints
 from onward.ranking.link_ranks import target_ranks
@@ -58,6 +59,7 @@ GRIDS: Mapping[str, tuple[tuple[str, LinkScore], ...]] = {
 
 OF_ATTRIBUTES = ("attributes", "attribute neighbours")
 
+_LEAST_QUERIES = 3
 RANKERS = (RankerSettings(bags=3), RankerSettings(objective="lambdarank", bags=3))
 
 
@@ -79,7 +81,16 @@ class TrainingMoment:
     def of(
         cls, moment: QueryMoment, chains: Chains, kept_back: npt.NDArray[np.bool_] | None = None
     ) -> "TrainingMoment":
-        """Keep some queries [Q] back for selection; None keeps the first ones, each being another customer's."""
+        """Keep some queries [Q] back for selection; None keeps the first ones, each being another customer's.
+
+        Raises:
+            DataError: too few to learn from some and to select by others.
+        """
+        if moment.queries < _LEAST_QUERIES:
+            raise DataError(
+                f"sequences: {moment.queries} customers have a next item to learn from, need {_LEAST_QUERIES}; "
+                "longer sequences, or more of them"
+            )
         if kept_back is None:
             kept_back = np.arange(moment.queries) < min(JUDGES, moment.queries // 3)
         fitting, selection = (moment.subset(np.flatnonzero(mask)) for mask in (~kept_back, kept_back))
