@@ -31,6 +31,7 @@ Bools = npt.NDArray[np.bool_]
 _MOST_OF_A_TYPE = 2
 # Direction orders the best of what is related, so many times as long as the list.
 _RELATED_TIMES = 3
+_SPARE = 2
 _ALIKE = 0.6
 
 
@@ -133,7 +134,11 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
             share = model.popularity("after" if name == AFTER else "together")[v]
             both = (rows.cooccurrence + rows.after) / 2.0
             order = Order(order_score(both, share, weight), both, share)
-            yield _list(evidence, name, rows, order, rows.after, allowed, settings.count)
+            if name == AFTER:
+                yield _list(evidence, name, rows, order, rows.after, allowed, settings.count)
+            else:
+                listed = _list(evidence, name, rows, order, rows.after, allowed, _SPARE * settings.count)
+                yield _by_the_other_order(model, listed, settings)
         return
     for name, lift, way in ((AFTER, rows.after, rows.direction), (BEFORE, rows.before, -rows.direction)):
         share = model.popularity("after" if name == AFTER else "together")[v]
@@ -141,6 +146,19 @@ def _of_block(model: RankingModel, rows: ScoredPairs, settings: ListSettings) ->
         allowed = complement & worth_a_place(lift, weight)
         near = _among_best(u, v, related, allowed, _RELATED_TIMES * settings.count)
         yield _list(evidence, name, rows, Order(way, lift, share), lift, near, settings.count)
+
+
+def _by_the_other_order(model: RankingModel, listed: pd.DataFrame, settings: ListSettings) -> pd.DataFrame:
+    """Say of what is listed how often it came before, and leave out what chance alone brings there.
+
+    Without direction only this much is scored by the trees the other way round.
+    """
+    first, second = (listed[end].to_numpy(np.int64) for end in ("other", "product"))
+    lift = model.lifts["after"].score(model.evidence, first, second, model.threads)
+    worth = worth_a_place(lift, settings.weight)
+    kept = listed[worth].assign(times=np.exp(lift[worth]).astype(np.float32))
+    rank = place_in_run(kept["product"].to_numpy()) + 1
+    return kept.assign(rank=rank.astype(np.int16))[rank <= settings.count]
 
 
 def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
