@@ -24,7 +24,7 @@ from benchmarks.related.entries import (
     onward_entries,
     shown,
 )
-from benchmarks.related.frontier import Level, level, shortfall
+from benchmarks.related.frontier import Level, at_own_hits, level, shortfall
 from benchmarks.related.peers import LeastSquares, NearestItems
 from benchmarks.related.picture import Panel, Point
 from benchmarks.related.pooling import Pool, Sums
@@ -170,9 +170,9 @@ class Contest:
 
     @cached_property
     def _curves(self) -> dict[Kind, tuple[list[Sums], dict[str, list[Sums]]]]:
-        """Onward's weights and every baseline's settings, summed, for the relations of lists of any type."""
+        """Onward's weights and every baseline's settings, summed."""
         found: dict[Kind, tuple[list[Sums], dict[str, list[Sums]]]] = {}
-        for kind in RELATIONS:
+        for kind in KINDS:
             rivals: dict[str, list[Sums]] = {}
             for name, settings in self.clocks[0].baselines.items():
                 for setting in settings:
@@ -188,6 +188,13 @@ class Contest:
         claims = {
             f"goes_with_lift{COUNT}": _mean(complements, "lift"), f"goes_with_hr{COUNT}": _mean(complements, "hr"),
         }  # fmt: skip
+        of_equal_hits = at_own_hits(complements, self._curves["goes_with"][1], range(len(self.clocks)))
+        if of_equal_hits is not None:
+            claims |= {
+                "goes_with_at_equal_hits": of_equal_hits.value,
+                "goes_with_at_equal_hits_low": of_equal_hits.low,
+                "goes_with_at_equal_hits_high": of_equal_hits.high,
+            }
         for kind in RELATIONS:
             sums = self.sums(related, kind)
             claims |= {f"lift{COUNT}_{kind}": _mean(sums, "lift"), f"related_hr{COUNT}_{kind}": _mean(sums, "hr")}

@@ -53,11 +53,15 @@ class Curve:
         """Whether any setting hits so often."""
         return bool(self.hit_rate.max() >= target)
 
-    def at(self, target: float) -> tuple[float, Floats]:
-        """Log lift where the hit rate is `target`, and [samples] of it; beyond the ends, that of the end."""
+    def at(self, target: float, drawn_target: Floats | None = None) -> tuple[float, Floats]:
+        """Log lift where the hit rate is `target`, and [samples] of it; beyond the ends, that of the end.
+
+        With `drawn_target` [samples] each resample is asked at a hit rate of its own.
+        """
         value = _between(self.hit_rate, self.log_lift, target)
-        pairs = zip(self.drawn_hit_rate, self.drawn_log_lift, strict=True)
-        return value, np.array([_between(hits, lifts, target) for hits, lifts in pairs])
+        targets = np.full(len(self.drawn_hit_rate), target) if drawn_target is None else drawn_target
+        drawn = zip(self.drawn_hit_rate, self.drawn_log_lift, targets, strict=True)
+        return value, np.array([_between(hits, lifts, there) for hits, lifts, there in drawn])
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,24 @@ def level(ours: Sequence[Sums], rivals: Mapping[str, Sequence[Sums]], target: fl
     if not values:
         return Level(target, None, best)
     return Level(target, interval_of(float(np.mean(values)), np.mean(drawn, axis=0)), best)
+
+
+def at_own_hits(own: Sums, rivals: Mapping[str, Sequence[Sums]], clocks: Sequence[int]) -> Interval | None:
+    """One setting's lift over the best baseline's where that hits as often as it does, less 1; mean of the clocks.
+
+    None where no baseline hits so often at any of them.
+    """
+    values, drawn = [], []
+    for clock in clocks:
+        point = Curve.of([own], clock)
+        curves = [curve for curve in (Curve.of(each, clock).unbeaten() for each in rivals.values())
+                  if curve.reaches(point.hit_rate[0])]  # fmt: skip
+        found = [curve.at(point.hit_rate[0], point.drawn_hit_rate[:, 0]) for curve in curves]
+        if found:
+            theirs, theirs_drawn = max(found, key=lambda each: each[0])
+            values.append(float(np.expm1(point.log_lift[0] - theirs)))
+            drawn.append(np.expm1(point.drawn_log_lift[:, 0] - theirs_drawn))
+    return interval_of(float(np.mean(values)), np.mean(drawn, axis=0)) if values else None
 
 
 def shortfall(levels: Sequence[Level]) -> float:

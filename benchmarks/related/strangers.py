@@ -5,22 +5,28 @@ what one of them buys every week is hit by that household's next basket, and is 
 clock's model is fitted twice, with and without the purchases of test households before the clock, and each model's
 complements are listed as served and with pairs that are one customer's habit (ranking/customer_habits.py).
 
+The best baselines of lists of complements, BM25 of orders and cosine, count the same and are asked by strangers too:
+at every setting, so that lifts can be compared where both hit equally often.
+
 Usage:
     python -m benchmarks.related.strangers
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rich.console import Console
 
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.related import onward as adapter
-from benchmarks.related.clocks import Asked, ClockData, command_line
-from benchmarks.related.entries import COUNT
+from benchmarks.related import peers
+from benchmarks.related.clocks import FRESH_DAYS, Asked, ClockData, command_line
+from benchmarks.related.entries import COUNT, FAMILIES, PEERS, Setting, curve
+from benchmarks.related.frontier import at_own_hits
 from benchmarks.related.pooling import Pool
-from onward.evaluation.listing import NOTHING
+from onward.evaluation.listing import NOTHING, complements
+from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Outcome, judge_lists
 from onward.ranking.customer_habits import CustomerHabits
 from onward.ranking.purchase_log import Ints
@@ -40,11 +46,13 @@ class AtClock:
         household: [q] who asks.
         outcomes: by whether the household was counted, then by whether habits are listed.
         habits: share of the entries that are a habit, where these are listed.
+        rivals: what every setting of the baselines hit for strangers, by the curve that it lies on.
     """
 
     household: Ints
     outcomes: Mapping[tuple[str, str], Outcome]
     habits: float
+    rivals: Mapping[str, Sequence[Outcome]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, day: str, seed: int, threads: int) -> "AtClock":
@@ -66,7 +74,29 @@ class AtClock:
                 found[who, what] = judge_lists(judge.by_query(listed), answers, chance, COUNT)
                 shares[who, what] = share_of_habits(data.candidates[judge.sources], listed, data.candidates, habits)
         Console(stderr=True).print(f"{day}: {len(judge.household)} queries", highlight=False)
-        return cls(judge.household, found, shares[COUNTED, WITH_HABITS])
+        return cls(judge.household, found, shares[COUNTED, WITH_HABITS], rival_outcomes(data, judge))
+
+
+def rival_outcomes(data: ClockData, judge: Asked) -> dict[str, list[Outcome]]:
+    """What complements by the baselines hit, with nothing counted of the households that ask."""
+    past = judge.past
+    kept = ~np.isin(past.customer, data.test)
+    customer, order, product, day = (each[kept] for each in (past.customer, past.order, past.product, past.day))
+    others = RelatedLog.of(customer, order, product, day, past.products, FRESH_DAYS)
+    answers, chance = judge.strict.queries.answers["basket"], judge.chance
+    found: dict[str, list[Outcome]] = {}
+    for name, setting in rivals():
+        listed = complements(setting.fit(others), judge.types, COUNT)(judge.sources)
+        found.setdefault(curve(name, setting), []).append(judge_lists(judge.by_query(listed), answers, chance, COUNT))
+    return found
+
+
+def rivals() -> list[tuple[str, Setting]]:
+    """Cosine by every power, and BM25 of orders at its usual saturation where the package is installed."""
+    asked = [("cosine", setting) for setting in FAMILIES["cosine"]]
+    if peers.installed():
+        asked += [("BM25", each) for each in PEERS["BM25 (implicit)"] if (each.of, each.k1) == ("order", 1.2)]  # type: ignore[attr-defined]
+    return asked
 
 
 def goes_with(fitted: adapter.Onward, data: ClockData, judge: Asked) -> Ints:
@@ -101,6 +131,14 @@ def rows_and_claims(
             interval, name = summed.interval(metric, None), f"{metric}@{COUNT}"
             row |= {name: interval.value, f"{name} low": interval.low, f"{name} high": interval.high}
         rows.append(row)
+    against = {
+        name: [pool.sums([each.rivals[name][place] for each in at_clocks]) for place in range(len(tried))]
+        for name, tried in at_clocks[0].rivals.items()
+    }
+    equal = at_own_hits(sums[STRANGERS, SERVED], against, range(len(at_clocks)))
+    if equal is not None:
+        claims |= {"strangers_at_equal_hits": equal.value, "strangers_at_equal_hits_low": equal.low,
+                   "strangers_at_equal_hits_high": equal.high}  # fmt: skip
     for who in (COUNTED, STRANGERS):
         for metric in ("hr", "lift"):
             gain = sums[who, SERVED].gain(sums[who, WITH_HABITS], metric, None)

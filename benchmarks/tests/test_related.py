@@ -11,7 +11,7 @@ from benchmarks.related import contest, entries, peers
 from benchmarks.related import onward as adapter
 from benchmarks.related.clocks import Asked, ClockData
 from benchmarks.related.counted import Cosine, Ease, Markov
-from benchmarks.related.frontier import Curve, Level, level, shortfall
+from benchmarks.related.frontier import Curve, Level, at_own_hits, level, shortfall
 from benchmarks.related.pooling import Pool, Sums
 from onward.evaluation.listing import best_first, complements
 from onward.evaluation.related_log import RelatedLog
@@ -233,6 +233,18 @@ def test_where_only_a_baseline_hits_so_often_all_is_lost_and_where_none_does_not
     assert (lost.relative.value, unsaid.relative, unsaid.rivals) == (-1.0, None, {})
     assert shortfall([unsaid, Level(0.1, Interval(0.2, 0.1, 0.3), {})]) == 0.0
     assert shortfall([unsaid, Level(0.1, Interval(0.2, -0.04, 0.3), {}), lost]) == 1.0
+
+
+def test_a_list_as_served_is_held_against_baselines_that_hit_as_often_at_each_clock():
+    served = sums_of([0.2, 0.3], [6.0, 4.0])
+    rivals = {
+        "one": [sums_of([0.1, 0.1], [8.0, 8.0]), sums_of([0.3, 0.3], [2.0, 2.0])],
+        "less": [sums_of([0.1, 0.1], [99.0, 99.0])],
+    }
+    found = at_own_hits(served, rivals, [0, 1])
+    assert found.value == pytest.approx((6 / 4 - 1 + 4 / 2 - 1) / 2)
+    assert (found.low, found.high) == pytest.approx((found.value, found.value))
+    assert at_own_hits(sums_of([0.5], [1.0]), rivals, [0]) is None
 
 
 def outcome(hits):

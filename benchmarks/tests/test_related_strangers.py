@@ -44,10 +44,13 @@ def test_what_leaving_habits_out_gains_is_paired_and_told_of_both_judges():
         (COUNTED, SERVED): made(few), (COUNTED, WITH_HABITS): made(many),
         (STRANGERS, SERVED): made(many), (STRANGERS, WITH_HABITS): made(few),
     }  # fmt: skip
-    at_clock = AtClock(np.arange(40), outcomes, 0.25)
+    rival = [made([1] * 30 + [0] * 10)]
+    at_clock = AtClock(np.arange(40), outcomes, 0.25, {"BM25": rival})
     rows, claims = strangers.rows_and_claims([at_clock, at_clock], 50, 0)
     assert [(row["judged by"], row["lists"]) for row in rows] == list(outcomes)
     assert claims["habits_listed"] == 0.25
+    # Served lists hit one stranger in two, as often as by chance; the rival hits more, at one and a half times chance.
+    assert claims["strangers_at_equal_hits"] == pytest.approx(1.0 / 1.5 - 1.0)
     assert claims["strangers_hr"] == 0.5
     assert claims["strangers_hr_gain"] == -claims["counted_hr_gain"] == 0.25
     assert claims["strangers_hr_gain_low"] > 0 > claims["counted_hr_gain_high"]
