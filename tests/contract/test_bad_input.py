@@ -241,7 +241,12 @@ def read_invoices(tmp_path, table):
     from datetime import timedelta
 
     return online_retail.read_log(
-        shop, window=timedelta(days=28), start=datetime(2011, 4, 1), end=datetime(2011, 5, 1), threads=1
+        shop,
+        window=timedelta(days=28),
+        start=datetime(2011, 4, 1),
+        end=datetime(2011, 5, 1),
+        threads=1,
+        known=datetime(2011, 5, 1),
     )
 
 

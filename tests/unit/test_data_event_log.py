@@ -28,7 +28,8 @@ def at(minutes, days=0):
 
 def read(folder, **changed):
     shop = event_log.EventLog(folder=folder, **SETTINGS | {key: changed.pop(key) for key in SETTINGS if key in changed})
-    return event_log.read_log(shop, **({"start": START, "end": END, "window": WINDOW, "threads": 1} | changed))
+    given = {"start": START, "end": END, "window": WINDOW, "threads": 1} | changed
+    return event_log.read_log(shop, **({"known": given["end"]} | given))
 
 
 def newest(folder, before=END):
@@ -208,6 +209,10 @@ def test_what_happens_later_changes_nothing_that_was_read(tmp_path):
             known = after[name][after[name][clock] < early].reset_index(drop=True)
             pd.testing.assert_frame_equal(before[name], known)
         assert set(before["products"]["product_id"]) <= set(after["products"]["product_id"])
+        described = frames(read(folder, end=late, known=early))["products"].set_index("product_id")
+        pd.testing.assert_frame_equal(
+            described.loc[before["products"]["product_id"]].reset_index(), before["products"], check_dtype=False
+        )
 
 
 def test_impressions_keep_their_ids_whatever_is_yielded(tmp_path):
@@ -260,7 +265,9 @@ def test_it_is_called_by_its_name_and_says_which_files_it_reads(monkeypatch, fol
     monkeypatch.setattr(event_log, "read_log", lambda shop, **values: (shop, values))
     shop, values = read_source("event_log", chosen, WINDOW, START, END, 2)
     assert shop == event_log.EventLog(folder=folder, **SETTINGS)
-    assert values == {"window": WINDOW, "start": START, "end": END, "threads": 2}
+    assert values == {"window": WINDOW, "start": START, "end": END, "threads": 2, "known": END}
+    _, values = read_source("event_log", chosen, WINDOW, START, END, 2, known=START)
+    assert values["known"] == START
 
 
 def test_the_newest_event_does_not_lie_ahead_of_the_clock(folder):

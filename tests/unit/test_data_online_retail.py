@@ -60,7 +60,8 @@ def file(tmp_path):
 
 def read(file, **changed):
     shop = online_retail.OnlineRetail(file=file, **SETTINGS)
-    return online_retail.read_log(shop, **({"start": START, "end": END, "window": WINDOW, "threads": 1} | changed))
+    given = {"start": START, "end": END, "window": WINDOW, "threads": 1} | changed
+    return online_retail.read_log(shop, **({"known": given["end"]} | given))
 
 
 def test_the_log_keeps_the_contract(file):
@@ -98,6 +99,15 @@ def test_what_happens_later_changes_no_impression(file):
     assert early.to_pylist() == late.slice(0, len(early)).to_pylist()
 
 
+def test_nothing_is_said_of_a_product_that_was_only_said_later(file):
+    known = datetime(2011, 4, 1)
+    lines = pd.read_parquet(file)
+    said = {row["product_id"]: row for row in read(file, known=known).tables["products"].to_pylist()}
+    lines.loc[lines["InvoiceDate"] >= known, ["Description", "UnitPrice"]] = ["SOMETHING ELSE", 99.0]
+    lines.to_parquet(file)
+    assert {row["product_id"]: row for row in read(file, known=known).tables["products"].to_pylist()} == said
+
+
 def test_a_wrong_file_is_named_in_one_line(tmp_path, file):
     with pytest.raises(DataError, match=r"no file .*nowhere"):
         read(tmp_path / "nowhere")
@@ -116,4 +126,4 @@ def test_it_is_called_by_its_name(monkeypatch, file):
     monkeypatch.setattr(online_retail, "read_log", lambda **values: values)
     found = read_source("online_retail", {"online_retail": {"file": file, **SETTINGS}}, WINDOW, START, END, 2)
     shop = online_retail.OnlineRetail(file=file, **SETTINGS)
-    assert found == {"shop": shop, "window": WINDOW, "start": START, "end": END, "threads": 2}
+    assert found == {"shop": shop, "window": WINDOW, "start": START, "end": END, "threads": 2, "known": END}

@@ -63,7 +63,8 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
             f"source simulator ends on {run.horizon:%Y-%m-%d}, before {end}; move run.as_of, or write it to a folder"
         )
     settings = params.sources.model_dump()
-    return read_source(run.source, settings, run.window, midnight(start), ends[run.source], run.threads)
+    first = midnight(start)
+    return read_source(run.source, settings, run.window, first, ends[run.source], run.threads, known=first)
 
 
 def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:

@@ -23,7 +23,7 @@ def run(layout: Layout, params: Params) -> str:
     threads = params.run.threads
     settings = params.sources.model_dump()
     start, end = clock.history_start, clock.horizon
-    log = read_source(clock.source, settings, clock.window, start, end, threads)
+    log = read_source(clock.source, settings, clock.window, start, end, threads, known=clock.clock)
     valid = validate(log, clock.horizon, clock.window, threads)
     notes = log.notes
     shares = params.splits.model_dump(exclude={"salt"})

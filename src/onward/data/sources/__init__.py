@@ -15,6 +15,8 @@ def read_source(
     start: datetime,
     end: datetime,
     threads: int,
+    *,
+    known: datetime | None = None,
 ) -> RawLog:
     """Read a raw log.
 
@@ -25,6 +27,7 @@ def read_source(
         start: first moment of the impressions that are needed; purchases come from the beginning.
         end: first moment that is not needed.
         threads: threads a source may use.
+        known: what sources that describe products from the log say of them comes from before this moment; None: `end`.
 
     Raises:
         DataError: the source is unknown or cannot be read.
@@ -46,12 +49,14 @@ def read_source(
             from onward.data.sources import online_retail
 
             shop = online_retail.OnlineRetail(**settings[name])
-            return online_retail.read_log(shop=shop, window=window, start=start, end=end, threads=threads)
+            return online_retail.read_log(
+                shop=shop, window=window, start=start, end=end, threads=threads, known=known or end
+            )
         case "event_log":
             from onward.data.sources import event_log
 
             events = event_log.EventLog(**settings[name])
-            return event_log.read_log(events, window=window, start=start, end=end, threads=threads)
+            return event_log.read_log(events, window=window, start=start, end=end, threads=threads, known=known or end)
         case "parquet":
             from onward.data.sources import parquet_folder
 

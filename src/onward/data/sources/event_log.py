@@ -88,14 +88,15 @@ from (select * from impressions where shown_at >= {start}) i
 asof left join bought later on later.h = i.h and later.p = i.v and i.shown_at < later.moment;
 """
 
-# What a product was first described as: it does not depend on how much of the log is read.
+# What a product was first described as before `known`: it does not depend on how much of the log is read.
 _PRODUCTS = """
 create table described as
 select {item} as p, cast("property" as varchar) as property, cast("value" as varchar) as value, {moment} as moment
 from {properties} where cast("property" as varchar) in ({wanted}) and {item} is not null;
 delete from described where moment is null or moment >= {end};
 create table first_said as
-select p, property, arg_min(value, (moment, value)) as value from described group by p, property;
+select p, property, arg_min(value, (moment, value)) as value from described
+where moment < {known} group by p, property;
 create table prices as
 select p, moment, max(try_cast(regexp_extract(value, '^n?([0-9]+([.][0-9]+)?)', 1) as double)) as price
 from described where property = {price} group by p, moment having price is not null;
@@ -122,7 +123,8 @@ left join branches t on t.leaf = c.value;
 _TABLES = {
     "products": """
 select s.p as product_id, name, category, price as attr_price
-from products s left join (select p, arg_min(price, moment) as price from prices group by p) using (p)
+from products s left join (
+    select p, arg_min(price, moment) as price from prices where moment < {known} group by p) using (p)
 order by product_id""",
     "purchases": """
 select h as customer_id, b as order_id, p as product_id, min(moment) as purchased_at,
@@ -169,7 +171,9 @@ class EventLog:
     price_property: str | None
 
 
-def read_log(shop: EventLog, *, window: timedelta, start: datetime, end: datetime, threads: int) -> RawLog:
+def read_log(
+    shop: EventLog, *, window: timedelta, start: datetime, end: datetime, threads: int, known: datetime
+) -> RawLog:
     """Build the log of a shop from its events.
 
     Args:
@@ -178,12 +182,13 @@ def read_log(shop: EventLog, *, window: timedelta, start: datetime, end: datetim
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
+        known: what is said of products comes from before this moment.
 
     Raises:
         DataError: a file is missing or cannot be read, lacks a column, or `end` lies after its last day.
     """
     paths = event_files(shop.folder)
-    values = _filling(shop, paths, window, start, end)
+    values = _filling(shop, paths, window, start, end) | {"known": moment(known)}
     with session(threads) as connection:
         try:
             connection.execute(_EVENTS.format(**values))

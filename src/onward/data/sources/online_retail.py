@@ -18,7 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from onward.data.contract import RawLog
+from onward.data.contract import NO_CATEGORY, RawLog
+from onward.data.rules import moment
 from onward.data.session import arrow, literal, session
 from onward.data.sources.built_impressions import (
     CONVERSIONS,
@@ -48,10 +49,10 @@ from (select {invoice} as b, upper({code}) as p, trim(cast("Description" as varc
              try_cast("InvoiceDate" as timestamp) as moment, {customer} as h
       from read_parquet({file}));
 create table names as
-select p, coalesce(mode(name), p) as name,
-       'gifts' || {separator}
-       || coalesce(upper(regexp_extract(mode(name), '([A-Za-z]+)[^A-Za-z]*$', 1)), '?') as category
-from all_lines where dropped is null group by p;
+select p, coalesce(said, p) as name,
+       coalesce('gifts' || {separator} || upper(nullif(regexp_extract(said, '([A-Za-z]+)[^A-Za-z]*$', 1), '')),
+                {no_category}) as category
+from (select p, mode(name) filter (where moment < {known}) as said from all_lines where dropped is null group by p);
 create table lines as
 select h, b, p, category, sum(quantity) as quantity, sum(amount) as amount, min(moment) as moment,
        date_diff('day', date '1970-01-01', min(moment)) as d
@@ -85,7 +86,7 @@ from shown s asof left join bought later on later.h = s.h and later.p = s.v and 
 
 _TABLES = {
     "products": """
-select p as product_id, name, category, median(amount / quantity) as attr_price
+select p as product_id, name, category, median(amount / quantity) filter (where moment < {known}) as attr_price
 from names join lines using (p, category) group by all order by p""",
     "purchases": PURCHASES,
     "impressions": IMPRESSIONS.replace("{context}", "place as context_place"),
@@ -106,7 +107,9 @@ class OnlineRetail(FrozenRecommender):
     shown_per_visit: int
 
 
-def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: datetime, threads: int) -> RawLog:
+def read_log(
+    shop: OnlineRetail, *, window: timedelta, start: datetime, end: datetime, threads: int, known: datetime
+) -> RawLog:
     """Build the log of the shop.
 
     Args:
@@ -115,6 +118,7 @@ def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: dat
         start: first moment of the impressions to yield.
         end: first moment that is not read.
         threads: DuckDB's threads.
+        known: what is said of products comes from before this moment.
 
     Raises:
         DataError: the file is missing or another one, or `end` lies after its last day.
@@ -125,6 +129,7 @@ def read_log(shop: OnlineRetail, *, window: timedelta, start: datetime, end: dat
             "or set sources.online_retail.file"
         )
     values = filling(shop, window, start, end)
+    values |= {"known": moment(known), "no_category": literal(NO_CATEGORY)}
     values |= {"shown_per_visit": shop.shown_per_visit, "file": literal(str(shop.file))}
     values |= {name: _ID.format(column=column) for name, column in _IDS.items()}
     with session(threads) as connection:
