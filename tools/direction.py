@@ -61,6 +61,8 @@ def targets(results: Mapping[str, Result]) -> list[str]:
         value = results[name]["claims"][claim]
         met = value <= -target if target < 0 else value >= target and value != 0.0
         digits = 1 if abs(target) >= 3 else 3
+        if not met and shown(value, digits) == shown(abs(target), digits):
+            digits += 1
         lines.append(
             f"| {words} | {shown(value, digits)} | {shown(abs(target), digits)} | {'met' if met else 'missed'} |"
         )

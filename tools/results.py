@@ -11,6 +11,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.doubt.thresholds import CONTROL
+from onward.diagnosis.direction import NEGLIGIBLE
 from onward.ranking.link_scores import GRIDS
 from onward.ranking.node_facts import NODE_FACTS
 from tools.readme import means, table
@@ -81,6 +83,38 @@ def effect(log: str, question: str) -> str:
     return digits(100.0 * _question(log, question)["median effect"], 1)
 
 
+def range_of(log: str, question: str) -> str:
+    """The interval of that effect, in points of a hundred."""
+    row = _question(log, question)
+    return f"({digits(100.0 * row['low'], 1)} to {digits(100.0 * row['high'], 1)})"
+
+
+def levels_gain() -> dict[str, Any]:
+    """What the default's uncertainty and search gain over one cut on Complete Journey."""
+    rows: list[dict[str, Any]] = result("thresholds_complete_journey")["rows"]
+    asked = ("pipeline, all rows", "head ensemble", "ew_dpmt")
+    return next(row for row in rows if (row["score and rows"], row["spread"], row["search"]) == asked)
+
+
+def levels_tried() -> int:
+    """How many ways the best of them was chosen from."""
+    rows: list[dict[str, Any]] = result("thresholds_complete_journey")["rows"]
+    pipeline = [row for row in rows if row["score and rows"].startswith("pipeline")]
+    return sum(row["spread"] not in {"–", CONTROL} for row in pipeline)
+
+
+def ahead_or_behind(quoted: Mapping[str, float], name: str) -> str:
+    """Onward's lift over the best baseline's, less 1, turned round: what the baseline has, in words.
+
+    >>> ahead_or_behind({"x": 0.25, "x_low": 0.0, "x_high": 1.0}, "x")
+    '20 % less lift (50 % less to 0 % more)'
+    """
+    value, low, high = (1.0 / (1.0 + quoted[name + end]) - 1.0 for end in ("", "_high", "_low"))
+    words = (f"{abs(100.0 * each):.0f} % {'less' if each < 0.0 else 'more'}" for each in (value, low, high))
+    mean, least, most = words
+    return f"{mean} lift ({least} to {most})"
+
+
 def best_node_fact() -> dict[str, Any]:
     """What tells the way of Photo's edges best among what edges say of the nodes."""
     return _best([row for row in _which_way() if row["method"] in NODE_FACTS], _WHICH_WAY)
@@ -121,6 +155,11 @@ def render() -> str:
         shops=sum(row["shops"] for row in simulated),
         answer=answer,
         effect=effect,
+        range_of=range_of,
+        negligible=NEGLIGIBLE,
+        levels_gain=levels_gain(),
+        levels_tried=levels_tried(),
+        ahead_or_behind=ahead_or_behind,
         best_untrained=best_untrained,
         best_sequence=best_sequence,
         best_shop=best_shop,

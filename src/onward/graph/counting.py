@@ -58,7 +58,7 @@ def count_on_spark(
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise ParamsError(
-            "counting.backend: spark is not installed; `pip install 'onward[spark]'`, or write duckdb"
+            "counting.backend: spark is not installed; `pip install -c constraints.txt -e '.[spark]'`, or write duckdb"
         ) from error
     try:
         with TemporaryDirectory(prefix="onward-spark-") as warehouse:
