@@ -13,7 +13,7 @@ import pytest
 
 from builders.kill_moments import kill_moments
 from builders.toy_runs import STAGES, Machine, git, hashes, make_toy, plain_repro
-from onward.errors import RunError
+from onward.errors import RequestError, RunError
 from onward.runs.history.reproduce import reproduce
 from onward.runs.protocol.checkout import shared_code
 from onward.runs.protocol.finish import finish
@@ -319,7 +319,7 @@ def test_an_unknown_run_and_an_unknown_stage_are_named(toy):
     with pytest.raises(RunError, match="no run 2017-11-20-00000000"):
         run_stage(places, "2017-11-20-00000000", "read", ignore)
     run = toy.machines[0].start()
-    with pytest.raises(RunError, match="has no stage 'reed'; it has read, left, right, join"):
+    with pytest.raises(RequestError, match="has no stage 'reed'; it has read, left, right, join"):
         run_stage(places, run, "reed", ignore)
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from builders.toy_runs import STAGES, Machine, git, make_toy
-from onward.errors import NOT_TO_BE_RETRIED, ParamsError, RunError
+from onward.errors import NOT_TO_BE_RETRIED, ParamsError, RequestError, RunError
 from onward.runs.protocol.git import Git, GitError
 from onward.runs.protocol.manifest import parse_manifest
 from onward.runs.protocol.request import Asked
@@ -142,7 +142,7 @@ def test_the_command_reads_json_and_answers_json_in_its_last_line(toy):
 
 def test_what_cannot_be_started_is_said_in_a_line(toy, tmp_path):
     machine = toy.machines[1]
-    with pytest.raises(RunError, match="no stage 'fly'"):
+    with pytest.raises(RequestError, match="no stage 'fly'"):
         ask(machine, run_from="fly")
     with pytest.raises(RunError, match="no commit"):
         start(

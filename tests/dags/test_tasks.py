@@ -354,6 +354,12 @@ from types import SimpleNamespace
 from onward_tasks.assets import DRIFT
 from retrain import clock, drift_seen
 from datetime import datetime, UTC
+from airflow.sdk.exceptions import AirflowFailException
+def refused(extra):
+    try:
+        return about(extra)
+    except AirflowFailException as error:
+        return str(error)
 def about(extra):
     seen = drift_seen({DRIFT: [SimpleNamespace(extra={"as_of": "2000-01-01"}), SimpleNamespace(extra=extra)]})
     run = SimpleNamespace(
@@ -361,17 +367,18 @@ def about(extra):
     return [str(clock(run, seen.get("as_of"))), seen.get("run_from")]
 print(json.dumps([
     drift_seen({}), drift_seen({DRIFT: []}), about({"as_of": "2018-01-08", "run_from": "fit_thresholds"}), about({}),
-    about({"as_of": "2030-01-01"}),
+    about({"as_of": "2030-01-01"}), refused({"as_of": "soon"}),
 ]))
 """
 
 
 def test_a_training_that_drift_started_is_about_the_day_of_the_look(answer):
     # A run that somebody started by hand knows the asset too, without any event.
-    nothing, by_hand, seen, silent, ahead = answer(EVENTS, ONWARD_LAST_AS_OF="2018-01-10")
+    nothing, by_hand, seen, silent, ahead, no_day = answer(EVENTS, ONWARD_LAST_AS_OF="2018-01-10")
     assert nothing == by_hand == {}
     assert seen == ["2018-01-08", "fit_thresholds"]
     assert silent == ahead == ["2018-01-10", None]
+    assert "'soon', which is no day" in no_day
 
 
 CHANGES = """

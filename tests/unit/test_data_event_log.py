@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders.event_files import Event, planted_shop, write_events
-from onward.data.contract import CONTRACT
+from onward.data.contract import CONTRACT, NO_CATEGORY
 from onward.data.sources import event_log, read_source
 from onward.data.sources.source_files import fingerprint
 from onward.data.validation import validate
@@ -213,6 +213,18 @@ def test_what_happens_later_changes_nothing_that_was_read(tmp_path):
         pd.testing.assert_frame_equal(
             described.loc[before["products"]["product_id"]].reset_index(), before["products"], check_dtype=False
         )
+
+
+def test_what_is_said_of_a_product_later_is_not_known_before(tmp_path):
+    folder, known = planted_shop(tmp_path / "events", visitors=150, days=60), datetime(2015, 6, 10)
+    for path in folder.glob("item_properties*.csv"):
+        said = pd.read_csv(path, dtype=str)
+        said.loc[said["itemid"] == "0", "timestamp"] = str(int(pd.Timestamp("2015-06-20").timestamp() * 1000))
+        said.to_csv(path, index=False)
+    for until, category, priced in ((known, NO_CATEGORY, False), (datetime(2015, 6, 25), "10 > 100", True)):
+        products = frames(read(folder, end=datetime(2015, 6, 25), known=until))["products"].set_index("product_id")
+        assert products.loc["0", "category"] == category
+        assert pd.notna(products.loc["0", "attr_price"]) == priced
 
 
 def test_impressions_keep_their_ids_whatever_is_yielded(tmp_path):

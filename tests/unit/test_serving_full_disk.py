@@ -75,7 +75,9 @@ def test_what_cannot_wait_any_longer_is_counted_and_told(tmp_path, disk):
         assert any(
             "feedback: 1 lines are lost" in problem for problem in client.get("/health/ready").json()["problems"]
         )
-        assert any("1 lines are lost" in problem for problem in client.get("/health/ready").json()["problems"])
+        assert any(
+            "decision log: 1 lines are lost" in problem for problem in client.get("/health/ready").json()["problems"]
+        )
         disk.full = False
 
 

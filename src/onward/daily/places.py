@@ -35,12 +35,18 @@ def with_project(params: Params, root: Path) -> Params:
     return params.model_copy(update={"sources": params.sources.model_copy(update=rooted)})
 
 
-def read_log(params: Params, start: date, end: date) -> RawLog:
+def read_log(params: Params, start: date, end: date, known: date | None = None) -> RawLog:
     """Read a source as far as it is needed for impressions shown in [start, end).
 
     The simulator's days are counted back from its end, which must therefore stay that of the pipeline's run; Complete
     Journey's and Online Retail's impressions are built only where their window fits. None lets a later event into an
     earlier one, and who reads here keeps to as_of himself.
+
+    Args:
+        params: of the run.
+        start: first day of the impressions.
+        end: the first day without.
+        known: what sources that describe products from the log say of them comes from before this day; None: `start`.
 
     Raises:
         MonitoringError: the simulated shop ends before the days that are asked for.
@@ -63,8 +69,10 @@ def read_log(params: Params, start: date, end: date) -> RawLog:
             f"source simulator ends on {run.horizon:%Y-%m-%d}, before {end}; move run.as_of, or write it to a folder"
         )
     settings = params.sources.model_dump()
-    first = midnight(start)
-    return read_source(run.source, settings, run.window, first, ends[run.source], run.threads, known=first)
+    described = midnight(start if known is None else known)
+    return read_source(
+        run.source, settings, run.window, midnight(start), ends[run.source], run.threads, known=described
+    )
 
 
 def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
@@ -91,7 +99,7 @@ def read_events(root: Path, params: Params, start: date, as_of: date) -> Events:
                 # Further rows, as feedback's, or times that DuckDB might not be able to hold: read as ingest reads it.
                 events[name] = rows_before(read_whole(folder, contracts[name]), columns[-1], midnight(as_of))
         return events
-    log = read_log(params, start, as_of)
+    log = read_log(params, start, as_of, known=as_of)
     for name, columns in needed.items():
         _check(name, columns, log.tables[name].schema)
         events[name] = log.tables[name]

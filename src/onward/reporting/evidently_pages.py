@@ -207,8 +207,9 @@ def make_snapshot(daily: pd.DataFrame, verdict: Mapping[str, Any], current_days:
 
 def _alone_in(workspace: Path) -> FileLock:
     """Evidently's workspace is one for all commands of a machine, and knows no locks."""
-    workspace.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{workspace}.lock")
+    workspace.mkdir(parents=True, exist_ok=True)
+    # Inside, where Evidently looks at folders alone: all who share the workspace share the lock.
+    return FileLock(workspace / ".lock")
 
 
 @contextmanager

@@ -76,8 +76,7 @@ class NewProducts:
                 return False
             if len(self._added) >= _MOST and product.product_id not in self._added:
                 raise ServiceError(f"{_MOST} products wait for a model that knows them; train one with them")
-            self._log.append(orjson.dumps(asdict(product)))
-            if not self._log.flush(patience):
+            if not self._log.append(orjson.dumps(asdict(product))) or not self._log.flush(patience):
                 raise ServiceError(f"the product cannot be kept ({self._log.problem or 'the disk is slow'})")
             with self._lock:
                 self._added[product.product_id] = product

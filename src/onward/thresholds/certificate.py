@@ -11,8 +11,8 @@ from scipy.stats import beta
 from onward.errors import DataError, InfeasibleTargetError
 from onward.thresholds.policy import Policy
 
-# How much more than the promise is asked on the searched split; each is one look at the certifying one.
 _LEAST_CUSTOMERS = 10
+# How much more than the promise is asked on the searched split; each is one look at the certifying one.
 MARGINS = (1.0, 1.02, 1.04, 1.06, 1.08, 1.1, 1.12, 1.15, 1.18, 1.21, 1.25, 1.3, 1.35, 1.4, 1.5)
 
 
