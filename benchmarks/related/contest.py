@@ -27,7 +27,7 @@ from benchmarks.related.entries import (
 from benchmarks.related.frontier import Level, at_own_hits, level, shortfall
 from benchmarks.related.peers import LeastSquares, NearestItems
 from benchmarks.related.picture import Panel, Point
-from benchmarks.related.pooling import Pool, Sums
+from benchmarks.related.pooling import Pool, Sums, claims_of
 from onward.evaluation.related_queries import RELATIONS
 
 TARGETS = (0.26, 0.40, 0.50)
@@ -190,11 +190,7 @@ class Contest:
         }  # fmt: skip
         of_equal_hits = at_own_hits(complements, self._curves["goes_with"][1], range(len(self.clocks)))
         if of_equal_hits is not None:
-            claims |= {
-                "goes_with_at_equal_hits": of_equal_hits.value,
-                "goes_with_at_equal_hits_low": of_equal_hits.low,
-                "goes_with_at_equal_hits_high": of_equal_hits.high,
-            }
+            claims |= claims_of("goes_with_at_equal_hits", of_equal_hits)
         for kind in RELATIONS:
             sums = self.sums(related, kind)
             claims |= {f"lift{COUNT}_{kind}": _mean(sums, "lift"), f"related_hr{COUNT}_{kind}": _mean(sums, "hr")}

@@ -67,6 +67,11 @@ class Pool:
         return Sums(total.reshape(self.clocks, width), drawn.reshape(len(drawn), self.clocks, width))
 
 
+def claims_of(name: str, interval: Interval) -> dict[str, float]:
+    """An interval as three claims."""
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
 def _chosen(value: Floats, drawn: Floats, clock: int | Sequence[int] | None) -> Interval:
     at = slice(None) if clock is None else np.atleast_1d(clock)
     return interval_of(float(value[at].mean()), drawn[:, at].mean(axis=1))

@@ -24,7 +24,7 @@ from benchmarks.related import peers
 from benchmarks.related.clocks import FRESH_DAYS, Asked, ClockData, command_line
 from benchmarks.related.entries import COUNT, FAMILIES, PEERS, Setting, curve
 from benchmarks.related.frontier import at_own_hits
-from benchmarks.related.pooling import Pool
+from benchmarks.related.pooling import Pool, claims_of
 from onward.evaluation.listing import NOTHING, complements
 from onward.evaluation.related_log import RelatedLog
 from onward.evaluation.related_quality import Outcome, judge_lists
@@ -137,14 +137,12 @@ def rows_and_claims(
     }
     equal = at_own_hits(sums[STRANGERS, SERVED], against, range(len(at_clocks)))
     if equal is not None:
-        claims |= {"strangers_at_equal_hits": equal.value, "strangers_at_equal_hits_low": equal.low,
-                   "strangers_at_equal_hits_high": equal.high}  # fmt: skip
+        claims |= claims_of("strangers_at_equal_hits", equal)
     for who in (COUNTED, STRANGERS):
         for metric in ("hr", "lift"):
             gain = sums[who, SERVED].gain(sums[who, WITH_HABITS], metric, None)
-            claims |= {f"{who}_{metric}": sums[who, SERVED].interval(metric, None).value,
-                       f"{who}_{metric}_gain": gain.value, f"{who}_{metric}_gain_low": gain.low,
-                       f"{who}_{metric}_gain_high": gain.high}  # fmt: skip
+            claims |= {f"{who}_{metric}": sums[who, SERVED].interval(metric, None).value}
+            claims |= claims_of(f"{who}_{metric}_gain", gain)
     return rows, claims
 
 

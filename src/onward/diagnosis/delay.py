@@ -47,10 +47,9 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
     """Share of the window's conversions that have not arrived: estimate, standard error, p-value of "negligible".
 
     Settled impressions know their delays δ. Shown at the ages of the window's impressions, such a conversion would be
-    missing from the share S(δ) that are not older than δ (what happens at the clock is not known yet).
-    So the missing share is Σ y S(δ) / Σ y over settled
-    impressions, by customer. No model enters. The error is taken at the share that is tested, so that a handful of
-    late conversions cannot prove anything.
+    missing from the share S(δ) that are not older than δ (what happens at the clock is not known yet). So the missing
+    share is Σ y S(δ) / Σ y over settled impressions, by customer. No model enters. The error is taken at the share that
+    is tested, so that a handful of late conversions cannot prove anything.
 
     Args:
         labels: all impressions that are known.

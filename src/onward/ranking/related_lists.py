@@ -31,6 +31,7 @@ Bools = npt.NDArray[np.bool_]
 _MOST_OF_A_TYPE = 2
 # Direction orders the best of what is related, so many times as long as the list.
 _RELATED_TIMES = 3
+# Without direction `before` is cut after what is no likelier than by chance has left; so many times as long until then.
 _SPARE = 2
 _ALIKE = 0.6
 

@@ -10,7 +10,7 @@ from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main
 from onward.thresholds.comparison import boundary_table
-from onward.thresholds.fitting import certifying_half, fit_policy
+from onward.thresholds.fitting import fit_policy, searched_on
 from onward.thresholds.held_out_gain import measure_gain
 from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
@@ -25,21 +25,23 @@ def run(layout: Layout, params: Params) -> str:
     outcomes = read_table(layout.outcomes, ["impression", "expected_label"])
     score = scores["score"].to_numpy(np.float64)
     level = scores["level"].to_numpy(np.int64)
-    examples = score, level, look_up_expected(scores["impression"], outcomes), scores["customer"].to_numpy(np.int64)
+    expected = look_up_expected(scores["impression"], outcomes)
+    customer = scores["customer"].to_numpy(np.int64)
     settings = params.thresholds
     seed = params.run.seed
     target = Target(*settings.asked)
     bins = settings.bins_per_level
     levels = UncertaintyLevels.from_dict(read_json(layout.levels)).count
-    asked = examples
-    if settings.certificate_alpha is not None:
-        # Who certifies the cuts has no say in which search makes them.
-        searched = ~certifying_half(examples[3], seed)
-        asked = score[searched], level[searched], examples[2][searched], examples[3][searched]
+    # Who certifies the cuts has no say in which search makes them.
+    searched = searched_on(customer, settings.certificate_alpha, seed)
+    asked = score[searched], level[searched], expected[searched], customer[searched]
     gain = measure_gain(*asked, target, levels=levels, bins_per_level=bins, seed=seed)
     doubt = diagnose_uncertainty(*asked, gain)
     fitted = fit_policy(
-        *examples,
+        score,
+        level,
+        expected,
+        customer,
         target,
         search=chosen_search(settings.search, doubt_pays=doubt.yes),
         levels=levels,

@@ -86,8 +86,8 @@ def fit_policy(
     """
     if certificate_alpha is not None and target.kind != "precision":
         raise DataError(f"certificate: it promises a precision, not {target}; set thresholds.target: precision")
-    certifying = certifying_half(customer, seed) if certificate_alpha is not None else np.zeros(len(score), np.bool_)
-    searched = ~certifying
+    searched = searched_on(customer, certificate_alpha, seed)
+    certifying = ~searched
     examples = Examples(score[searched], level[searched], expected[searched], levels, bins_per_level)
 
     def boundary(demand: Target) -> SearchResult:
@@ -154,8 +154,10 @@ def _policy(result: SearchResult) -> Policy:
     return Policy(result.search, result.precision_target, result.cuts)
 
 
-def certifying_half(customer: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_]:
-    """[n] whether an example's customer certifies what is searched, or chosen, on the others."""
+def searched_on(customer: npt.NDArray[np.int64], certificate_alpha: float | None, seed: int) -> npt.NDArray[np.bool_]:
+    """[n] whether a boundary is chosen and searched on a customer's examples; where a certificate is asked, on half."""
+    if certificate_alpha is None:
+        return np.ones(len(customer), np.bool_)
     customers, code = np.unique(customer, return_inverse=True)
     order = np.random.default_rng([seed, Stream.CERTIFICATE_HALVES]).permutation(len(customers))
-    return np.asarray(order[code] >= (len(customers) + 1) // 2, dtype=np.bool_)
+    return np.asarray(order[code] < (len(customers) + 1) // 2, dtype=np.bool_)
