@@ -96,5 +96,5 @@ def test_where_spark_is_not_installed_the_remedy_is_named(tmp_path, monkeypatch)
     for name in [name for name in sys.modules if name.partition(".")[0] in ("pyspark", "py4j")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyspark", None)
-    with pytest.raises(ParamsError, match=r"pip install 'onward\[spark\]'"):
+    with pytest.raises(ParamsError, match=r"-e '\.\[spark\]'"):
         count_on_spark(path, BEFORE, RULES, "local[2]")
