@@ -206,8 +206,10 @@ def test_yaml_that_means_two_things_or_nothing_is_refused(text, words):
         b'{"verdict": "ok", "version": 3, "version": 4, "as_of": "2017-11-20"}',
         b'{"verdict": "ok", "version": 3.7, "as_of": "2017-11-20"}',
         b'{"verdict": "ok", "version": true, "as_of": "2017-11-20"}',
+        b'{"verdict": "ok", "version": 3, "as_of": "2017-11-20", "unknown": Infinity}',
+        b'{"verdict": "ok", "version": 3, "as_of": "2017-11-20", "unknown": 1e999}',
     ],
-    ids=range(16),
+    ids=range(18),
 )  # fmt: skip
 def test_act_refuses_what_is_no_verdict(log, monkeypatch, text):
     from onward.daily.oncall import parse_verdict

@@ -164,6 +164,53 @@ def test_broken_off_anywhere_it_goes_on_when_asked_again(copy, monkeypatch, brea
     assert reproduce(machine.places, runs[1], tmp_path / "r", silent).wrong == {}
 
 
+def test_broken_off_after_every_single_output_nothing_is_left_behind(copy, monkeypatch):
+    # What lists a folder's files goes last: without the list nobody would know them.
+    from onward.runs.collection.outputs import Outputs
+
+    toy, machine, registry, _ = copy
+    before, present = len(objects(toy)), Outputs.present
+    whole = collect(machine.places, registry, wanted(), silent, dry_run=True)
+
+    class Broken:
+        def delete(self, name):
+            raise KeyboardInterrupt
+
+    def one_goes(outputs, names):
+        return [(Broken() if number else store, name) for number, (store, name) in enumerate(present(outputs, names))]
+
+    broken_off = 0
+    with monkeypatch.context() as patched:
+        patched.setattr(Outputs, "present", one_goes)
+        for _ in range(whole.outputs):
+            try:
+                collect(machine.places, registry, wanted(), silent, dry_run=False)
+                break
+            except KeyboardInterrupt:
+                broken_off += 1
+    collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert broken_off > 1
+    assert 2 * (before - len(objects(toy))) == whole.outputs  # each lies in the remote and in the cache
+
+
+def test_a_run_that_moves_on_meanwhile_stays(copy, monkeypatch):
+    from onward.runs.collection import collect as module
+
+    toy, machine, registry, runs = copy
+    outputs_go = module._collect_outputs
+
+    def meanwhile(*given, **named):
+        tip = toy.git("rev-parse", f"runs/{runs[2]}")
+        further = toy.git("commit-tree", f"{tip}^{{tree}}", "-p", tip, "-m", "moved on")
+        toy.git("update-ref", f"refs/heads/runs/{runs[2]}", further)
+        return outputs_go(*given, **named)
+
+    monkeypatch.setattr(module, "_collect_outputs", meanwhile)
+    with pytest.raises(RunError):
+        collect(machine.places, registry, wanted(), silent, dry_run=False)
+    assert runs[2] in branches(toy)
+
+
 @pytest.mark.parametrize("step", ["discard", "delete_run"])
 def test_broken_off_between_a_version_and_its_files_no_file_stays(copy, monkeypatch, step):
     from mlflow import MlflowClient

@@ -107,3 +107,18 @@ def test_a_time_that_is_none_is_refused(monkeypatch, value):
     monkeypatch.setenv("ONWARD_REMOTE_SECONDS", value)
     with pytest.raises(SettingsError, match="ONWARD_REMOTE_SECONDS"):
         read_settings()
+
+
+def test_a_run_whose_outputs_do_not_come_is_not_waited_for(silent, brief, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    toy = make_toy(tmp_path, 1)
+    machine = toy.machines[0]
+    run = machine.start()
+    run_stage(machine.places, run, "read", lambda _: None)
+    settings = ProjectSettings(
+        project=machine.root, git_remote=str(toy.shared / "git"), dvc_remote="s3://bucket/dvc",
+        dvc_remote_endpoint=f"http://127.0.0.1:{silent}", remote_seconds=8.0, workspaces=tmp_path / "workspaces",
+    )  # fmt: skip
+    with pytest.raises(RunError, match="no end in 8 s"):
+        reproduce(RunLocations.of(settings), run, tmp_path / "reproduced", print)

@@ -149,6 +149,36 @@ def test_an_action_that_a_run_carries_out_rests_for_every_pod(pods):
     assert not [name for name in names if "partial" in name or ".shared" in name]
 
 
+def kept(pods):
+    """Names in the store."""
+    with bucket_client(pods.store) as client:
+        return {each["Key"] for each in client.list_objects_v2(Bucket=BUCKET)["Contents"]}
+
+
+def test_a_look_that_could_not_begin_is_seen_by_the_others(pods):
+    pods("one", "score", f"--as-of={AS_OF}")
+    pods("two", "status")
+    (pods.folder / "two" / "params.yaml").write_text("run: [")
+    with pytest.raises(MonitoringError):
+        pods("two", "monitor", f"--as-of={AS_OF}")
+    assert f"watching/looks/version=1/as_of={AS_OF}/verdict.json" in kept(pods)
+    assert last_line(pods("three", "act"))["verdict"] == "failed"
+
+
+def test_an_action_is_there_for_every_pod_though_nobody_is_told_and_so_is_the_run_that_carries_it_out(pods):
+    pods("one", "score", f"--as-of={AS_OF}")
+    pods("two", "monitor", f"--as-of={AS_OF}")
+    last_line(pods("three", "act", "--no-tell"))
+    assert f"watching/actions/version=1/as_of={AS_OF}.json" in kept(pods)
+    asked = json.dumps({"version": 1, "as_of": str(AS_OF), "action": "retrain"})
+    pods("three", "status")
+    CliRunner().invoke(cli.app, ["act", "--started-by=2017-11-20-3f2a9c1b"], input=asked, catch_exceptions=False)
+    assert f"watching/actions/started/version=1/as_of={AS_OF}.json" in kept(pods)
+    pods("four", "status")
+    told = CliRunner().invoke(cli.app, ["act", "--whether-started"], input=asked, catch_exceptions=False)
+    assert last_line(told)["run"] == "2017-11-20-3f2a9c1b"
+
+
 @pytest.fixture
 def two_machines(tmp_path, monkeypatch):
     with object_store() as store:

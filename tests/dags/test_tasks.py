@@ -496,3 +496,31 @@ def test_of_a_run_that_is_late_people_are_told_which_it_is_and_where(answer):
     for text in said:
         assert text.startswith("rollback: run event__1 is late: it has not ended 0.25 hours after it was queued")
         assert "/dags/rollback/runs/event__1" in text
+
+
+STARTED = """
+import json
+from datetime import datetime, UTC
+from types import SimpleNamespace
+import retrain
+from onward_tasks.assets import DRIFT
+asked = []
+def ask(*words, question=None):
+    asked.append([*words, (question or {}).get("as_of")])
+    return {"run": "2017-11-20-3f2a9c1b"}
+retrain.ask = ask
+event = SimpleNamespace(extra={"version": 4, "as_of": "2017-11-20", "action": "retrain"})
+run = SimpleNamespace(
+    run_type=SimpleNamespace(value="asset_triggered"), run_after=datetime(2017, 11, 20, 6, tzinfo=UTC))
+params = {"as_of": None, "run_from": None, "dry_run": False}
+retrain.get_current_context = lambda: {
+    "params": params, "triggering_asset_events": {DRIFT: [event]}, "dag_run": run, "run_id": "event__1"}
+retrain.retrain().get_task("start").python_callable()
+print(json.dumps(asked))
+"""
+
+
+def test_a_training_that_an_action_asked_for_says_that_it_is_the_one(answer):
+    began, said = answer(STARTED, ONWARD_LAST_AS_OF="none")
+    assert began == ["run", "start", "2017-11-20"]
+    assert said == ["act", "--started-by=2017-11-20-3f2a9c1b", "2017-11-20"]

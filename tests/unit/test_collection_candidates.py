@@ -54,5 +54,7 @@ def test_what_is_young_or_may_go_on_stays():
     unfinished = [record("going on", 0.5, finished=False), record("given up", 2, finished=False)]
     wanted = Wanted(1, NOW - timedelta(days=10), NOW)
     assert [gone.name for gone in runs_to_collect([record("latest", 0.1), *unfinished], set(), wanted)] == ["given up"]
+    just_begun = [record("latest", 0.1), record("going on", 0.5, finished=False)]
+    assert runs_to_collect(just_begun, set(), Wanted(1, NOW, NOW)) == []
     young = [record("latest", 0.1), record("a week old", 1)]
     assert runs_to_collect(young, set(), wanted) == []

@@ -3,12 +3,15 @@
 import json
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from onward import cli
 from onward.errors import RunError
 from onward.params import parse_params
 from onward.runs.protocol.params_edit import with_values
@@ -115,3 +118,22 @@ def test_a_file_without_lines_of_its_own_is_written_anew():
 def test_a_key_of_the_same_name_in_another_section_is_left_alone():
     text = "a:\n  seed: 1\nb:\n  # words\n\n  other: 2\n  seed: 3   # three\nc:\n  seed: 4\n"
     assert with_values(text, {"b": {"seed": 9}}) == text.replace("seed: 3", "seed: 9")
+
+
+def test_a_run_may_keep_the_model_of_the_run_that_made_the_version_in_use(monkeypatch):
+    from onward.commands import run as commands
+    from onward.runs.protocol import start as protocol
+
+    asked = []
+
+    def start(places, request, champion, say, trained_by):
+        asked.extend([champion(), trained_by()])
+        return SimpleNamespace(plan=None, run=None, as_of=date(2017, 11, 20), new=True)
+
+    champion = SimpleNamespace(number=4, tags={"run": "2017-11-13-3f2a9c1b"})
+    monkeypatch.setattr(commands, "project_registry", lambda: SimpleNamespace(champion=lambda: champion))
+    monkeypatch.setattr(commands, "run_locations", lambda: None)
+    monkeypatch.setattr(protocol, "start", start)
+    done = CliRunner().invoke(cli.app, ["run", "start"], input="{}", catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert asked == [4, "2017-11-13-3f2a9c1b"]
