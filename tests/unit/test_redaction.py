@@ -75,6 +75,7 @@ def test_the_token_of_a_clone_is_in_no_message(clone):
         ("DVC_REMOTE", f"https://host/dvc?sig={TOKEN}", "AWS_ACCESS_KEY_ID"),
         ("DVC_REMOTE_ENDPOINT", f"http://key:{TOKEN}@minio:9000", "AWS_ACCESS_KEY_ID"),
         ("REGISTRY_ARTIFACTS", f"s3://key:{TOKEN}@bucket/bundles", "AWS_ACCESS_KEY_ID"),
+        ("WATCHING", f"s3://key:{TOKEN}@bucket/watching", "AWS_ACCESS_KEY_ID"),
     ],
 )
 def test_an_address_with_a_secret_in_it_is_refused_with_a_place_for_the_secret(monkeypatch, name, address, remedy):
