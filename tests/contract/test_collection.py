@@ -80,6 +80,22 @@ def branches(toy):
     }
 
 
+def break_off_after_one_output(patched):
+    """Let a collection delete one output and then be broken off."""
+    from onward.runs.collection.outputs import Outputs
+
+    present = Outputs.present
+
+    class Broken:
+        def delete(self, name):
+            raise KeyboardInterrupt
+
+    def one_goes(outputs, names):
+        return [(Broken() if number else store, name) for number, (store, name) in enumerate(present(outputs, names))]
+
+    patched.setattr(Outputs, "present", one_goes)
+
+
 def files_of(registry):
     return {path.name for path in (registry.root / "artifacts").iterdir()}
 
@@ -128,17 +144,8 @@ def test_a_dry_run_says_the_same_and_changes_nothing(copy):
 @pytest.mark.parametrize("breaking", ["forget", "objects", "branch"])
 def test_broken_off_anywhere_it_goes_on_when_asked_again(copy, monkeypatch, breaking, tmp_path):
     from onward.runs.collection import collect as module
-    from onward.runs.collection.outputs import Outputs
 
     toy, machine, registry, runs = copy
-    present = Outputs.present
-
-    class Broken:
-        def __init__(self, store):
-            self.store = store
-
-        def delete(self, name):
-            raise KeyboardInterrupt
 
     def break_off(*_):
         raise KeyboardInterrupt
@@ -147,13 +154,7 @@ def test_broken_off_anywhere_it_goes_on_when_asked_again(copy, monkeypatch, brea
         if breaking == "forget":
             patched.setattr(Registry, "forget", break_off)
         elif breaking == "objects":
-            patched.setattr(
-                Outputs, "present",
-                lambda self, names: [
-                    (Broken(store) if number else store, name)
-                    for number, (store, name) in enumerate(present(self, names))
-                ],
-            )  # fmt: skip
+            break_off_after_one_output(patched)
         else:
             patched.setattr(module, "_delete_branch", break_off)
         with pytest.raises(KeyboardInterrupt):
@@ -166,22 +167,12 @@ def test_broken_off_anywhere_it_goes_on_when_asked_again(copy, monkeypatch, brea
 
 def test_broken_off_after_every_single_output_nothing_is_left_behind(copy, monkeypatch):
     # What lists a folder's files goes last: without the list nobody would know them.
-    from onward.runs.collection.outputs import Outputs
-
     toy, machine, registry, _ = copy
-    before, present = len(objects(toy)), Outputs.present
+    before = len(objects(toy))
     whole = collect(machine.places, registry, wanted(), silent, dry_run=True)
-
-    class Broken:
-        def delete(self, name):
-            raise KeyboardInterrupt
-
-    def one_goes(outputs, names):
-        return [(Broken() if number else store, name) for number, (store, name) in enumerate(present(outputs, names))]
-
     broken_off = 0
     with monkeypatch.context() as patched:
-        patched.setattr(Outputs, "present", one_goes)
+        break_off_after_one_output(patched)
         for _ in range(whole.outputs):
             try:
                 collect(machine.places, registry, wanted(), silent, dry_run=False)

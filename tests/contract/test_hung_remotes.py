@@ -31,6 +31,13 @@ def silent():
 
 
 @pytest.fixture
+def keys(monkeypatch):
+    """Keys of an object store, which are never asked for where nobody answers."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+
+
+@pytest.fixture
 def brief():
     """What ends must end about when it should, with nothing left running."""
     before = {child.pid for child in psutil.Process().children(recursive=True)}
@@ -65,32 +72,41 @@ def test_questions_about_runs_give_up(silent, brief, tmp_path):
         reproduce(places, RUN, None, print)
 
 
-def test_a_stage_whose_outputs_cannot_be_sent_gives_up(silent, brief, tmp_path, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+def with_outputs_at(port, toy):
+    """The places of a machine whose DVC remote is an object store behind a port."""
+    return RunLocations.of(
+        ProjectSettings(
+            project=toy.machines[0].root, git_remote=str(toy.shared / "git"), dvc_remote="s3://bucket/dvc",
+            dvc_remote_endpoint=f"http://127.0.0.1:{port}", remote_seconds=8.0,
+        )
+    )  # fmt: skip
+
+
+def test_a_stage_whose_outputs_cannot_be_sent_gives_up(silent, brief, tmp_path, keys):
     toy = make_toy(tmp_path, 1)
     run = toy.machines[0].start()
-    settings = ProjectSettings(
-        project=toy.machines[0].root, git_remote=str(toy.shared / "git"), dvc_remote="s3://bucket/dvc",
-        dvc_remote_endpoint=f"http://127.0.0.1:{silent}", remote_seconds=8.0,
-    )  # fmt: skip
     with pytest.raises(RunError, match=r"sending the outputs of read.*no end in 8 s.*s3://bucket/dvc.*REMOTE_SECONDS"):
-        run_stage(RunLocations.of(settings), run, "read", print)
+        run_stage(with_outputs_at(silent, toy), run, "read", print)
     assert toy.commits(run) == []
 
 
-def test_a_bundle_that_cannot_be_fetched_gives_up(silent, brief, tmp_path, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+def test_a_run_whose_outputs_do_not_come_is_not_waited_for(silent, brief, tmp_path, keys):
+    toy = make_toy(tmp_path, 1)
+    machine = toy.machines[0]
+    run = machine.start()
+    run_stage(machine.places, run, "read", lambda _: None)
+    with pytest.raises(RunError, match="no end in 8 s"):
+        reproduce(with_outputs_at(silent, toy), run, tmp_path / "reproduced", print)
+
+
+def test_a_bundle_that_cannot_be_fetched_gives_up(silent, brief, tmp_path, keys, monkeypatch):
     monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", f"http://127.0.0.1:{silent}")
     store = BundleStore("s3://bucket/bundles", tmp_path, patience_s=PATIENCE)
     with pytest.raises(RegistryError, match=r"s3://bucket/bundles: no answer in 1 s; .*ONWARD_REMOTE_SECONDS"):
         store.folder("run", "a" * 64)
 
 
-def test_a_store_that_refuses_is_one_line(tmp_path, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+def test_a_store_that_refuses_is_one_line(tmp_path, keys, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     # Nobody listens there any more.
@@ -107,18 +123,3 @@ def test_a_time_that_is_none_is_refused(monkeypatch, value):
     monkeypatch.setenv("ONWARD_REMOTE_SECONDS", value)
     with pytest.raises(SettingsError, match="ONWARD_REMOTE_SECONDS"):
         read_settings()
-
-
-def test_a_run_whose_outputs_do_not_come_is_not_waited_for(silent, brief, tmp_path, monkeypatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    toy = make_toy(tmp_path, 1)
-    machine = toy.machines[0]
-    run = machine.start()
-    run_stage(machine.places, run, "read", lambda _: None)
-    settings = ProjectSettings(
-        project=machine.root, git_remote=str(toy.shared / "git"), dvc_remote="s3://bucket/dvc",
-        dvc_remote_endpoint=f"http://127.0.0.1:{silent}", remote_seconds=8.0, workspaces=tmp_path / "workspaces",
-    )  # fmt: skip
-    with pytest.raises(RunError, match="no end in 8 s"):
-        reproduce(RunLocations.of(settings), run, tmp_path / "reproduced", print)

@@ -110,6 +110,12 @@ def table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame, preserve_index=False)
 
 
+def kept(pods):
+    """Names in the store."""
+    with bucket_client(pods.store) as client:
+        return {each["Key"] for each in client.list_objects_v2(Bucket=BUCKET)["Contents"]}
+
+
 def last_line(result):
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout.splitlines()[-1])
@@ -142,17 +148,10 @@ def test_an_action_that_a_run_carries_out_rests_for_every_pod(pods):
     pods("one", "score", f"--as-of={AS_OF}")
     pods("two", "monitor", f"--as-of={AS_OF}")
     last_line(pods("three", "act"))
-    with bucket_client(pods.store) as client:
-        names = {each["Key"] for each in client.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    names = kept(pods)
     assert f"watching/actions/version=1/as_of={AS_OF}.json" in names
     assert f"watching/looks/version=1/as_of={AS_OF}/verdict.json" in names
     assert not [name for name in names if "partial" in name or ".shared" in name]
-
-
-def kept(pods):
-    """Names in the store."""
-    with bucket_client(pods.store) as client:
-        return {each["Key"] for each in client.list_objects_v2(Bucket=BUCKET)["Contents"]}
 
 
 def test_a_look_that_could_not_begin_is_seen_by_the_others(pods):
