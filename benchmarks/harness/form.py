@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,12 +37,15 @@ class Finding:
 
 def publish(finding: Finding) -> Path:
     """Print the table and write results/NAME.json; returns the path."""
-    console = Console()
     table = Table(title=finding.name, title_justify="left")
     for column in finding.rows[0]:
         table.add_column(column, overflow="fold")
     for row in finding.rows:
         table.add_row(*(_shown(value) for value in row.values()))
+    console = Console()
+    if not console.is_terminal:
+        # A log is as wide as what is written to it; folded into 80 columns, a table of many is one letter a line.
+        console = Console(width=max(console.width, console.measure(table, options=_unbounded(console)).maximum))
     console.print(table)
     for claim, value in finding.claims.items():
         console.print(f"  {claim} = {_shown(value)}")
@@ -74,6 +77,10 @@ def commit(root: Path = ROOT) -> str:
     found = git("describe", "--always", "--abbrev=12")
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *_WRITTEN)
     return f"{found}{'-dirty' if changed else ''}" if found else "unknown"
+
+
+def _unbounded(console: Console) -> ConsoleOptions:
+    return console.options.update(width=10_000)
 
 
 def _module() -> str:

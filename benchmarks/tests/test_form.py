@@ -52,3 +52,13 @@ def test_a_record_names_the_command_that_made_it_wherever_the_module_lies(monkey
         assert path.name == f"{name}.json"
         command = f"python -m benchmarks.{module.removesuffix('.__main__')} --data DIR"
         assert json.loads(path.read_text())["command"] == command
+
+
+def test_a_log_holds_a_row_on_one_line_however_many_columns_it_has(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(form, "ROOT", tmp_path)
+    monkeypatch.setattr(form, "RESULTS", tmp_path / "results")
+    row = {f"a column of some length {number}": f"value{number}" for number in range(12)}
+    publish(Finding("wide", [1], [row], {}))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if all(value in line for value in row.values())]
+    assert [line for line in lines if all(name in line for name in row)]
