@@ -11,6 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from benchmarks.__main__ import benchmarks
 from benchmarks.doubt.thresholds import CONTROL
 from onward.diagnosis.direction import NEGLIGIBLE
 from onward.ranking.link_scores import GRIDS
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / "tools" / "pages"
 TEMPLATE = "results.md.jinja"
 PAGE = ROOT / "docs" / "results.md"
+RESULTS = ROOT / "benchmarks" / "results"
 QUOTED = {
     "cora_ml_published": {"value": "90.4", "source": "DirLinkBench (arXiv 2502.05724)"},
     "cora_ml_untrained_sum": {
@@ -35,7 +37,7 @@ _WHICH_WAY = "both matched"
 
 def result(name: str) -> dict[str, Any]:
     """What a benchmark recorded."""
-    record: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    record: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     return record
 
 
@@ -138,6 +140,18 @@ def complements_ahead(served: Mapping[str, Any]) -> str:
     return "more of both has " + ", ".join(f"{row['method']} ({row['setting']})" for row in ahead)
 
 
+def records() -> list[dict[str, str]]:
+    """Of every file of results its name, the command as it would be given today, and the commit it was made on."""
+    modules = {benchmark.name: benchmark.module for benchmark in benchmarks()}
+    found = []
+    for name in sorted(path.stem for path in RESULTS.glob("*.json")):
+        record = result(name)
+        options = record["command"].split()[3:]
+        command = " ".join(["python -m", modules[name], *options])
+        found.append({"name": name, "command": command, "commit": record["commit"][:7]})
+    return found
+
+
 def render() -> str:
     """The page as the recorded results make it."""
     complements = next(row for row in means(result("related"), "complements, same basket") if row["method"] == "Onward")
@@ -165,6 +179,7 @@ def render() -> str:
         best_shop=best_shop,
         best_node_fact=best_node_fact(),
         best_pair_score=best_pair_score(),
+        records=records(),
         weeks_that_came=sum(row["converted"] is not None for row in result("replay")["rows"]),
     )
 
