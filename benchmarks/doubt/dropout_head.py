@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from benchmarks.doubt.thinned_networks import Standardised
 from onward.uncertainty.sources import Scored
 from onward.uncertainty.spread import disagreement_of_heads
 
@@ -23,14 +24,12 @@ class DropoutHead:
 
     Attributes:
         network: values and missing flags [n, 2 f] → logit [n, 1].
-        centre: [f] mean of each column where it is known.
-        scale: [f] its standard deviation.
+        scale: of the columns.
         batch: rows a step.
     """
 
     network: nn.Sequential
-    centre: Matrix
-    scale: Matrix
+    scale: Standardised
     batch: int
 
     @classmethod
@@ -60,16 +59,13 @@ class DropoutHead:
             learning_rate: of Adam.
             seed: of initial weights, order and dropout.
         """
-        known = np.where(np.isnan(values).all(axis=0), 0.0, values)
-        centre = np.nanmean(known, axis=0).astype(np.float32)
-        scale = np.maximum(np.nanstd(known, axis=0), 1e-6).astype(np.float32)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             layers = (nn.Linear(2 * values.shape[1], hidden), nn.ReLU(), nn.Dropout(dropout))
             network = nn.Sequential(
                 *layers, nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
             )
-            head = cls(network, centre, scale, batch)
+            head = cls(network, Standardised.of(values), batch)
             head._learn(values, label, weight, epochs, learning_rate)
         return head
 
@@ -78,19 +74,12 @@ class DropoutHead:
         self.network.train()  # dropout stays on
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            columns = [
-                torch.cat([torch.sigmoid(self.network(rows)) for rows in torch.split(self._input(values), 65_536)])
-                for _ in range(passes)
-            ]
+            parts = torch.split(self.scale.inputs(values), 65_536)
+            columns = [torch.cat([torch.sigmoid(self.network(rows)) for rows in parts]) for _ in range(passes)]
         return torch.cat(columns, dim=1).numpy().astype(np.float64)
 
-    def _input(self, values: Matrix) -> torch.Tensor:
-        missing = np.isnan(values)
-        standard = np.clip((np.where(missing, self.centre, values) - self.centre) / self.scale, -5.0, 5.0)
-        return torch.from_numpy(np.concatenate([standard, missing], axis=1).astype(np.float32))
-
     def _learn(self, values: Matrix, label: Floats, weight: Floats, epochs: int, learning_rate: float) -> None:
-        rows = self._input(values)
+        rows = self.scale.inputs(values)
         target, worth = (torch.from_numpy(each.astype(np.float32))[:, None] for each in (label, weight))
         with torch.no_grad():
             rate = float((target * worth).sum() / worth.sum())
