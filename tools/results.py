@@ -6,6 +6,7 @@ Usage:
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,8 +147,10 @@ def records() -> list[dict[str, str]]:
     found = []
     for name in sorted(path.stem for path in RESULTS.glob("*.json")):
         record = result(name)
-        options = record["command"].split()[3:]
-        command = " ".join(["python -m", modules[name], *options])
+        _, _, module, *options = record["command"].split()
+        # A module that has moved since goes by the name it has today.
+        module = module if find_spec(module) else modules[name]
+        command = " ".join(["python -m", module, *options])
         found.append({"name": name, "command": command, "commit": record["commit"][:7]})
     return found
 
