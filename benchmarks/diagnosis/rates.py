@@ -2,7 +2,7 @@
 
 Direction, delay and doubt are each planted or absent; see `tools.testbeds.diagnosed_shops`. The sentences for Complete
 Journey are those of the project's own run (`make run` first); with --data those for UCI Online Retail are made by the
-same five stages in a folder that is thrown away.
+same four stages in a folder that is thrown away.
 """
 
 import argparse
@@ -24,27 +24,23 @@ from onward.diagnosis.direction import diagnose_direction
 from onward.diagnosis.uncertainty import diagnose_uncertainty
 from onward.layout import Layout
 from onward.metrics.intervals import wilson
-from onward.thresholds.held_out_gain import measure_gain
-from onward.thresholds.target import Target
-from tools.testbeds.diagnosed_shops import LEVELS, WORLDS, World, make_shop
+from tools.testbeds.diagnosed_shops import WORLDS, World, make_shop
 from tools.testbeds.small_shop import environment, set_params
 
 SEEDS = tuple(range(20))
 QUESTIONS = ("direction", "delay", "doubt")
-PRECISION = 0.2
-STAGES = ("ingest", "correct_label_delay", "train_gnn", "calibrate_uncertainty", "fit_thresholds")
+STAGES = ("ingest", "correct_label_delay", "train_gnn", "calibrate_uncertainty")
 UCI_AS_OF = "2011-10-24"
 
 
 def ask(world: World, seed: int) -> tuple[Answer, Answer, Answer]:
     """Simulate a shop and ask it, as the stages do."""
     shop = make_shop(world, seed)
-    examples = (shop.score, shop.level, shop.threshold_expected, shop.threshold_customer)
-    gain = measure_gain(*examples, Target("precision", PRECISION), levels=LEVELS, bins_per_level=50, seed=seed)
+    examples = (shop.score, shop.level.astype(np.float64), shop.calibrate_expected, shop.calibrate_customer)
     return (
         diagnose_direction(shop.purchases, shop.products, seed),
         diagnose_delay(shop.labels, shop.in_window, shop.expected),
-        diagnose_uncertainty(*examples, gain),
+        diagnose_uncertainty(*examples, seed),
     )
 
 
@@ -88,7 +84,7 @@ def sentences(log: str, answers: Sequence[Answer]) -> list[dict[str, Cell]]:
 
 
 def ask_uci(data: Path) -> list[Answer]:
-    """Run the stages up to the thresholds on UCI Online Retail, with the project's own params.
+    """Run the stages up to the calibration on UCI Online Retail, with the project's own params.
 
     Raises:
         subprocess.CalledProcessError: a stage failed; it has said why.

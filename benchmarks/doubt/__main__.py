@@ -3,8 +3,9 @@
 Complete Journey's households are dealt into six folds. Each fold is scored by models of the others; cuts, levels and
 recalibrations for it are fitted on the others' cross-fitted scores, and what each shows is held against equally many
 best scores of the fold: recall gained at the same number shown, at 1, 3 and 15 of 100, with errors by household.
-`rule` recalibrates only where the rule of rule.py fires on the other folds' households. Then simulated scorers whose
-truth is known: with a bias that uncertainty tells, with uncertainty at random, and with one that follows the score.
+`rule` recalibrates only where the pipeline's rule (onward/diagnosis/uncertainty.py) says so of the others' households.
+Then simulated scorers whose truth is known: with a bias that uncertainty tells, with uncertainty at random, and with
+one that follows the score.
 
 `dvc repro` must have run. Impressions are built from baskets, mailers and displays: observational.
 """
@@ -31,14 +32,21 @@ from benchmarks.doubt.cross_fitted_scorers import (
     opinions_of,
     read_impressions,
 )
-from benchmarks.doubt.recalibration import Recalibration
-from benchmarks.doubt.rule import VOLUMES, Gain, Verdict, gain_by_customer, judge, worth_at, worth_of_shown
 from benchmarks.harness.form import Cell, Finding, publish
-from onward.evaluation.decisions import top_by_score
+from onward.diagnosis.uncertainty import Verdict, judge_scorer
+from onward.metrics.matched_volume import (
+    VOLUMES,
+    MatchedGain,
+    gain_by_customer,
+    top_by_score,
+    worth_at,
+    worth_of_shown,
+)
 from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.grid import build_grid
 from onward.thresholds.policy import Policy
 from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.recalibration import Recalibration
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,14 +83,14 @@ def measure(scorer: str, source: str, opinions: Opinions, data: Impressions) -> 
     for fold in range(FOLDS):
         asked = data.fold == fold
         rest = ~asked
-        verdict = judge(score[rest], unsure[rest], data.label[rest], data.customer[rest], [SEED, 6, fold])
+        verdict = judge_scorer(score[rest], unsure[rest], data.label[rest], data.customer[rest], SEED + fold)
         verdicts.append(verdict)
         mended = Recalibration.fit(score[rest], unsure[rest], data.label[rest]).apply(score[asked], unsure[asked])
         shown = _shown_by_levels(score, unsure, data.label, rest, asked)
         held, label = score[asked], data.label[asked]
         for volume in VOLUMES:
             worth["recalibration", volume][asked] = worth_at(mended, held, label, volume)
-            worth["rule", volume][asked] = worth["recalibration", volume][asked] if verdict.fires else 0.0
+            worth["rule", volume][asked] = worth["recalibration", volume][asked] if verdict.pays else 0.0
             chosen = shown[volume]
             control = top_by_score(held, int(chosen.sum()))
             worth["levels", volume][asked] = worth_of_shown(chosen, control, held, label)
@@ -110,7 +118,7 @@ def row_of(setting: Setting, data: Impressions) -> dict[str, Cell]:
         "scorer": setting.scorer,
         "uncertainty": setting.source,
         "z": float(np.mean([verdict.z for verdict in setting.verdicts])),
-        "folds fired": sum(verdict.fires for verdict in setting.verdicts),
+        "folds fired": sum(verdict.pays for verdict in setting.verdicts),
     }
     for method in METHODS:
         for volume in (None, *VOLUMES):
@@ -120,14 +128,14 @@ def row_of(setting: Setting, data: Impressions) -> dict[str, Cell]:
     return row
 
 
-def gain_at(setting: Setting, method: str, volume: float | None, data: Impressions) -> Gain:
+def gain_at(setting: Setting, method: str, volume: float | None, data: Impressions) -> MatchedGain:
     """Gain of a method at one share shown, or as the mean over all of them."""
     shares = VOLUMES if volume is None else (volume,)
     worth = np.mean([setting.worth[method, share] for share in shares], axis=0)
     return gain_by_customer(worth, data.label, data.customer)
 
 
-def repairs(opinions: Mapping[str, Opinions], data: Impressions) -> dict[str, dict[float, Gain]]:
+def repairs(opinions: Mapping[str, Opinions], data: Impressions) -> dict[str, dict[float, MatchedGain]]:
     """What the undamaged scorer gains over the damaged one, at each share shown."""
     found = {}
     for damaged, mended in REPAIRED.items():
@@ -165,20 +173,20 @@ def simulated_verdict(kind: str, seed: int, n: int = 80_000, customers: int = 2_
     else:
         unsure, truth = -odds + 0.05 * apart, 0.7 * (odds + 3.0) - 3.0 + person
     label = (draws.random(n) < expit(truth)).astype(np.float64)
-    return judge(expit(odds), unsure, label, customer, [SEED, 8, seed])
+    return judge_scorer(expit(odds), unsure, label, customer, seed)
 
 
-def simulated_rows(shops: int) -> list[dict[str, Cell]]:
-    """How often the rule fires on each kind of simulated scorer."""
-    rows: list[dict[str, Cell]] = []
-    for kind in ("planted", "random", "following"):
-        verdicts = [simulated_verdict(kind, seed) for seed in track(range(shops), description=f"simulated, {kind}")]
-        fired = float(np.mean([verdict.fires for verdict in verdicts]))
-        rows.append({"kind": kind, "shops": shops, "fired": fired, "z": float(np.mean([v.z for v in verdicts]))})
-    return rows
+def simulated_verdicts(shops: int) -> dict[str, list[Verdict]]:
+    """What the rule says of so many simulated scorers of each kind."""
+    return {
+        kind: [simulated_verdict(kind, seed) for seed in track(range(shops), description=f"simulated, {kind}")]
+        for kind in ("planted", "random", "following")
+    }
 
 
-def cases(settings: list[Setting], repaired: Mapping[str, Mapping[float, Gain]], data: Impressions) -> list[Case]:
+def cases(
+    settings: list[Setting], repaired: Mapping[str, Mapping[float, MatchedGain]], data: Impressions
+) -> list[Case]:
     """The three scorers of the picture, each with the source of its own kind."""
     found = []
     for title, scorer, source in (
@@ -197,13 +205,13 @@ def cases(settings: list[Setting], repaired: Mapping[str, Mapping[float, Gain]],
     return found
 
 
-def claims_of(settings: list[Setting], simulated: list[dict[str, Cell]], data: Impressions) -> dict[str, float]:
+def claims_of(settings: list[Setting], simulated: Mapping[str, list[Verdict]], data: Impressions) -> dict[str, float]:
     """Condense: the rule over every setting that could be asked of a real scorer, and on simulated ones."""
     asked = [setting for setting in settings if setting.source != RANDOM]
     gains = {method: [gain_at(each, method, None, data) for each in asked] for method in METHODS}
     apart = [gain_at(each, "rule", volume, data).recall for each in asked for volume in VOLUMES]
-    fired = {row["kind"]: float(str(row["fired"])) for row in simulated}
-    at_random = [v.fires for each in settings if each.source == RANDOM for v in each.verdicts]
+    fired = {kind: float(np.mean([verdict.pays for verdict in verdicts])) for kind, verdicts in simulated.items()}
+    at_random = [v.pays for each in settings if each.source == RANDOM for v in each.verdicts]
     return {
         "rule_mean_gain": 100.0 * float(np.mean([gain.recall for gain in gains["rule"]])),
         "rule_worst_gain": 100.0 * min(apart),
@@ -233,7 +241,7 @@ def main() -> None:
         measure(name, source, opinions[name], data) for name, source in track(pairs, description="scorers and sources")
     ]
     repaired = repairs(opinions, data)
-    simulated = simulated_rows(asked.shops)
+    simulated = simulated_verdicts(asked.shops)
     rows = [row_of(setting, data) for setting in settings]
     draw(cases(settings, repaired, data))
     publish(Finding("doubt", [SEED], rows, claims_of(settings, simulated, data)))

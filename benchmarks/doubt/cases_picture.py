@@ -10,8 +10,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.doubt.rule import Gain
 from benchmarks.harness.form import ROOT
+from onward.metrics.matched_volume import MatchedGain
 
 PICTURE = ROOT / "docs" / "images" / "doubt_cases.svg"
 _COLOURS = {"a cut a level": "#0072b2", "recalibration": "#d55e00", "repair of the scorer": "#009e73"}
@@ -33,7 +33,7 @@ class Case:
     """
 
     title: str
-    gains: Mapping[str, Mapping[float, Gain]]
+    gains: Mapping[str, Mapping[float, MatchedGain]]
 
 
 def draw(cases: Sequence[Case], path: Path = PICTURE) -> None:

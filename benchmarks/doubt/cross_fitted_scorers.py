@@ -4,18 +4,19 @@ Households are dealt into folds and every fold is scored by models of the others
 judged. What counts and embeddings say of a pair is the finished run's. Opinions are kept in artifacts/benchmarks/doubt.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
 from rich.progress import track
 from scipy.special import expit
 
-from benchmarks.doubt.recalibration import deal_customers
-from benchmarks.doubt.thinned_networks import Examples, Standardised, train_network
+from benchmarks.doubt.thinned_networks import Examples, Network, Standardised, train_network
 from benchmarks.harness.form import ROOT
 from onward.artifacts import StoredFiles, read_arrays, read_table, write_arrays
 from onward.boosting import Boosting, bin_rows, grow_while_better
@@ -29,6 +30,7 @@ from onward.model.scorer import feature_matrix
 from onward.model.scorer_training import bootstrap_weights
 from onward.params import Params, read_params
 from onward.uncertainty.evidential import Density
+from onward.uncertainty.recalibration import deal_customers
 from onward.uncertainty.spread import disagreement_of_heads
 from onward.uncertainty.uncertainty_model import EVIDENCE_FEATURES
 
@@ -64,6 +66,15 @@ class Impressions:
     fold: Ints
     pair: Ints
     evidence: Floats
+
+    @cached_property
+    def known(self) -> Mapping[str, Floats]:
+        """The two uncertainties that need no scorer: how few pairs lie about this one, and how rarely it was seen."""
+        density = np.empty(len(self.label))
+        for fold in range(FOLDS):
+            fit, _, asked = parts(self, fold)
+            density[asked] = Density.fit(self.place[fit], 8, 8, SEED).log_density(self.place[asked])
+        return {"density": -density, "counts": -np.log1p(self.evidence)}
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,7 @@ def _labels(rows: pd.DataFrame, params: Params) -> Floats:
 
 def boosted(data: Impressions, fold: int) -> Opinions:
     """Boosted heads on bootstraps of customers, stopped where held-out customers say."""
-    fit, stop, asked = _parts(data, fold)
+    fit, stop, asked = parts(data, fold)
     boosting = Boosting(400, 0.05, 31, 100, 10.0, SEED, 1, feature_share=0.5)
     heads = np.empty((int(asked.sum()), HEADS))
     for head in range(HEADS):
@@ -138,28 +149,28 @@ def boosted(data: Impressions, fold: int) -> Opinions:
         held_out = bin_rows(data.columns[stop], data.label[stop], boosting, like=binned)
         trees, _ = grow_while_better(binned, held_out, boosting, 20)
         heads[:, head] = trees.probability(data.columns[asked], 1)
-    return Opinions(heads.mean(axis=1), {"heads": disagreement_of_heads(heads), **_known_of(data, fit, asked)})
+    return Opinions(heads.mean(axis=1), {"heads": disagreement_of_heads(heads), **_known_of(data, asked)})
 
 
 def neural(negatives: int) -> "Scorer":
     """Networks that stop early, with so many negatives kept for each conversion; scores are put back on all of them."""
 
     def score(data: Impressions, fold: int) -> Opinions:
-        fit, stop, asked = _parts(data, fold)
+        fit, stop, asked = parts(data, fold)
         scale = Standardised.of(data.columns[fit])
         held_out, inputs = _examples(scale, data, stop), scale.inputs(data.columns[asked])
         networks = [
             train_network(_bag(scale, data, fit, seed), held_out, negatives=negatives, epochs=40, seed=seed)
             for seed in range(NETWORKS)
         ]
-        heads = expit(np.stack([network.log_odds(inputs) for network in networks], axis=1))
+        heads = _heads(networks, inputs)
         return Opinions(
             heads.mean(axis=1),
             {
                 "ensemble": disagreement_of_heads(heads),
                 "dropout": networks[0].log_odds_of_passes(inputs, PASSES, SEED).std(axis=1),
                 "Laplace": networks[0].laplace(scale.inputs(data.columns[fit]), inputs),
-                **_known_of(data, fit, asked),
+                **_known_of(data, asked),
             },
         )
 
@@ -168,15 +179,15 @@ def neural(negatives: int) -> "Scorer":
 
 def overfitted(data: Impressions, fold: int) -> Opinions:
     """Wide networks that learn on long after held-out customers have stopped gaining, without dropout."""
-    fit, _, asked = _parts(data, fold)
+    fit, _, asked = parts(data, fold)
     scale = Standardised.of(data.columns[fit])
     inputs = scale.inputs(data.columns[asked])
     networks = [
         train_network(_bag(scale, data, fit, seed), None, negatives=1, epochs=60, seed=seed, hidden=256, dropout=0.0)
         for seed in range(NETWORKS)
     ]
-    heads = expit(np.stack([network.log_odds(inputs) for network in networks], axis=1))
-    return Opinions(heads.mean(axis=1), {"ensemble": disagreement_of_heads(heads), **_known_of(data, fit, asked)})
+    heads = _heads(networks, inputs)
+    return Opinions(heads.mean(axis=1), {"ensemble": disagreement_of_heads(heads), **_known_of(data, asked)})
 
 
 def history(imaginary: float, prior: float | None) -> "Scorer":
@@ -195,7 +206,7 @@ def history(imaginary: float, prior: float | None) -> "Scorer":
 
 def posterior(data: Impressions, fold: int) -> Opinions:
     """A posterior network's mistake: a network's rate mixed by density with a flat prior, as if half converted."""
-    fit, stop, asked = _parts(data, fold)
+    fit, stop, asked = parts(data, fold)
     scale = Standardised.of(data.columns[fit])
     network = train_network(_examples(scale, data, fit), _examples(scale, data, stop), negatives=10, epochs=40, seed=0)
     rate = expit(network.log_odds(scale.inputs(data.columns[asked])))
@@ -239,7 +250,7 @@ def opinions_of(name: str, data: Impressions, store: Path = STORE) -> Opinions:
     return Opinions(score, uncertainty)
 
 
-def _parts(data: Impressions, fold: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def parts(data: Impressions, fold: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Rows to fit on, to stop by (a sixth of the other households) and to score."""
     asked = data.fold == fold
     sixth = deal_customers(data.customer, 6, [SEED, 2, fold]) == 0
@@ -257,7 +268,10 @@ def _bag(scale: Standardised, data: Impressions, fit: npt.NDArray[np.bool_], see
     return Examples(scale.inputs(data.columns[drawn]), data.label[drawn])
 
 
-def _known_of(data: Impressions, fit: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> dict[str, Floats]:
-    """The two uncertainties that need no scorer."""
-    density = Density.fit(data.place[fit], 8, 8, SEED)
-    return {"density": -density.log_density(data.place[asked]), "counts": -np.log1p(data.evidence[asked])}
+def _heads(networks: Sequence[Network], inputs: torch.Tensor) -> Floats:
+    """[n, networks] probabilities."""
+    return np.asarray(expit(np.stack([network.log_odds(inputs) for network in networks], axis=1)), np.float64)
+
+
+def _known_of(data: Impressions, asked: npt.NDArray[np.bool_]) -> dict[str, Floats]:
+    return {name: values[asked] for name, values in data.known.items()}

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from benchmarks.diagnosis.rates import ask
 from onward.diagnosis.answer import ALPHA
 from onward.diagnosis.delay import Labels, missing_share
-from onward.diagnosis.uncertainty import level_dependence
-from onward.thresholds.held_out_gain import measure_gain
-from onward.thresholds.target import Target
+from onward.diagnosis.uncertainty import PAYS_BEYOND, dependence, judge_scorer
 from tools.testbeds.diagnosed_shops import World
 
 pytestmark = pytest.mark.statistical
@@ -28,24 +26,21 @@ def examples(seed):
     generator = np.random.default_rng([seed, 4])
     customer = generator.integers(0, 150, 3000)
     odds = generator.normal(-2.0, 1.0, 3000)
-    level = np.clip(np.floor(odds + generator.normal(0.0, 1.0, 3000) + 4), 0, 4).astype(np.int64)
+    unsure = odds + generator.normal(0.0, 1.0, 3000)
     taste = generator.normal(0.0, 0.8, 150)
     label = (generator.random(3000) < 1 / (1 + np.exp(-odds - taste[customer]))) * 1.0
-    return 1 / (1 + np.exp(-odds)), level, label, customer
+    return 1 / (1 + np.exp(-odds)), unsure, label, customer
 
 
-def test_dependence_on_the_level_is_rarely_seen_where_customers_differ_but_levels_do_not():
-    p_values = np.array([level_dependence(*examples(seed))[0] for seed in range(300)])
-    assert (p_values < ALPHA).sum() <= MOST
-    assert 0.3 < np.median(p_values) < 0.7
+def test_dependence_is_rarely_seen_where_customers_differ_but_uncertainty_says_nothing():
+    z = np.array([dependence(*examples(seed)) for seed in range(300)])
+    assert (np.abs(z) > PAYS_BEYOND).sum() <= binom.isf(1e-4, 300, 2 * norm.sf(PAYS_BEYOND))
+    assert abs(np.mean(z)) < 4 / np.sqrt(300)
 
 
-def test_cuts_a_level_rarely_seem_to_gain_where_levels_say_nothing():
-    found = [
-        measure_gain(*examples(seed), Target("recall", 0.4), levels=5, bins_per_level=20, seed=seed)
-        for seed in range(100)
-    ]
-    assert sum(gain.p_value < ALPHA for gain in found) <= binom.isf(1e-4, 100, ALPHA)
+def test_recalibration_rarely_seems_to_gain_where_uncertainty_says_nothing():
+    gains = [judge_scorer(*examples(seed), seed=seed).gain for seed in range(100)]
+    assert sum(gain.low > 0.0 for gain in gains) <= binom.isf(1e-4, 100, 0.025)
 
 
 def test_a_share_at_the_border_of_negligible_is_rarely_called_harm():

@@ -55,7 +55,7 @@ class Layout(_Folder):
     levels = _Named("artifacts/uncertainty/levels.json")
     policy = _Named("artifacts/thresholds/policy.json")
     searches = _Named("artifacts/thresholds/searches.json")
-    doubt_answer = _Named("artifacts/thresholds/question.json")
+    doubt_answer = _Named("artifacts/uncertainty/question.json")
     predictions = _Named("artifacts/evaluation/predictions.parquet")
     judged_lists = _Named("artifacts/evaluation/lists.parquet")
     gate_rows = _Named("artifacts/evaluation/gate_rows.parquet")

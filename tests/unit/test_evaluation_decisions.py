@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from onward.evaluation.decisions import decision_table, top_by_score
+from onward.evaluation.decisions import decision_table
+from onward.metrics.matched_volume import top_by_score
 
 
 def test_rows_tied_at_the_cut_share_what_is_left_and_the_volume_is_kept():

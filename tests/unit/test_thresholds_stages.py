@@ -166,17 +166,39 @@ def test_the_policy_is_that_of_the_chosen_search(shop, tmp_path, search):
     assert set(pd.read_csv(shop.plots / "operating_points.csv")["search"]) == set(searches)
 
 
-@pytest.mark.parametrize("pays", [True, False])
-def test_auto_takes_one_cut_unless_doubt_pays_and_the_policy_says_so(shop, monkeypatch, pays):
-    answer = fit_thresholds.diagnose_uncertainty
-    monkeypatch.setattr(fit_thresholds, "diagnose_uncertainty", lambda *examples: replace(answer(*examples), yes=pays))
+def test_auto_takes_one_cut_and_the_policy_says_so(shop):
     fit_thresholds.run(shop, params(search="auto"))
-    policy, question = (read_json(shop.thresholds / f"{name}.json") for name in ("policy", "question"))
-    assert (policy["search"], policy["search_asked"]) == ("ew_dpmt" if pays else "single", "auto")
+    policy = read_json(shop.thresholds / "policy.json")
+    assert (policy["search"], policy["search_asked"]) == ("single", "auto")
     assert len(policy["cuts"]) == 5
-    assert question["yes"] is pays
-    metrics = read_json(shop.metrics / "thresholds.json")
-    assert (metrics["question"], metrics["search_asked"]) == (question, "auto")
+    assert read_json(shop.metrics / "thresholds.json")["search_asked"] == "auto"
+
+
+@pytest.mark.parametrize(("pays", "search"), [(True, "auto"), (False, "auto"), (True, "single")])
+def test_a_score_is_recalibrated_by_its_uncertainty_where_doubt_pays_and_auto_is_asked(
+    shop, tmp_path, monkeypatch, pays, search
+):
+    answer = calibrate_uncertainty.diagnose_uncertainty
+    monkeypatch.setattr(calibrate_uncertainty, "diagnose_uncertainty", lambda *rows: replace(answer(*rows), yes=pays))
+    before = read_table(shop.scores)
+    other = calibrated(shop, tmp_path, search=search)
+    after, metrics = read_table(other.scores), read_json(other.metric("calibration"))
+    mended = pays and search == "auto"
+    assert metrics["recalibrated_by_uncertainty"] is mended
+    assert metrics["question"] == read_json(other.doubt_answer)
+    assert metrics["question"]["yes"] is pays
+    fitted = UncertaintyModel.from_files(StoredFiles(other.root / "artifacts" / "uncertainty"))
+    assert (fitted.recalibration is not None) is mended
+    same = ["impression", "customer", "split", "uncertainty", "level"]
+    pd.testing.assert_frame_equal(after[same], before[same])
+    if not mended:
+        pd.testing.assert_frame_equal(after, before)
+        return
+    expected = fitted.recalibration.apply(before["score"].to_numpy(), before["uncertainty"].to_numpy())
+    assert after["score"].to_numpy() == pytest.approx(expected)
+    assert after["probability"].to_numpy() == pytest.approx(fitted.calibrator.apply(after["score"]))
+    assert metrics["threshold_split"]["all"]["pcoc"] == pytest.approx(1.0, abs=0.3)
+    assert metrics["calibrated_in_sample"]["pcoc"] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_other_targets_a_band_and_a_certificate_reach_the_policy(shop):
@@ -206,14 +228,14 @@ def test_every_calibrator_is_read_back_as_one_map(shop, tmp_path, calibrator):
     assert read_json(other.metrics / "calibration.json")["threshold_split"]["all"]["pcoc"] == pytest.approx(1, abs=0.3)
 
 
-def calibrated(shop, root, **settings):
-    """Run the stage elsewhere with other settings of `uncertainty`."""
+def calibrated(shop, root, search="auto", **settings):
+    """Run the stage elsewhere with another search or other settings of `uncertainty`."""
     other = replace(shop, root=root)
     (root / "artifacts").mkdir(exist_ok=True)
     for folder in ("serving", "delay", "model"):
         (root / "artifacts" / folder).symlink_to(shop.root / "artifacts" / folder)
     asked = PARAMS.uncertainty.model_copy(update=settings)
-    calibrate_uncertainty.run(other, params().model_copy(update={"uncertainty": asked}))
+    calibrate_uncertainty.run(other, params(search=search).model_copy(update={"uncertainty": asked}))
     return other
 
 

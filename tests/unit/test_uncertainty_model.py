@@ -135,3 +135,20 @@ def test_out_of_bag_scores_come_from_other_heads_and_nobody_is_scored_by_a_head_
     assert pairs.score.tolist() == pytest.approx([0.4, 0.2])
     assert pairs.label.tolist() == [1.0, 0.5]
     assert pairs.groups["a"].tolist() == ["x", "z"]
+
+
+def test_a_recalibrated_model_says_the_same_after_it_was_written_and_its_ranges_follow():
+    scored, label, groups = shop(6)
+    plain = fit(6)
+    before = plain.predict(scored, groups)
+    mended = plain.recalibrated(before, label, calibrator="isotonic")
+    again = UncertaintyModel.from_files(json.loads(json.dumps(mended.to_files())))
+    said = again.predict(scored, groups)
+    assert said.score == pytest.approx(mended.recalibration.apply(before.score, before.uncertainty))
+    assert said.probability == pytest.approx(mended.calibrator.apply(said.score))
+    np.testing.assert_array_equal(said.level, before.level)
+    # A step of the log odds is as long on the new scale as the slope says.
+    step = 1e-4
+    moved = mended.recalibration.apply(expit(logit(before.score) + step), before.uncertainty)
+    assert (logit(moved) - logit(said.score)) / step == pytest.approx(said.disagreement / before.disagreement, rel=1e-3)
+    assert UncertaintyModel.from_files(plain.to_files()).recalibration is None

@@ -64,10 +64,10 @@ class SmallShop:
         labels: of all impressions.
         in_window: [n] those that train and calibrate.
         expected: [in the window] labels, expected ones where unfinished.
-        score: [m] of the threshold split.
+        score: [m] of the calibrate split.
         level: [m].
-        threshold_expected: [m].
-        threshold_customer: [m].
+        calibrate_expected: [m].
+        calibrate_customer: [m].
     """
 
     purchases: pd.DataFrame
@@ -77,8 +77,8 @@ class SmallShop:
     expected: Floats
     score: Floats
     level: Ints
-    threshold_expected: Floats
-    threshold_customer: Ints
+    calibrate_expected: Floats
+    calibrate_customer: Ints
 
 
 def make_shop(world: World, seed: int) -> SmallShop:
@@ -163,10 +163,10 @@ def _impressions(
     coming = rate * (1.0 - arrived) / (1.0 - rate * arrived)
     expected = np.where(observed, 1.0, np.where(labels.matured, 0.0, coming))
     window = age < TRAINING
-    threshold = window & (customer % 10 < 6)
+    calibrate = window & (customer % 10 < 6)
     return (
-        labels, window, expected[window], _share(told)[threshold], level[threshold].astype(np.int64),
-        expected[threshold], customer[threshold],
+        labels, window, expected[window], _share(told)[calibrate], level[calibrate].astype(np.int64),
+        expected[calibrate], customer[calibrate],
     )  # fmt: skip
 
 

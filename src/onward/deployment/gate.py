@@ -17,10 +17,10 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from onward.evaluation.decisions import top_by_score
 from onward.metrics.classification import auc, cross_entropy
 from onward.metrics.customer_bootstrap import CustomerBootstrap
 from onward.metrics.intervals import Interval
+from onward.metrics.matched_volume import top_by_score
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -19,8 +19,8 @@ class Answer:
 
     Attributes:
         question: `direction`, `delay` or `doubt`.
-        yes: whether the p-value lies below `ALPHA`.
-        p_value: of the test that the effect is nil or negligible; one a log.
+        yes: whether the p-value lies below `ALPHA`; of doubt, whether both of its conditions hold.
+        p_value: of the test that the effect is nil or negligible; one a log, the larger where two must hold.
         effect: its size; `measure` says of what.
         low: lower end of the effect's 95 % interval.
         high: upper end.

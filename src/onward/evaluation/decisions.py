@@ -10,21 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
-
-
-def top_by_score(score: np.ndarray, count: int) -> Floats:
-    """[n] share with which each row is among the `count` highest scores; rows tied at the cut share what is left.
-
-    >>> top_by_score(np.array([0.9, 0.5, 0.5, 0.1]), 2).tolist()
-    [1.0, 0.5, 0.5, 0.0]
-    """
-    if count <= 0:
-        return np.zeros(len(score))
-    cut = np.partition(score, len(score) - count)[len(score) - count]
-    above, tied = score > cut, score == cut
-    share: Floats = above + tied * ((count - above.sum()) / tied.sum())
-    return share
+from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.matched_volume import top_by_score
 
 
 def decision_table(

@@ -1,11 +1,12 @@
-"""Stage calibrate_uncertainty: probabilities that mean what they say, and levels of how far to trust them."""
+"""Stage calibrate_uncertainty: probabilities that mean what they say, and whether their uncertainty tells more."""
 
 from dataclasses import asdict
 
 import numpy as np
 
 from onward.artifacts import StoredFiles, read_json, read_table, write_csv, write_files, write_json, write_table
-from onward.choices import GRAPH_SOURCES
+from onward.choices import AUTO, GRAPH_SOURCES
+from onward.diagnosis.uncertainty import diagnose_uncertainty
 from onward.layout import Layout
 from onward.metrics.calibration import calibration_by_level, summarise_calibration
 from onward.model.pair_features import scorer_frame
@@ -21,7 +22,7 @@ from onward.uncertainty.uncertainty_model import CalibrationSet, UncertaintyMode
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Score customers that heads did not see; fit on some of them, report on others."""
+    """Score customers that heads did not see; fit on some of them, ask whether doubt pays, report on others."""
     if params.run.source in GRAPH_SOURCES:
         return pass_through.run(layout, "calibrate_uncertainty", params.run.source)
     settings = params.uncertainty
@@ -54,6 +55,15 @@ def run(layout: Layout, params: Params) -> str:
         seed=params.run.seed,
     )
     predicted = fitted.predict(scored, groups)
+    in_sample = summarise_calibration(fitted.probability(pairs), pairs.label)
+    fitting = predicted.take(calibrate)
+    doubt = diagnose_uncertainty(
+        fitting.score, fitting.uncertainty, expected[calibrate], customer[calibrate], params.run.seed
+    )
+    if doubt.yes and params.thresholds.search == AUTO:
+        fitted = fitted.recalibrated(fitting, expected[calibrate], calibrator=settings.calibrator)
+        predicted = fitted.predict(scored, groups)
+        in_sample = summarise_calibration(predicted.probability[calibrate], expected[calibrate])
     held_out_rows = np.flatnonzero(~train)
     probability, level = predicted.probability, predicted.level
     held_out, table = calibration_by_level(probability[report], expected[report], level[report], fitted.levels.count)
@@ -62,15 +72,21 @@ def run(layout: Layout, params: Params) -> str:
     )
     write_files(layout.uncertainty, fitted.to_files())
     write_table(layout.scores, kept.iloc[held_out_rows].reset_index(drop=True))
+    write_json(layout.doubt_answer, doubt.to_dict())
     write_csv(layout.plot("reliability"), table)
     metrics = {
         "measured_with": "expected labels: an unfinished one counts as its conversion probability",
         "levels": fitted.levels.count,
         "threshold_split": {name: asdict(summary) for name, summary in held_out.items()},
-        "calibrated_in_sample": asdict(summarise_calibration(fitted.probability(pairs), pairs.label)),
+        "calibrated_in_sample": asdict(in_sample),
+        "recalibrated_by_uncertainty": fitted.recalibration is not None,
+        "question": doubt.to_dict(),
     }
     write_json(layout.metric("calibration"), metrics)
-    return f"{len(held_out_rows)} scored, {fitted.levels.count} levels; threshold split: {held_out['all'].describe()}"
+    return (
+        f"{len(held_out_rows)} scored, {fitted.levels.count} levels; doubt {'pays' if doubt.yes else 'does not pay'}; "
+        f"threshold split: {held_out['all'].describe()}"
+    )
 
 
 def _same_clock(layout: Layout, as_of: str) -> bool:

@@ -4,21 +4,20 @@ import numpy as np
 
 from onward.artifacts import read_json, read_table, write_csv, write_json
 from onward.choices import GRAPH_SOURCES
-from onward.diagnosis.uncertainty import chosen_search, diagnose_uncertainty
 from onward.layout import Layout
 from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main
 from onward.thresholds.comparison import boundary_table
-from onward.thresholds.fitting import fit_policy, searched_on
-from onward.thresholds.held_out_gain import measure_gain
+from onward.thresholds.fitting import fit_policy
+from onward.thresholds.searches import chosen_search
 from onward.thresholds.target import Target
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.levels import UncertaintyLevels
 
 
 def run(layout: Layout, params: Params) -> str:
-    """Ask whether doubt pays, run every search on the threshold split and keep the boundary of the taken one."""
+    """Run every search on the threshold split and keep the boundary of the chosen one."""
     if params.run.source in GRAPH_SOURCES:
         return pass_through.run(layout, "fit_thresholds", params.run.source)
     scores = read_table(layout.scores).query("split == 'threshold'")
@@ -28,44 +27,33 @@ def run(layout: Layout, params: Params) -> str:
     expected = look_up_expected(scores["impression"], outcomes)
     customer = scores["customer"].to_numpy(np.int64)
     settings = params.thresholds
-    seed = params.run.seed
-    target = Target(*settings.asked)
-    bins = settings.bins_per_level
-    levels = UncertaintyLevels.from_dict(read_json(layout.levels)).count
-    # Who certifies the cuts has no say in which search makes them.
-    searched = searched_on(customer, settings.certificate_alpha, seed)
-    asked = score[searched], level[searched], expected[searched], customer[searched]
-    gain = measure_gain(*asked, target, levels=levels, bins_per_level=bins, seed=seed)
-    doubt = diagnose_uncertainty(*asked, gain)
     fitted = fit_policy(
         score,
         level,
         expected,
         customer,
-        target,
-        search=chosen_search(settings.search, doubt_pays=doubt.yes),
-        levels=levels,
-        bins_per_level=bins,
+        Target(*settings.asked),
+        search=chosen_search(settings.search),
+        levels=UncertaintyLevels.from_dict(read_json(layout.levels)).count,
+        bins_per_level=settings.bins_per_level,
         abstain_precision=settings.abstain_precision,
         certificate_alpha=settings.certificate_alpha,
-        seed=seed,
+        seed=params.run.seed,
     )
     chosen = fitted.result
     comparison = fitted.comparison
-    question = doubt.to_dict()
     write_json(layout.policy, {**fitted.to_dict(), "search_asked": settings.search})
-    write_json(layout.doubt_answer, question)
     write_json(layout.searches, comparison.to_dict())
     for name, table in (
         ("boundary", boundary_table(comparison.results)),
         ("operating_points", comparison.operating_points),
     ):
         write_csv(layout.plot(name), table)
-    metrics = {**fitted.figures(), "search_asked": settings.search, "question": question, "impressions": len(scores)}
+    metrics = {**fitted.figures(), "search_asked": settings.search, "impressions": len(scores)}
     write_json(layout.metric("thresholds"), metrics)
     return (
         f"{chosen.search} shows {chosen.shown} of {len(scores)}: precision {chosen.precision:.4f}, "
-        f"recall {chosen.recall:.4f}; doubt {'pays' if doubt.yes else 'does not pay'}"
+        f"recall {chosen.recall:.4f}"
     )
 
 

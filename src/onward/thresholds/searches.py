@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy.typing as npt
 
+from onward.choices import AUTO
 from onward.thresholds.dpmt import dpmt_frontier
 from onward.thresholds.frontier import Frontier, SearchResult, conclude
 from onward.thresholds.gmt import gmt_frontier
@@ -75,6 +76,16 @@ SEARCHES: Mapping[str, Search] = MappingProxyType(
     }
 )
 """By the names of `onward.choices.SEARCHES`."""
+
+
+def chosen_search(configured: str) -> str:
+    """The search to run: the configured one; `auto` takes one cut, since what doubt is worth is in the score by then.
+
+    Examples:
+        >>> chosen_search("auto"), chosen_search("mist")
+        ('single', 'mist')
+    """
+    return "single" if configured == AUTO else configured
 
 
 def search_boundary(name: str, examples: Examples, target: Target) -> SearchResult:

@@ -1,7 +1,7 @@
 """From the heads' opinions on a pair to score, level and probability: the one way, in backtest and in service."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,7 @@ from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.evidential import FittedBeta
 from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
+from onward.uncertainty.recalibration import Recalibration
 from onward.uncertainty.sources import Floats, HeadEnsemble, Ints, Scored, Spread
 from onward.uncertainty.spread import leave_out, mean_of_heads
 from onward.uncertainty.spread_choice import SOURCES, spread_from_dict, spread_to_dict
@@ -30,8 +31,8 @@ class PairPredictions:
     """What is said of n pairs.
 
     Attributes:
-        score: what orders them and is held against the cuts, accepted groups repaired.
-        disagreement: of the heads, on the logit scale.
+        score: what orders them and is held against the cuts, accepted groups repaired, recalibrated by uncertainty.
+        disagreement: of the heads, on the logit scale of that score.
         uncertainty: by the chosen source.
         level: its class.
         probability: the calibrated score.
@@ -42,6 +43,10 @@ class PairPredictions:
     uncertainty: Floats
     level: Ints
     probability: Floats
+
+    def take(self, rows: npt.NDArray[np.generic]) -> "PairPredictions":
+        """Return some of the rows, by mask or by number."""
+        return PairPredictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class UncertaintyModel:
         calibrator: from score to probability.
         spread: the source of uncertainty.
         levels: its classes.
+        recalibration: of the repaired score by its uncertainty, before it is calibrated; None leaves it as it is.
     """
 
     repair: GroupRepair
     calibrator: MonotoneCalibrator
     spread: Spread
     levels: UncertaintyLevels
+    recalibration: Recalibration | None = None
 
     @classmethod
     def fit(
@@ -94,28 +101,49 @@ class UncertaintyModel:
         fitted = SOURCES[spread](seed).fit(seen, seen_label)
         return cls(repair, rising, fitted, UncertaintyLevels.fit(fitted.uncertainty(seen), levels))
 
+    def recalibrated(self, seen: PairPredictions, seen_label: Floats, *, calibrator: str) -> Self:
+        """Mend the score by its uncertainty, and calibrate what comes of it; levels stay.
+
+        Both are fitted to the pairs that levels are: of others it is not known how unsure heads would be that did not
+        see their customers.
+
+        Args:
+            seen: what `predict` says of the pairs [n] that levels were fitted to.
+            seen_label: their expected labels [n].
+            calibrator: a name of `FITS`.
+
+        Raises:
+            DataError: too little to calibrate on.
+        """
+        mended = Recalibration.fit(seen.score, seen.uncertainty, seen_label)
+        rising = FITS[calibrator](mended.apply(seen.score, seen.uncertainty), seen_label)
+        return replace(self, recalibration=mended, calibrator=rising)
+
     @property
     def reads_place(self) -> bool:
         """Whether the source of uncertainty looks at where a pair lies among the embeddings."""
         return isinstance(self.spread, FittedBeta) and self.spread.density is not None
 
     def to_files(self) -> dict[str, Any]:
-        """The four as plain values, by name of file."""
+        """What was fitted as plain values, by name of file."""
         return {
             "repair.json": self.repair.to_dict(),
             "calibrator.json": self.calibrator.to_dict(),
             "spread.json": spread_to_dict(self.spread),
             "levels.json": self.levels.to_dict(),
+            "recalibration.json": self.recalibration.to_dict() if self.recalibration else {},
         }
 
     @classmethod
     def from_files(cls, files: Mapping[str, Any]) -> Self:
-        """Rebuild what `to_files` gave; bundles from before repairs and spread sources were choices lack both."""
+        """Rebuild what `to_files` gave; bundles from before repairs, spread sources or recalibration lack them."""
+        mended = files.get("recalibration.json", {})
         return cls(
             GroupRepair.from_dict(files["repair.json"]) if "repair.json" in files else NO_REPAIR,
             MonotoneCalibrator.from_dict(files["calibrator.json"]),
             spread_from_dict(files["spread.json"]) if "spread.json" in files else HeadEnsemble(),
             UncertaintyLevels.from_dict(files["levels.json"]),
+            Recalibration.from_dict(mended) if mended else None,
         )
 
     def probability(self, pairs: "CalibrationSet") -> Floats:
@@ -129,10 +157,13 @@ class UncertaintyModel:
             DataError: a repaired group names a column that these pairs lack.
         """
         score = self.repair.apply(scored.score, groups)
-        uncertainty = self.spread.uncertainty(scored)
+        uncertainty, disagreement = self.spread.uncertainty(scored), scored.disagreement
+        if self.recalibration is not None:
+            score = self.recalibration.apply(score, uncertainty)
+            disagreement = disagreement * self.recalibration.slope(uncertainty)
         return PairPredictions(
             score,
-            scored.disagreement,
+            disagreement,
             uncertainty,
             self.levels.assign(uncertainty),
             self.calibrator.apply(score),

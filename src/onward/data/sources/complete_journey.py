@@ -89,8 +89,19 @@ asof left join bought later on later.h = s.h and later.p = s.v and s.shown_at < 
 where earlier.d is null or s.d - earlier.d > {fresh_days};
 """
 
+# Many types say nothing by themselves: LEAN is beef, MAINSTREAM a pasta sauce. Where type and category share no word,
+# the category stands before the type. An S at the end and what a word is part of do not count: BERRIES, STRAWBERRIES.
+_NAMING = """
+create macro words(label) as list_transform(regexp_extract_all(label, '[A-Z]{{3,}}'), lambda word: rtrim(word, 'S'));
+create macro named(word, others) as
+    len(list_filter(others, lambda other: contains(word, other) or contains(other, word))) > 0;
+create macro tells(type, category) as len(list_filter(words(type), lambda word: named(word, words(category)))) > 0;
+"""
+
 _PRODUCTS = """
-select product_id, concat_ws(' · ', product_type, package_size, brand) as name,
+select product_id,
+       concat_ws(' · ', case when tells(product_type, product_category) then product_type
+                             else concat_ws(' · ', product_category, product_type) end, package_size, brand) as name,
        concat_ws({separator}, department, product_category, product_type) as category,
        department as attr_department, product_category as attr_category, product_type as attr_type,
        brand as attr_brand, cast(manufacturer_id as varchar) as attr_manufacturer, package_size as attr_package_size
@@ -143,7 +154,7 @@ def read_log(
         "first": day_number(max(recommender.candidates_before, start.date())),
     }
     with session(threads) as connection:
-        for step in (_LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
+        for step in (_NAMING, _LINES, PRODUCT_DAYS, EDGES, _IMPRESSIONS):
             connection.execute(step.format(**values))
         refuse_late_end(connection, "complete_journey", end)
         notes = _notes(connection, end)

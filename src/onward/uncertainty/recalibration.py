@@ -1,11 +1,12 @@
 """A score recalibrated by its own uncertainty: at equal uncertainty its order stays, between uncertainties it may not.
 
-The candidate for `search: auto`: where a scorer is wrong in a way that its uncertainty tells, bending its log odds and
-cutting once can do what a cut a level does, and the probabilities that people are told get better too.
+Where a scorer is wrong in a way that its uncertainty tells, bending its log odds and cutting once does what a cut a
+level would do, and the probabilities that people are told get better too.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,6 @@ Ints = npt.NDArray[np.int64]
 
 KNOTS = (0.02, 0.25, 0.5, 0.75, 0.98)
 """Quantiles of uncertainty."""
-FOLDS = 5
 # How far offset and slope may move from one knot to the next, as the standard deviation of a prior (log odds; 1).
 _OFFSET_STEP, _SLOPE_STEP = 0.5, 0.2
 _FLATTEST = 0.02
@@ -80,9 +80,23 @@ class Recalibration:
 
     def apply(self, score: Floats, uncertainty: Floats) -> Floats:
         """[n] recalibrated probabilities of scores [n] with uncertainties [n]."""
-        weight = _between(np.asarray(self.knots), uncertainty)
-        bent = weight @ np.asarray(self.offsets) + (weight @ np.asarray(self.slopes)) * (_log_odds(score) - self.centre)
+        offset = _between(np.asarray(self.knots), uncertainty) @ np.asarray(self.offsets)
+        bent = offset + self.slope(uncertainty) * (_log_odds(score) - self.centre)
         return np.asarray(expit(bent), np.float64)
+
+    def slope(self, uncertainty: Floats) -> Floats:
+        """[n] how far the log odds move for each unit of the score's, at uncertainties [n]."""
+        return np.asarray(_between(np.asarray(self.knots), uncertainty) @ np.asarray(self.slopes), np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_dict` gave."""
+        knots, offsets, slopes = (tuple(map(float, values[name])) for name in ("knots", "offsets", "slopes"))
+        return cls(knots, offsets, slopes, float(values["centre"]))
 
 
 def cross_fitted(score: Floats, uncertainty: Floats, expected: Floats, fold: Ints) -> Floats:
