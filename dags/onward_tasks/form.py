@@ -65,7 +65,7 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             enum=[None, AUTO, *SEARCHES],
             title="Threshold search",
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
-            description="How score cuts are found; auto takes one cut, of scores that are recalibrated by uncertainty where that pays.",
+            description="How score cuts are found; auto takes one, of scores recalibrated by uncertainty where it pays.",
         ),
         "popularity_weight": Param(
             None,

@@ -66,20 +66,28 @@ def handed_over(stage: str) -> set[str]:
     return given.union(*(handed_over(module) for module in given))
 
 
-def sections_read(stage: str) -> set[str]:
-    return {
-        node.attr
-        for module in {stage, *handed_over(stage)}
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
-    }
+def params_read(stage: str) -> set[str]:
+    """Sections that a stage reads, as `section`, and of those that dvc.yaml lists key by key the keys."""
+    by_key = {name.split(".")[0] for name in STAGES[stage]["params"] if "." in name}
+    read = set()
+    for module in {stage, *handed_over(stage)}:
+        nodes = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Attribute)]
+        keys = {id(node.value): f"{node.value.attr}.{node.attr}" for node in nodes if of_params(node.value)}
+        sections = [node for node in nodes if of_params(node)]
+        read |= {keys.get(id(node), node.attr) if node.attr in by_key else node.attr for node in sections}
+    return read
+
+
+def of_params(node: ast.expr) -> bool:
+    """Whether an expression is `params.section`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_params_section_a_stage_reads_is_listed_and_no_other(stage):
+def test_every_section_or_key_of_params_a_stage_reads_is_listed_and_no_other(stage):
     # The runner itself reads run.threads for every stage.
-    assert sections_read(stage) | {"run"} == set(STAGES[stage]["params"])
-    assert set(STAGES[stage]["params"]) <= set(Params.model_fields)
+    assert params_read(stage) | {"run"} == set(STAGES[stage]["params"])
+    assert {name.split(".")[0] for name in STAGES[stage]["params"]} <= set(Params.model_fields)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -173,9 +173,21 @@ def test_engagements_come_one_a_kind_and_day_before_the_conversion(log):
 def test_the_catalogue_holds_all_products_of_kept_departments(log):
     products = frame(log, "products").set_index("product_id")
     assert sorted(products.index) == [U, V, LIKE_V, NAMELESS, SIDE, CREAM]
-    assert products.loc[U, "name"] == "FLUID MILK WHITE ONLY · 1 GA · National"
     assert products.loc[V, "category"] == "GROCERY > CEREAL > KIDS CEREAL"
     assert products.loc[NAMELESS, "category"] == "PHOTO > FILM"
+
+
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        (U, "FLUID MILK WHITE ONLY · 1 GA · National"),
+        (V, "KIDS CEREAL · Private"),
+        (SIDE, "FRUIT · APPLES · National"),  # no word in common: the type might say nothing by itself
+        (NAMELESS, "FILM · National"),
+    ],
+)
+def test_a_type_that_shares_no_word_with_its_category_is_named_with_it(log, product, name):
+    assert frame(log, "products").set_index("product_id").loc[product, "name"] == name
 
 
 def test_no_line_is_lost_without_a_note(log):

@@ -86,7 +86,7 @@ def fit_policy(
     """
     if certificate_alpha is not None and target.kind != "precision":
         raise DataError(f"certificate: it promises a precision, not {target}; set thresholds.target: precision")
-    searched = searched_on(customer, certificate_alpha, seed)
+    searched = _searched_on(customer, certificate_alpha, seed)
     certifying = ~searched
     examples = Examples(score[searched], level[searched], expected[searched], levels, bins_per_level)
 
@@ -154,8 +154,8 @@ def _policy(result: SearchResult) -> Policy:
     return Policy(result.search, result.precision_target, result.cuts)
 
 
-def searched_on(customer: npt.NDArray[np.int64], certificate_alpha: float | None, seed: int) -> npt.NDArray[np.bool_]:
-    """[n] whether a boundary is chosen and searched on a customer's examples; where a certificate is asked, on half."""
+def _searched_on(customer: npt.NDArray[np.int64], certificate_alpha: float | None, seed: int) -> npt.NDArray[np.bool_]:
+    """[n] whether a boundary is searched on a customer's examples; where a certificate is asked, on half of them."""
     if certificate_alpha is None:
         return np.ones(len(customer), np.bool_)
     customers, code = np.unique(customer, return_inverse=True)

@@ -137,7 +137,7 @@ class UncertaintyModel:
     @classmethod
     def from_files(cls, files: Mapping[str, Any]) -> Self:
         """Rebuild what `to_files` gave; bundles from before repairs, spread sources or recalibration lack them."""
-        mended = files.get("recalibration.json", {})
+        mended = dict(files["recalibration.json"]) if "recalibration.json" in files else {}
         return cls(
             GroupRepair.from_dict(files["repair.json"]) if "repair.json" in files else NO_REPAIR,
             MonotoneCalibrator.from_dict(files["calibrator.json"]),
