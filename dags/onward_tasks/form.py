@@ -65,7 +65,7 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             enum=[None, AUTO, *SEARCHES],
             title="Threshold search",
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
-            description="How score cuts are found; auto takes one, of scores recalibrated by uncertainty where it pays.",
+            description="How score cuts are found; auto takes one, of scores recalibrated where doubt pays.",
         ),
         "popularity_weight": Param(
             None,
