@@ -182,7 +182,7 @@ def test_the_catalogue_holds_all_products_of_kept_departments(log):
     [
         (U, "FLUID MILK WHITE ONLY · 1 GA · National"),
         (V, "KIDS CEREAL · Private"),
-        (SIDE, "FRUIT · APPLES · National"),  # no word in common: the type might say nothing by itself
+        (SIDE, "FRUIT: APPLES · National"),  # no word in common: the type might say nothing by itself
         (NAMELESS, "FILM · National"),
     ],
 )

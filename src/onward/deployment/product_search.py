@@ -1,5 +1,6 @@
 """Find a product by what a person types."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -38,7 +39,7 @@ class ProductNames:
         """
         if words in self._places:
             return [self._places[words]]
-        query = words.lower().split()
+        query = _words(words)
         if not query:
             raise DataError('recommend: the name is empty; try `onward recommend "milk"`')
         kept = (
@@ -106,7 +107,7 @@ class ProductNames:
         """Distinct names that hold a word."""
         holding: dict[str, set[int]] = {}
         for number, name in enumerate(self._distinct):
-            for word in name.replace(",", " ").split():
+            for word in _words(name):
                 holding.setdefault(word, set()).add(number)
         return holding
 
@@ -125,10 +126,17 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
     [0]
     >>> find_products("whole milk", ["Melon Whole", "Fluid Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
     [1, 0]
+    >>> find_products("pasta sauce", ["Pasta Sauce: Value", "Pasta/Sauce", "Sauce"], ["1", "2", "3"], [5, 9, 1])
+    [1, 0]
     >>> find_products("bred", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
     [2]
     """
     return ProductNames(names, ids, popularity).find(words)
+
+
+def _words(text: str) -> list[str]:
+    """Words in small letters, without what stands between them."""
+    return re.findall(r"[^\s,;:/()·]+", text.lower())
 
 
 def _close(word: str, among: Sequence[str], letters: npt.NDArray[np.uint16], most: int, cutoff: float) -> Iterable[str]:

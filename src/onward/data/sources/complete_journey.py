@@ -101,7 +101,7 @@ create macro tells(type, category) as len(list_filter(words(type), lambda word: 
 _PRODUCTS = """
 select product_id,
        concat_ws(' · ', case when tells(product_type, product_category) then product_type
-                             else concat_ws(' · ', product_category, product_type) end, package_size, brand) as name,
+                             else concat_ws(': ', product_category, product_type) end, package_size, brand) as name,
        concat_ws({separator}, department, product_category, product_type) as category,
        department as attr_department, product_category as attr_category, product_type as attr_type,
        brand as attr_brand, cast(manufacturer_id as varchar) as attr_manufacturer, package_size as attr_package_size
