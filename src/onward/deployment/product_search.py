@@ -77,9 +77,9 @@ class ProductNames:
         close = set(_close(" ".join(query), self._distinct, self._letters, 5, 0.6))
         if close:
             return [number for number, name in enumerate(self._distinct) if name in close]
-        vocabulary = sorted({word for name in self._distinct for word in name.split()})
+        vocabulary = sorted({word for name in self._distinct for word in _words(name)})
         close = set(_close(query[0], vocabulary, _letters(vocabulary), 3, 0.75))
-        return [number for number, name in enumerate(self._distinct) if close & set(name.split())]
+        return [number for number, name in enumerate(self._distinct) if close & set(_words(name))]
 
     @cached_property
     def _places(self) -> dict[str, int]:
