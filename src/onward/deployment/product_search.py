@@ -12,6 +12,7 @@ import numpy.typing as npt
 from onward.errors import DataError
 
 _BUCKETS = 64
+_BETWEEN = re.compile(r"[\s,;:/()·]+")
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class ProductNames:
     def find(self, words: str) -> list[int]:
         """Positions of the products that match, the most popular first.
 
-        In this order: the product id; names that hold all words (as words, else as parts of words, in any case); names
-        that hold most of them; names that look alike, for typing errors.
+        In this order: the product id; names that hold all words (as words, else as parts of words, in any case, be it
+        one or many); names that hold most of them; names that look alike, for typing errors.
 
         Raises:
             DataError: nothing comes near.
@@ -77,9 +78,9 @@ class ProductNames:
         close = set(_close(" ".join(query), self._distinct, self._letters, 5, 0.6))
         if close:
             return [number for number, name in enumerate(self._distinct) if name in close]
-        vocabulary = sorted({word for name in self._distinct for word in _words(name)})
+        vocabulary = sorted(self._holding)
         close = set(_close(query[0], vocabulary, _letters(vocabulary), 3, 0.75))
-        return [number for number, name in enumerate(self._distinct) if close & set(_words(name))]
+        return sorted(set().union(*(self._holding[word] for word in close)))
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -128,6 +129,8 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
     [1, 0]
     >>> find_products("pasta sauce", ["Pasta Sauce: Value", "Pasta/Sauce", "Sauce"], ["1", "2", "3"], [5, 9, 1])
     [1, 0]
+    >>> find_products("egg", ["Egg Colouring", "Eggs - Large"], ["1", "2"], [5, 9])
+    [1, 0]
     >>> find_products("bred", ["Whole Milk", "Milk", "Bread"], ["1", "2", "3"], [5, 9, 1])
     [2]
     """
@@ -135,8 +138,9 @@ def find_products(words: str, names: Sequence[str], ids: Sequence[str], populari
 
 
 def _words(text: str) -> list[str]:
-    """Words in small letters, without what stands between them."""
-    return re.findall(r"[^\s,;:/()·]+", text.lower())
+    """Words in small letters, without what stands between them; one egg is found among eggs."""
+    found = _BETWEEN.split(text.lower())
+    return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in found if word]
 
 
 def _close(word: str, among: Sequence[str], letters: npt.NDArray[np.uint16], most: int, cutoff: float) -> Iterable[str]:
