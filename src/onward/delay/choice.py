@@ -1,0 +1,180 @@
+"""How a log itself asks for its unfinished labels to be counted: `delay.estimator: auto`.
+
+The simplest way are soft labels split by z(x, e). Three more elaborate ones are each held against the one before, on
+customers whom the more elaborate one has not learnt from, and taken only where they convince:
+
+1. z that knows what the customer did meanwhile: on matured history, at pretended clocks, on customers held out of z.
+2. q moved to fresh labels, and z with it: the customers' halves recalibrate each other, and q · G is held against
+   which young labels are in. No matured label can say whether the rate has moved since.
+3. Weights P/Q: a few trees from one half's labels, so weighed, against as many from its soft labels, on the fresh
+   labels of the other half. Only where 2 has found that the rate has moved: otherwise there is nothing to follow.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from onward.boosting import Boosting, Inputs
+from onward.delay.boosting import fit_boosting, predict_boosting
+from onward.delay.contract import LabelledRows, Snapshot
+from onward.delay.evidence import NO_EVIDENCE, Evidence, compare
+from onward.delay.learning import NuisanceModels, ObservedData
+from onward.delay.outcomes import Flags
+from onward.delay.pending_probability import categorical_columns
+from onward.delay.plan import Plan, count_positives
+from onward.delay.recalibration import apply_recalibration, comparable, fit_recalibration, move_probability
+from onward.delay.soft_labels import soft_label
+from onward.delay.weights import importance_weight
+from onward.delay.window import Window, follow_delays
+from onward.metrics.classification import cross_entropy
+from onward.random_streams import Stream
+
+Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
+
+_TREES, _LEARNING_RATE = 40, 0.15  # enough to tell what rows say, at a third of the cost
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What is known of the n impressions that models may learn from.
+
+    Attributes:
+        names: of the features.
+        features: [n, f].
+        snapshot: [n], delays followed.
+        rate: q as history has it, [n].
+        customer: [n].
+        first_half: of the customers, [n].
+        independence: how much of an independent example each conversion tells.
+    """
+
+    names: tuple[str, ...]
+    features: Inputs
+    snapshot: Snapshot
+    rate: Floats
+    customer: Ids
+    first_half: Flags
+    independence: float
+
+    @property
+    def halves(self) -> tuple[Flags, Flags]:
+        """Both halves, each over all n."""
+        return self.first_half, ~self.first_half
+
+    @property
+    def young(self) -> Flags:
+        """Labels that say how the rate is now, [n]."""
+        return ~self.snapshot.matured
+
+    @property
+    def tells(self) -> bool:
+        """Whether both halves have seen fresh conversions: without any, there is nothing to learn or to judge by."""
+        return all(bool((self.snapshot.observed & self.young & half).any()) for half in self.halves)
+
+    def compare(self, simpler: Floats, other: Floats) -> Evidence:
+        """Compare two q [n] by which young labels are in: of those that convert, a share G is."""
+        young = self.young
+        delay_cdf, observed = self.snapshot.delay_cdf[young], self.snapshot.observed[young]
+        losses = [cross_entropy(observed, rate[young] * delay_cdf) for rate in (simpler, other)]
+        return compare(self.customer[young], *losses)
+
+
+def choose_plan(
+    data: ObservedData, nuisances: NuisanceModels, window: Window, customer: Ids, max_weight: float, boosting: Boosting
+) -> Plan:
+    """Ask the three questions.
+
+    Args:
+        data: what is known.
+        nuisances: the fitted nuisances.
+        window: the impressions to correct.
+        customer: over the data.
+        max_weight: importance weights are clipped here.
+        boosting: how trees are grown, but for their number.
+    """
+    held = nuisances.held_out
+    engagement = compare(customer[held.row], held.without_engagement, held.with_engagement)
+    fresh = _gather(data, nuisances, window, customer, boosting.seed)
+    if not engagement.convinces:
+        fresh = replace(fresh, snapshot=fresh.snapshot.without_engagement)
+    recalibration = weights = NO_EVIDENCE
+    if fresh.tells:
+        moved, recalibrated = recalibrate_halves(fresh)
+        recalibration = fresh.compare(fresh.rate, moved)
+        if recalibration.convinces:
+            soft = learn_halves(fresh, lambda half: soft_label(recalibrated.of(half)), boosting)
+            weighed = learn_halves(fresh, lambda half: importance_weight(fresh.snapshot.of(half), max_weight), boosting)
+            weights = fresh.compare(soft, weighed)
+    return settle(engagement, recalibration, weights, fresh.independence)
+
+
+def settle(engagement: Evidence, recalibration: Evidence, weights: Evidence, independence: float) -> Plan:
+    """Make a plan of what convinces.
+
+    >>> settle(Evidence(0.2, 0.1), Evidence(0.2, 0.1), Evidence(0.1, 0.1), 1.0).estimator
+    'soft_label'
+    """
+    weighs = weights.convinces
+    name = ("importance_weight" if weighs else "soft_label") if engagement.convinces else ""
+    name = name or ("fsiw" if weighs else "soft_label_without_engagement")
+    evidence = {"engagement": engagement, "recalibration": recalibration, "weights": weights}
+    said = ", ".join(
+        f"{what} {_told(each)}"
+        for what, each in zip(("engagement", "recalibration", "weights P/Q"), evidence.values(), strict=True)
+    )
+    return Plan(
+        name,
+        guards_delay=True,
+        recalibrates=recalibration.convinces and not weighs,
+        reason=f"log loss that each gains on customers held out, and its standard error: {said}",
+        independence=independence,
+        evidence=evidence,
+    )
+
+
+def _told(evidence: Evidence) -> str:
+    if evidence == NO_EVIDENCE:
+        return "not asked"
+    return f"{evidence.gain:+.6f} ± {evidence.error:.6f} ({'taken' if evidence.convinces else 'not taken'})"
+
+
+def recalibrate_halves(fresh: Fresh) -> tuple[Floats, Snapshot]:
+    """Recalibrate on either half of the customers.
+
+    Returns:
+        q of each half as the other half moves it, [n], and the snapshot with z as its own half moves it.
+    """
+    features = comparable(fresh.features, fresh.names, fresh.young)
+    across, own = np.zeros(len(fresh.rate)), np.zeros(len(fresh.rate))
+    for half in fresh.halves:
+        found = fit_recalibration(fresh.snapshot.of(half), fresh.rate[half], features[half], fresh.independence)
+        move = found.move(fresh.rate, features)
+        own[half], across[~half] = move[half], move[~half]
+    return move_probability(fresh.rate, across), apply_recalibration(fresh.snapshot, own)
+
+
+def learn_halves(fresh: Fresh, rows_of: Callable[[Flags], LabelledRows], boosting: Boosting) -> Floats:
+    """Learn a few trees from the rows of either half, and let them say q of the other, [n]."""
+    few = replace(boosting, iterations=min(_TREES, boosting.iterations), learning_rate=_LEARNING_RATE)
+    said = np.zeros(len(fresh.rate))
+    for half in fresh.halves:
+        rows, judged = rows_of(half), ~half & fresh.young
+        features = fresh.features[half]
+        text = fit_boosting(
+            features[rows.example], rows.label == 1, categorical_columns(fresh.names), few, weight=rows.weight
+        )
+        said[judged] = predict_boosting(text, fresh.features[judged], few.threads)
+    return said
+
+
+def _gather(data: ObservedData, nuisances: NuisanceModels, window: Window, customer: Ids, seed: int) -> Fresh:
+    followed, _ = follow_delays(data, nuisances, window)
+    row, snapshot = window.row[window.learning], followed.snapshot.of(window.learning)
+    features, owner = data.features[row], customer[row]
+    known, code = np.unique(owner, return_inverse=True)
+    dealt = np.random.default_rng([seed, Stream.CUSTOMER_HALVES]).permutation(len(known)) % 2 == 0
+    independence = count_positives(owner[snapshot.observed]).independence
+    return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, dealt[code], independence)
