@@ -8,8 +8,8 @@ is ahead pays for no other, and `shortfall_to_better_rule_signed` the mean of th
 households, in each clock by itself, as if clocks were independent.
 
 Simulated worlds, as in `benchmarks.delay.simulated` and, for few conversions, on the seeds of `.few_positives` too:
-what the choice recovers against what the fixed rule did, P/Q from 600 conversions on and recalibrated soft labels below,
-paired by seed. Finished trials are kept in artifacts/benchmarks/; `--fresh` forgets them.
+what the choice recovers against what the fixed rule did, P/Q from 600 conversions on and recalibrated soft labels
+below, paired by seed. Finished trials are kept in artifacts/benchmarks/; `--fresh` forgets them.
 """
 
 import argparse
