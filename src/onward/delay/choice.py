@@ -4,8 +4,8 @@ The simplest way are soft labels split by z(x, e). Three more elaborate ones are
 customers whom the more elaborate one has not learnt from, and taken only where they convince:
 
 1. z that knows what the customer did meanwhile: on matured history, at pretended clocks, on customers held out of z.
-2. q moved to fresh labels, and z with it: the customers' halves recalibrate each other, and q · G is held against
-   which young labels are in. No matured label can say whether the rate has moved since.
+2. q moved to fresh labels, and z with it: each quarter of the customers is recalibrated by the other three, and q · G
+   is held against which young labels are in. No matured label can say whether the rate has moved since.
 3. Weights P/Q: a few trees from one half's labels, so weighed, against as many from its soft labels, on the fresh
    labels of the other half. Only where 2 has found that the rate has moved: otherwise there is nothing to follow.
 """
@@ -24,7 +24,13 @@ from onward.delay.learning import NuisanceModels, ObservedData
 from onward.delay.outcomes import Flags
 from onward.delay.pending_probability import categorical_columns
 from onward.delay.plan import Plan, count_positives
-from onward.delay.recalibration import apply_recalibration, comparable, fit_recalibration, move_probability
+from onward.delay.recalibration import (
+    Recalibration,
+    apply_recalibration,
+    comparable,
+    fit_recalibration,
+    move_probability,
+)
 from onward.delay.soft_labels import soft_label
 from onward.delay.weights import importance_weight
 from onward.delay.window import Window, follow_delays
@@ -34,6 +40,7 @@ from onward.random_streams import Stream
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
+_QUARTERS = 4  # halves would recalibrate each other on so little that it is missed where few convert
 _TREES, _LEARNING_RATE = 40, 0.15  # enough to tell what rows say, at a third of the cost
 
 
@@ -47,7 +54,7 @@ class Fresh:
         snapshot: [n], delays followed.
         rate: q as history has it, [n].
         customer: [n].
-        first_half: of the customers, [n].
+        quarter: of the customers, 0 to 3, [n].
         independence: how much of an independent example each conversion tells.
     """
 
@@ -56,13 +63,13 @@ class Fresh:
     snapshot: Snapshot
     rate: Floats
     customer: Ids
-    first_half: Flags
+    quarter: Ids
     independence: float
 
     @property
     def halves(self) -> tuple[Flags, Flags]:
-        """Both halves, each over all n."""
-        return self.first_half, ~self.first_half
+        """Both halves of the customers, each over all n."""
+        return self.quarter < 2, self.quarter >= 2
 
     @property
     def young(self) -> Flags:
@@ -71,8 +78,8 @@ class Fresh:
 
     @property
     def tells(self) -> bool:
-        """Whether both halves have seen fresh conversions: without any, there is nothing to learn or to judge by."""
-        return all(bool((self.snapshot.observed & self.young & half).any()) for half in self.halves)
+        """Whether every quarter has seen fresh conversions: without any, there is nothing to learn or to judge by."""
+        return len(np.unique(self.quarter[self.snapshot.observed & self.young])) == _QUARTERS
 
     def compare(self, simpler: Floats, other: Floats) -> Evidence:
         """Compare two q [n] by which young labels are in: of those that convert, a share G is."""
@@ -102,10 +109,9 @@ def choose_plan(
         fresh = replace(fresh, snapshot=fresh.snapshot.without_engagement)
     recalibration = weights = NO_EVIDENCE
     if fresh.tells:
-        moved, recalibrated = recalibrate_halves(fresh)
-        recalibration = fresh.compare(fresh.rate, moved)
+        recalibration = fresh.compare(fresh.rate, recalibrate_quarters(fresh))
         if recalibration.convinces:
-            soft = learn_halves(fresh, lambda half: soft_label(recalibrated.of(half)), boosting)
+            soft = learn_halves(fresh, lambda half: soft_label(recalibrate(fresh, half)), boosting)
             weighed = learn_halves(fresh, lambda half: importance_weight(fresh.snapshot.of(half), max_weight), boosting)
             weights = fresh.compare(soft, weighed)
     return settle(engagement, recalibration, weights, fresh.independence)
@@ -141,19 +147,21 @@ def _told(evidence: Evidence) -> str:
     return f"{evidence.gain:+.6f} ± {evidence.error:.6f} ({'taken' if evidence.convinces else 'not taken'})"
 
 
-def recalibrate_halves(fresh: Fresh) -> tuple[Floats, Snapshot]:
-    """Recalibrate on either half of the customers.
+def recalibrate_quarters(fresh: Fresh) -> Floats:
+    """Give q of each quarter of the customers as the other three move it, [n]."""
+    features, moved = comparable(fresh.features, fresh.names, fresh.young), np.zeros(len(fresh.rate))
+    for number in range(_QUARTERS):
+        judged = fresh.quarter == number
+        found = _fit(fresh, features, ~judged)
+        moved[judged] = move_probability(fresh.rate[judged], found.move(fresh.rate[judged], features[judged]))
+    return moved
 
-    Returns:
-        q of each half as the other half moves it, [n], and the snapshot with z as its own half moves it.
-    """
+
+def recalibrate(fresh: Fresh, half: Flags) -> Snapshot:
+    """Take a half of the customers, z recalibrated on it."""
     features = comparable(fresh.features, fresh.names, fresh.young)
-    across, own = np.zeros(len(fresh.rate)), np.zeros(len(fresh.rate))
-    for half in fresh.halves:
-        found = fit_recalibration(fresh.snapshot.of(half), fresh.rate[half], features[half], fresh.independence)
-        move = found.move(fresh.rate, features)
-        own[half], across[~half] = move[half], move[~half]
-    return move_probability(fresh.rate, across), apply_recalibration(fresh.snapshot, own)
+    move = _fit(fresh, features, half).move(fresh.rate[half], features[half])
+    return apply_recalibration(fresh.snapshot.of(half), move)
 
 
 def learn_halves(fresh: Fresh, rows_of: Callable[[Flags], LabelledRows], boosting: Boosting) -> Floats:
@@ -170,11 +178,15 @@ def learn_halves(fresh: Fresh, rows_of: Callable[[Flags], LabelledRows], boostin
     return said
 
 
+def _fit(fresh: Fresh, features: Floats, among: Flags) -> Recalibration:
+    return fit_recalibration(fresh.snapshot.of(among), fresh.rate[among], features[among], fresh.independence)
+
+
 def _gather(data: ObservedData, nuisances: NuisanceModels, window: Window, customer: Ids, seed: int) -> Fresh:
     followed, _ = follow_delays(data, nuisances, window)
     row, snapshot = window.row[window.learning], followed.snapshot.of(window.learning)
     features, owner = data.features[row], customer[row]
     known, code = np.unique(owner, return_inverse=True)
-    dealt = np.random.default_rng([seed, Stream.CUSTOMER_HALVES]).permutation(len(known)) % 2 == 0
+    dealt = np.random.default_rng([seed, Stream.CUSTOMER_QUARTERS]).permutation(len(known)) % _QUARTERS
     independence = count_positives(owner[snapshot.observed]).independence
     return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, dealt[code], independence)
