@@ -94,7 +94,10 @@ def journey_claims(clocks: Mapping[str, Mapping[str, Floats]]) -> dict[str, floa
             for end, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
                 claims[f"{figure}{key}{end}"] = value
     for day, each in clocks.items():
-        claims[f"gap_closed_{day.replace('-', '_')}"] = float(each[DEFAULT][0])
+        named = day.replace("-", "_")
+        found = interval_of(float(each[DEFAULT][0]), each[DEFAULT][1:])
+        claims |= {f"gap_closed_{named}": found.value, f"gap_closed_fixed_{named}": float(each[FIXED][0])}
+        claims |= {f"gap_closed_low_{named}": found.low, f"gap_closed_high_{named}": found.high}
     return claims
 
 

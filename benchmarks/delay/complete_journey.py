@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from rich.progress import Progress
 
-from benchmarks.delay.methods import DEFAULT, ELABORATED
+from benchmarks.delay.methods import DEFAULT, ELABORATED, notes_of
 from benchmarks.delay.unserved_estimators import oracle
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.boosting import Boosting
@@ -253,8 +253,7 @@ def judge_half(half: Half, shuffled: Half, params: Params) -> tuple[dict[str, Fl
         scored[name] = fit_and_score(half, done.rows, done.row, params)
         if name == RECALIBRATED:
             notes |= {"exponent": done.delay_shift.exponent, "offset": done.recalibration.offset}
-    for name, each in chosen.evidence.items():
-        notes |= {f"{name} gains": each.gain, f"{name} error": each.error, f"{name} taken": float(each.convinces)}
+    notes |= notes_of(chosen)
     astray = see_window(shuffled.evidence, misled, half.window, half.learners)
     done = correct(shuffled.evidence, misled, astray, plans["soft label"], max_weight)
     scored[SHUFFLED] = fit_and_score(half, done.rows, done.row, params)

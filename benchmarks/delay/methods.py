@@ -20,6 +20,7 @@ from onward.delay.choice import choose_plan
 from onward.delay.contract import LabelledRows, Snapshot
 from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
+from onward.delay.estimators import BLIND
 from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import Flags, observe_outcomes
 from onward.delay.plan import Plan
@@ -165,9 +166,20 @@ def corrections(trial: Trial, max_weight: float) -> tuple[dict[str, Quality], di
             f"offset, {name}": done.recalibration.offset,
             f"slope, {name}": done.recalibration.slope,
         }
+    return found, notes | notes_of(chosen)
+
+
+def notes_of(chosen: Plan) -> dict[str, float]:
+    """What a log was asked, and what was taken."""
+    taken = {
+        "engagement": chosen.estimator not in BLIND,
+        "recalibration": chosen.recalibrates,
+        "weights": chosen.estimator in {"importance_weight", "fsiw"},
+    }
+    notes = {f"{name} taken": float(each) for name, each in taken.items()}
     for name, each in chosen.evidence.items():
-        notes |= {f"{name} gains": each.gain, f"{name} error": each.error, f"{name} taken": float(each.convinces)}
-    return found, notes
+        notes |= {f"{name} gains": each.gain, f"{name} error": each.error}
+    return notes
 
 
 def references(trial: Trial) -> dict[str, Quality]:

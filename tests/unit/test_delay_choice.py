@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from onward.boosting import Boosting
-from onward.delay.choice import choose_plan, settle
+from onward.delay.choice import MANY_CONVERSIONS, choose_plan, settle
 from onward.delay.engagement import read_engagements
 from onward.delay.evidence import NO_EVIDENCE, Evidence, compare
 from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import Plan
+from onward.delay.plan import Plan, Positives
 from onward.delay.window import Window, see_window
 
 AS_OF = datetime(2024, 5, 1)
@@ -23,26 +23,39 @@ BOOSTING = Boosting(iterations=60, learning_rate=0.1, leaves=6, min_rows_in_leaf
 YES, NO = Evidence(0.3, 0.1), Evidence(0.1, 0.3)
 
 
+FEW, MANY = Positives(5000, MANY_CONVERSIONS - 1.0), Positives(5000, MANY_CONVERSIONS)
+
+
 @pytest.mark.parametrize(
-    ("engagement", "recalibration", "weights", "estimator", "recalibrates"),
+    ("engagement", "recalibration", "weights", "positives", "estimator", "recalibrates"),
     [
-        (NO, NO, NO_EVIDENCE, "soft_label_without_engagement", False),
-        (YES, NO, NO_EVIDENCE, "soft_label", False),
-        (NO, YES, NO, "soft_label_without_engagement", True),
-        (YES, YES, NO, "soft_label", True),
-        (NO, YES, YES, "fsiw", False),
-        (YES, YES, YES, "importance_weight", False),
+        (NO, NO, NO_EVIDENCE, MANY, "soft_label_without_engagement", False),
+        (YES, NO, NO_EVIDENCE, MANY, "soft_label", False),
+        (NO, YES, NO, FEW, "soft_label_without_engagement", True),
+        (YES, YES, NO, FEW, "soft_label", True),
+        (NO, YES, NO, MANY, "fsiw", False),
+        (YES, YES, NO, MANY, "importance_weight", False),
+        (YES, YES, YES, FEW, "importance_weight", False),
+        (YES, YES, Evidence(-0.3, 0.1), MANY, "soft_label", True),
     ],
 )
-def test_what_convinces_is_taken_and_what_does_not_is_done_the_simpler_way(
-    engagement: Evidence, recalibration: Evidence, weights: Evidence, estimator: str, recalibrates: bool
+def test_what_convinces_is_taken_and_where_the_log_cannot_tell_its_conversions_do(
+    engagement: Evidence,
+    recalibration: Evidence,
+    weights: Evidence,
+    positives: Positives,
+    estimator: str,
+    recalibrates: bool,
 ) -> None:
-    plan = settle(engagement, recalibration, weights, 0.4)
+    plan = settle(engagement, recalibration, weights, positives)
     assert (plan.estimator, plan.recalibrates, plan.guards_delay) == (estimator, recalibrates, True)
-    assert plan.independence == 0.4
+    assert plan.independence == positives.independence
     assert plan.evidence == {"engagement": engagement, "recalibration": recalibration, "weights": weights}
-    assert plan.reason.count("not taken") == [engagement, recalibration, weights].count(NO)
+    weighs = estimator in {"fsiw", "importance_weight"}
+    taken = sum([engagement.convinces, recalibrates, weighs])
     assert plan.reason.count("not asked") == (weights == NO_EVIDENCE)
+    assert plan.reason.count("(taken)") == taken
+    assert f"as much as {positives.independent:.0f} independent ones" in plan.reason
 
 
 def test_evidence_is_counted_by_customer() -> None:

@@ -8,6 +8,8 @@ customers whom the more elaborate one has not learnt from, and taken only where 
    is held against which young labels are in. No matured label can say whether the rate has moved since.
 3. Weights P/Q: a few trees from one half's labels, so weighed, against as many from its soft labels, on the fresh
    labels of the other half. Only where 2 has found that the rate has moved: otherwise there is nothing to follow.
+   P/Q pays in variance and soft labels in bias, and a log seldom tells by itself which is dearer: unless it does so
+   beyond two standard errors, the number of its conversions decides.
 """
 
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from onward.delay.evidence import NO_EVIDENCE, Evidence, compare
 from onward.delay.learning import NuisanceModels, ObservedData
 from onward.delay.outcomes import Flags
 from onward.delay.pending_probability import categorical_columns
-from onward.delay.plan import Plan, count_positives
+from onward.delay.plan import Plan, Positives, count_positives
 from onward.delay.recalibration import (
     Recalibration,
     apply_recalibration,
@@ -41,6 +43,8 @@ Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
 _QUARTERS = 4  # halves would recalibrate each other on so little that it is missed where few convert
+_SURE = 2.0  # standard errors beyond which a log's own word counts for more than how many conversions it has
+MANY_CONVERSIONS = 600  # independent ones, from which P/Q is ahead in worlds that drift (benchmarks.delay.simulated)
 _TREES, _LEARNING_RATE = 40, 0.15  # enough to tell what rows say, at a third of the cost
 
 
@@ -55,7 +59,7 @@ class Fresh:
         rate: q as history has it, [n].
         customer: [n].
         quarter: of the customers, 0 to 3, [n].
-        independence: how much of an independent example each conversion tells.
+        positives: conversions among them.
     """
 
     names: tuple[str, ...]
@@ -64,7 +68,7 @@ class Fresh:
     rate: Floats
     customer: Ids
     quarter: Ids
-    independence: float
+    positives: Positives
 
     @property
     def halves(self) -> tuple[Flags, Flags]:
@@ -114,37 +118,50 @@ def choose_plan(
             soft = learn_halves(fresh, lambda half: soft_label(recalibrate(fresh, half)), boosting)
             weighed = learn_halves(fresh, lambda half: importance_weight(fresh.snapshot.of(half), max_weight), boosting)
             weights = fresh.compare(soft, weighed)
-    return settle(engagement, recalibration, weights, fresh.independence)
+    return settle(engagement, recalibration, weights, fresh.positives)
 
 
-def settle(engagement: Evidence, recalibration: Evidence, weights: Evidence, independence: float) -> Plan:
+def settle(engagement: Evidence, recalibration: Evidence, weights: Evidence, positives: Positives) -> Plan:
     """Make a plan of what convinces.
 
-    >>> settle(Evidence(0.2, 0.1), Evidence(0.2, 0.1), Evidence(0.1, 0.1), 1.0).estimator
+    >>> settle(Evidence(0.2, 0.1), Evidence(0.2, 0.1), Evidence(0.1, 0.1), Positives(900, 30.0)).estimator
     'soft_label'
     """
-    weighs = weights.convinces
+    weighs = recalibration.convinces and prefers_weights(weights, positives)
     name = ("importance_weight" if weighs else "soft_label") if engagement.convinces else ""
     name = name or ("fsiw" if weighs else "soft_label_without_engagement")
+    taken = (engagement.convinces, recalibration.convinces and not weighs, weighs)
     evidence = {"engagement": engagement, "recalibration": recalibration, "weights": weights}
-    said = ", ".join(
-        f"{what} {_told(each)}"
-        for what, each in zip(("engagement", "recalibration", "weights P/Q"), evidence.values(), strict=True)
-    )
+    words = ("engagement", "recalibration", "weights P/Q")
+    said = ", ".join(map(_tell, words, evidence.values(), taken))
     return Plan(
         name,
         guards_delay=True,
-        recalibrates=recalibration.convinces and not weighs,
-        reason=f"log loss that each gains on customers held out, and its standard error: {said}",
-        independence=independence,
+        recalibrates=taken[1],
+        reason=f"log loss that each gains on customers held out, and its standard error: {said}; "
+        f"{positives.observed} conversions tell as much as {positives.independent:.0f} independent ones",
+        independence=positives.independence,
         evidence=evidence,
     )
 
 
-def _told(evidence: Evidence) -> str:
+def prefers_weights(weights: Evidence, positives: Positives) -> bool:
+    """Say whether P/Q is to be taken where the rate has moved.
+
+    >>> [prefers_weights(Evidence(-0.1, 0.1), Positives(9000, alone)) for alone in (700.0, 70.0)]
+    [True, False]
+    >>> prefers_weights(Evidence(-0.3, 0.1), Positives(9000, 700.0))
+    False
+    """
+    if abs(weights.gain) > _SURE * weights.error:
+        return weights.gain > 0.0
+    return positives.independent >= MANY_CONVERSIONS
+
+
+def _tell(what: str, evidence: Evidence, taken: bool) -> str:  # noqa: FBT001 - one of three columns
     if evidence == NO_EVIDENCE:
-        return "not asked"
-    return f"{evidence.gain:+.6f} ± {evidence.error:.6f} ({'taken' if evidence.convinces else 'not taken'})"
+        return f"{what} not asked"
+    return f"{what} {evidence.gain:+.6f} ± {evidence.error:.6f} ({'taken' if taken else 'not taken'})"
 
 
 def recalibrate_quarters(fresh: Fresh) -> Floats:
@@ -179,7 +196,7 @@ def learn_halves(fresh: Fresh, rows_of: Callable[[Flags], LabelledRows], boostin
 
 
 def _fit(fresh: Fresh, features: Floats, among: Flags) -> Recalibration:
-    return fit_recalibration(fresh.snapshot.of(among), fresh.rate[among], features[among], fresh.independence)
+    return fit_recalibration(fresh.snapshot.of(among), fresh.rate[among], features[among], fresh.positives.independence)
 
 
 def _gather(data: ObservedData, nuisances: NuisanceModels, window: Window, customer: Ids, seed: int) -> Fresh:
@@ -188,5 +205,5 @@ def _gather(data: ObservedData, nuisances: NuisanceModels, window: Window, custo
     features, owner = data.features[row], customer[row]
     known, code = np.unique(owner, return_inverse=True)
     dealt = np.random.default_rng([seed, Stream.CUSTOMER_QUARTERS]).permutation(len(known)) % _QUARTERS
-    independence = count_positives(owner[snapshot.observed]).independence
-    return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, dealt[code], independence)
+    positives = count_positives(owner[snapshot.observed])
+    return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, dealt[code], positives)
