@@ -7,9 +7,9 @@ itself; `shortfall_to_better_rule` is the mean over clocks of shortfalls clipped
 is ahead pays for no other, and `shortfall_to_better_rule_signed` the mean of the signed ones. Intervals resample
 households, in each clock by itself, as if clocks were independent.
 
-Simulated worlds, as in `benchmarks.delay.simulated` and, for few conversions, on the seeds of `.few_positives` too:
-what the choice recovers against what the fixed rule did, P/Q from 600 conversions on and recalibrated soft labels
-below, paired by seed. Finished trials are kept in artifacts/benchmarks/; `--fresh` forgets them.
+Four kinds of simulated worlds, as in `benchmarks.delay.simulated`, and for few conversions the seeds of
+`.few_positives`: what the choice recovers against what the fixed rule did, P/Q from 600 conversions on and recalibrated
+soft labels below, paired by seed. Finished trials are kept in artifacts/benchmarks/; `--fresh` forgets them.
 """
 
 import argparse
@@ -44,6 +44,7 @@ PLAIN = ("soft label", "P/Q")
 SHOWN = (
     DEFAULT, FIXED, *PLAIN, SOFT_BLIND, RECALIBRATED, f"{RECALIBRATED}, without engagement", "wait", "naive", "oracle"
 )  # fmt: skip
+WORLDS = ("informative", "low drift", "delay shift", few_positives.KIND)
 _ASKED = ("engagement", "recalibration", "weights")
 _SAMPLES = 1000
 
@@ -178,7 +179,7 @@ def main() -> None:
     claims = journey_claims(clocks)
     done = Trials("delay_choice", fresh=asked.fresh)
     settings = settings_key(params.delay)
-    groups = {kind: (kind, simulated.SEEDS) for kind in KINDS}
+    groups = {kind: (kind, simulated.SEEDS) for kind in WORLDS}
     groups["few positives, further seeds"] = (few_positives.KIND, few_positives.SEEDS)
     for group, (kind, seeds) in groups.items():
         trials = []
