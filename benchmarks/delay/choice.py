@@ -179,7 +179,7 @@ def main() -> None:
     claims = journey_claims(clocks)
     done = Trials("delay_choice", fresh=asked.fresh)
     settings = settings_key(params.delay)
-    groups = {kind: (kind, simulated.SEEDS) for kind in WORLDS}
+    groups: dict[str, tuple[str, tuple[int, ...]]] = {kind: (kind, simulated.SEEDS) for kind in WORLDS}
     groups["few positives, further seeds"] = (few_positives.KIND, few_positives.SEEDS)
     for group, (kind, seeds) in groups.items():
         trials = []
@@ -189,8 +189,8 @@ def main() -> None:
         more, figures = world_rows(group, trials)
         rows += more
         claims |= figures
-    seeds = [params.run.seed, *simulated.SEEDS, *few_positives.SEEDS]
-    publish(Finding("delay_choice", seeds, rows, claims))
+    used = [params.run.seed, *simulated.SEEDS, *few_positives.SEEDS]
+    publish(Finding("delay_choice", used, rows, claims))
 
 
 if __name__ == "__main__":

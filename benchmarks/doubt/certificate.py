@@ -118,11 +118,11 @@ def replay(world: str) -> list[dict[str, Cell]]:
     for seed in track(range(REPLAYS), description=world):
         drawn = draw(CUSTOMERS, spread, np.random.default_rng([seed, int(spread * 10)]))
         for method, policy in decide(drawn).items():
-            outcomes.setdefault((FINISHED, method), []).append(policy and truth(policy, population))
+            outcomes.setdefault((FINISHED, method), []).append(None if policy is None else truth(policy, population))
         for name, z_error in Z_ERRORS.items():
             known = unfinish(drawn, z_error, np.random.default_rng([seed, int(spread * 10), 1]))
             kept = certify_held_out(policies(half(known, first=True)), half(known, first=False))
-            outcomes.setdefault((name, METHODS[-1]), []).append(kept and truth(kept, population))
+            outcomes.setdefault((name, METHODS[-1]), []).append(None if kept is None else truth(kept, population))
     plain = outcomes[FINISHED, METHODS[0]]
     return [summarise(world, name, method, found, plain) for (name, method), found in outcomes.items()]
 
