@@ -94,6 +94,10 @@ def journey_claims(clocks: Mapping[str, Mapping[str, Floats]]) -> dict[str, floa
             found = interval_of(float(values[0]), values[1:])
             for end, value in (("", found.value), ("_low", found.low), ("_high", found.high)):
                 claims[f"{figure}{key}{end}"] = value
+    ahead = np.stack([each[DEFAULT] - each[FIXED] for each in clocks.values()]).mean(axis=0)
+    gained = interval_of(float(ahead[0]), ahead[1:])
+    claims |= {"gap_closed_gained": gained.value, "gap_closed_gained_low": gained.low}
+    claims["gap_closed_gained_high"] = gained.high
     for day, each in clocks.items():
         named = day.replace("-", "_")
         found = interval_of(float(each[DEFAULT][0]), each[DEFAULT][1:])

@@ -28,3 +28,4 @@ def test_shortfalls_are_clipped_at_each_clock_and_the_fourth_best_clock_is_named
     assert claims["gap_closed_min_of_best_four_fixed"] == 60.0
     assert claims["shortfall_to_better_rule_fixed_high"] == pytest.approx((20.0 + 24.0) / 5)
     assert claims["gap_closed_2017_05_01"] == 95.0
+    assert claims["gap_closed_gained"] == pytest.approx((10.0 + 22.0) / 5)
