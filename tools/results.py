@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks.__main__ import benchmarks
+from benchmarks.delay.stream import PUBLISHED
 from benchmarks.doubt.thresholds import CONTROL
 from onward.diagnosis.direction import NEGLIGIBLE
 from onward.ranking.link_scores import GRIDS
@@ -118,6 +119,12 @@ def ahead_or_behind(quoted: Mapping[str, float], name: str) -> str:
     return f"{mean} lift ({least} to {most})"
 
 
+def ranking(world: str) -> str:
+    """The published streaming methods on the simulator's stream, the best by log loss first."""
+    rows = [row for row in result("delay_stream")["rows"] if row["world"] == world and row["method"] in PUBLISHED]
+    return ", ".join(row["method"] for row in sorted(rows, key=lambda row: float(row["NLL"])))
+
+
 def best_node_fact() -> dict[str, Any]:
     """What tells the way of Photo's edges best among what edges say of the nodes."""
     return _best([row for row in _which_way() if row["method"] in NODE_FACTS], _WHICH_WAY)
@@ -171,6 +178,8 @@ def render() -> str:
         complements_ahead=complements_ahead(complements),
         shops=sum(row["shops"] for row in simulated),
         answer=answer,
+        ranking=ranking,
+        as_published=", ".join(PUBLISHED),
         effect=effect,
         range_of=range_of,
         negligible=NEGLIGIBLE,

@@ -1,4 +1,4 @@
-"""Delay estimators on Complete Journey, replayed: at three clocks, on households that no model has seen.
+"""Delay estimators on Complete Journey, replayed: at five clocks, on households that no model has seen.
 
 At each clock every method gets the same late labels of 56 days, of one half of the households, and fits the same
 boosted trees; impressions of the other half in the following 14 days judge them, once their 28 days have passed. Then
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 from rich.progress import Progress
 
-from benchmarks.delay.methods import guarded
+from benchmarks.delay.methods import DEFAULT, ELABORATED, notes_of
 from benchmarks.delay.unserved_estimators import oracle
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.boosting import Boosting
@@ -29,12 +29,14 @@ from onward.data.features import CATEGORICAL_PREFIX, build_features
 from onward.data.sources import read_source
 from onward.data.splits import SPLITS, assign_splits
 from onward.data.validation import validate
+from onward.delay.choice import choose_plan
 from onward.delay.contract import LabelledRows
 from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import Flags, observe_outcomes
-from onward.delay.plan import Plan, Positives, count_positives, plan_correction
+from onward.delay.plan import count_positives, named_plan
+from onward.delay.window import see_window
 from onward.metrics.classification import area_under_curve, cross_entropy
 from onward.metrics.customer_bootstrap import CustomerBootstrap
 from onward.metrics.intervals import Interval
@@ -42,9 +44,10 @@ from onward.params import Params, read_params
 
 Floats = npt.NDArray[np.float64]
 
-CLOCKS = ("2017-09-01", "2017-10-15", "2017-11-20")
+CLOCKS = ("2017-09-01", "2017-09-20", "2017-10-15", "2017-11-05", "2017-11-20")
 STORE = ROOT / "artifacts" / "benchmarks"
-DEFAULT = "the default"
+SOFT_BLIND = "soft label without engagement"
+RECALIBRATED = "soft label, guarded, recalibrated"
 SHUFFLED = "soft label, engagement shuffled"
 _SAMPLES = 1000
 _NO_METHODS = ("converts", "customer", "first half")
@@ -173,8 +176,19 @@ def halve(replay: Replay, params: Params, clock: datetime, *, first: bool) -> Ha
 
 def teach(half: Half, params: Params) -> NuisanceModels:
     """Learn the nuisances from matured history of this half; a tenth of its households check z."""
+    checked = half.replay.impressions["customer"].to_numpy()[: len(half.learners)] % 10 == 0
+    return learn(
+        half.evidence,
+        half.learners & ~checked,
+        half.learners & checked,
+        params.delay.counterfactual_clocks,
+        _boosting(params),
+    )
+
+
+def _boosting(params: Params) -> Boosting:
     delay = params.delay
-    boosting = Boosting(
+    return Boosting(
         delay.iterations,
         delay.learning_rate,
         delay.leaves,
@@ -182,10 +196,6 @@ def teach(half: Half, params: Params) -> NuisanceModels:
         delay.l2,
         params.run.seed,
         threads=1,
-    )
-    checked = half.replay.impressions["customer"].to_numpy()[: len(half.learners)] % 10 == 0
-    return learn(
-        half.evidence, half.learners & ~checked, half.learners & checked, delay.counterfactual_clocks, boosting
     )
 
 
@@ -220,32 +230,32 @@ def fit_and_score(half: Half, rows: LabelledRows, row: npt.NDArray[np.int64], pa
 
 
 def judge_half(half: Half, shuffled: Half, params: Params) -> tuple[dict[str, Floats], dict[str, float]]:
-    """Predictions of every method for the judged impressions, and figures about z."""
+    """Predictions of every method for the judged impressions, and figures about z and what was chosen."""
     nuisances, misled = teach(half, params), teach(shuffled, params)
-    row = np.flatnonzero(half.window)
-    mine = np.flatnonzero(half.learners[row])
-    truth = oracle(half.replay.converts[row[mine]])
-    scored = {"oracle": fit_and_score(half, truth, row[mine], params)}
-    converted = half.evidence.outcomes.converted & half.window & half.learners
-    positives = count_positives(half.replay.impressions["customer"].to_numpy()[: len(converted)][converted])
-    plans = {name.replace("_", " "): plan_correction(name, positives) for name in ("naive", "wait", "soft_label")}
-    plans |= {
-        "soft label without engagement": plan_correction("soft_label_without_engagement", positives),
-        "P/Q": plan_correction("importance_weight", positives),
-        guarded("importance_weight"): Plan("importance_weight", guards_delay=True, recalibrates=False, reason=""),
-        guarded("soft_label"): Plan(
-            "soft_label", guards_delay=True, recalibrates=True, reason="", independence=positives.independence
-        ),
-    }
+    max_weight = params.delay.max_weight
+    window = see_window(half.evidence, nuisances, half.window, half.learners)
+    mine = np.flatnonzero(window.learning)
+    truth = oracle(half.replay.converts[window.row[mine]])
+    scored = {"oracle": fit_and_score(half, truth, window.row[mine], params)}
+    customer = half.replay.impressions["customer"].to_numpy()[: len(half.learners)]
+    positives = count_positives(customer[half.evidence.outcomes.converted & half.window & half.learners])
+    chosen = choose_plan(half.evidence, nuisances, window, customer, max_weight, _boosting(params))
+    recalibrated = replace(ELABORATED[RECALIBRATED], independence=positives.independence)
+    blind = replace(recalibrated, estimator="soft_label_without_engagement")
+    plans = {name.replace("_", " "): named_plan(name) for name in ("naive", "wait", "soft_label")}
+    plans |= {SOFT_BLIND: named_plan("soft_label_without_engagement"), "P/Q": named_plan("importance_weight")}
+    plans |= ELABORATED | {RECALIBRATED: recalibrated, f"{RECALIBRATED}, without engagement": blind, DEFAULT: chosen}
     notes = {"positives": float(positives.observed), "independent positives": positives.independent}
     notes |= {"auc of z": float(nuisances.check.auc or 0.5)}
     notes |= {"auc of z without engagement": float(nuisances.check_without_engagement.auc or 0.5)}
     for name, plan in plans.items():
-        done = correct(half.evidence, nuisances, half.window, half.learners, plan, params.delay.max_weight)
+        done = correct(half.evidence, nuisances, window, plan, max_weight)
         scored[name] = fit_and_score(half, done.rows, done.row, params)
-        if plan.guards_delay:
+        if name == RECALIBRATED:
             notes |= {"exponent": done.delay_shift.exponent, "offset": done.recalibration.offset}
-    done = correct(shuffled.evidence, misled, half.window, half.learners, plans["soft label"], params.delay.max_weight)
+    notes |= notes_of(chosen)
+    astray = see_window(shuffled.evidence, misled, half.window, half.learners)
+    done = correct(shuffled.evidence, misled, astray, plans["soft label"], max_weight)
     scored[SHUFFLED] = fit_and_score(half, done.rows, done.row, params)
     return scored, notes
 
@@ -270,14 +280,6 @@ def run_clock(params: Params, day: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **{name: np.concatenate(each) for name, each in parts.items()})
-
-
-def with_default(stored: dict[str, Floats]) -> dict[str, Floats]:
-    """Add the predictions of the product's rule, which settles each half by its own conversions."""
-    counts = zip(stored["note: positives"], stored["note: independent positives"], strict=True)
-    first, second = (plan_correction("auto", Positives(int(all_), float(alone))) for all_, alone in counts)
-    chosen = np.where(stored["first half"] > 0, stored[guarded(first.estimator)], stored[guarded(second.estimator)])
-    return stored | {DEFAULT: chosen}
 
 
 def rows_of(day: str, stored: dict[str, Floats], seed: int) -> tuple[list[dict[str, Cell]], dict[str, float]]:
@@ -318,7 +320,7 @@ def rows_of(day: str, stored: dict[str, Floats], seed: int) -> tuple[list[dict[s
         f"pcoc_error_{key}": abs(float(stored[DEFAULT].sum() / truth.sum()) - 1.0),
         f"pcoc_error_naive_{key}": abs(float(stored["naive"].sum() / truth.sum()) - 1.0),
     }
-    with_own, without = "soft label", "soft label without engagement"
+    with_own, without = "soft label", SOFT_BLIND
     for other, what in ((without, "none"), (SHUFFLED, "shuffled")):
         gain = households.ratio(loss[other] - loss[with_own], np.ones(len(truth)))
         claims[f"nll_gain_of_engagement_over_{what}_{key}"] = gain.value
@@ -335,11 +337,19 @@ def summarise(days: Sequence[str], params: Params) -> Finding:
     rows: list[dict[str, Cell]] = []
     claims: dict[str, float] = {}
     for day in days:
-        with np.load(_path(day), allow_pickle=False) as stored:
-            more, figures = rows_of(day, with_default(dict(stored)), params.run.seed)
+        more, figures = rows_of(day, predictions(day, params), params.run.seed)
         rows += more
         claims |= figures
     return Finding("delay_complete_journey", [params.run.seed], rows, claims)
+
+
+def predictions(day: str, params: Params, *, fresh: bool = False) -> dict[str, Floats]:
+    """What every method predicts at a clock, beside the truth: stored, or made now."""
+    path = _path(day)
+    if fresh or not path.exists():
+        run_clock(params, day, path)
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def _path(day: str) -> Path:
@@ -355,8 +365,7 @@ def main() -> None:
     params = read_params(ROOT / "params.yaml")
     with Progress() as progress:
         for day in progress.track(asked.clocks, description="clocks"):
-            if asked.fresh or not _path(day).exists():
-                run_clock(params, day, _path(day))
+            predictions(day, params, fresh=asked.fresh)
     publish(summarise(asked.clocks, params))
 
 

@@ -17,9 +17,9 @@ from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from benchmarks.delay import methods
-from benchmarks.delay.methods import Quality, Trial
+from benchmarks.delay.methods import DEFAULT, Quality, Trial
 from benchmarks.delay.simulated import CLOCKS, TRUE_Z
-from benchmarks.delay.world import KINDS, TRAINING, simulate, true_pending_probability
+from benchmarks.delay.world import KINDS, simulate, true_pending_probability
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.boosting import Boosting
 from onward.delay.contract import LabelledRows, Snapshot
@@ -33,7 +33,7 @@ Floats = npt.NDArray[np.float64]
 
 SEEDS = tuple(range(200, 212))
 KIND = "few positives"
-BEFORE, BY_FEATURE = "offset and slope (before)", "offset, slope and features (the default)"
+BEFORE, BY_FEATURE = "offset and slope (before)", "offset, slope and features"
 LEVEL = "soft label, true z but for its level"
 _TARGET = 70.0  # of the worst seed
 _BAG = 5
@@ -64,6 +64,7 @@ def run(seed: int, clock: int) -> dict[str, Quality]:
             before, pending_probability=np.mean([each.pending_probability for each in averaged], axis=0)
         ),
     }
+    default = methods.corrections(trial, delay.max_weight)[0][DEFAULT]
     truth = true_pending_probability(kind, seed, clock, world)
     off = moved.offset_error * np.random.default_rng([seed, clock, 604]).normal()
     references = methods.references(trial)
@@ -73,6 +74,7 @@ def run(seed: int, clock: int) -> dict[str, Quality]:
         TRUE_Z: methods.with_z(trial, truth),
         LEVEL: methods.with_z(trial, expit(logit(np.clip(truth, 1e-9, 1 - 1e-9)) + off)),
         **{name: trial.judge(trial.fit(soft_label(snapshot))) for name, snapshot in bent.items()},
+        DEFAULT: default,
         "half of it P/Q": trial.judge(trial.fit(mix(soft_label(before), weighed))),
         "P/Q": trial.judge(trial.fit(weighed)),
     }
@@ -128,7 +130,13 @@ def claims_of(rows: Sequence[Mapping[str, Cell]]) -> dict[str, float]:
     """Figures of the default, of what it was before, and of what the true z would bring."""
     by_name = {str(row["try"]): row for row in rows}
     claims = {}
-    for short, name in (("default", BY_FEATURE), ("before", BEFORE), ("true_z", TRUE_Z), ("true_z_but_level", LEVEL)):
+    for short, name in (
+        ("default", DEFAULT),
+        ("by_feature", BY_FEATURE),
+        ("before", BEFORE),
+        ("true_z", TRUE_Z),
+        ("true_z_but_level", LEVEL),
+    ):
         row = by_name[name]
         claims[f"ri_nll_mean_{short}"] = float(str(row["RI %"]))
         claims[f"ri_nll_worst_{short}"] = float(str(row["worst seed"]))
@@ -148,9 +156,8 @@ def _boosting(delay: Delay, seed: int) -> Boosting:
 
 def _corrected(trial: Trial, estimator: str) -> Correction:
     max_weight = read_params(ROOT / "params.yaml").delay.max_weight
-    window, everyone = trial.evidence.outcomes.elapsed_days < TRAINING, np.ones(trial.known, bool)
     plan = Plan(estimator, guards_delay=True, recalibrates=False, reason="")
-    return correct(trial.evidence, trial.nuisances, window, everyone, plan, max_weight)
+    return correct(trial.evidence, trial.nuisances, trial.window, plan, max_weight)
 
 
 def _recovered(trials: Sequence[Mapping[str, Quality]], name: str) -> float:

@@ -16,21 +16,30 @@ from benchmarks.delay.streaming_methods import defer, defuse, es_dfm, fnc, fnw, 
 from benchmarks.delay.unserved_estimators import dfm, oracle, self_cancelling
 from benchmarks.delay.world import FEATURES, HISTORY, TRAINING, WINDOW, World
 from onward.boosting import Boosting
+from onward.delay.choice import choose_plan
 from onward.delay.contract import LabelledRows, Snapshot
-from onward.delay.correction import correct, take_snapshot
+from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
+from onward.delay.estimators import BLIND
 from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import Flags, observe_outcomes
 from onward.delay.plan import Plan
 from onward.delay.reference import naive, wait
 from onward.delay.soft_labels import soft_label, soft_label_without_engagement
 from onward.delay.weights import fsiw, importance_weight
+from onward.delay.window import Window, see_window
 from onward.metrics.classification import area_under_curve, cross_entropy
 
 Floats = npt.NDArray[np.float64]
 
 AS_OF = datetime(2024, 6, 1)
 FIRST_LOOK = timedelta(hours=1)  # what ES-DFM, DEFER and DEFUSE wait before an example is fed
+DEFAULT = "the default"
+ELABORATED = {
+    "soft label, guarded, recalibrated": Plan("soft_label", guards_delay=True, recalibrates=True, reason=""),
+    "P/Q, guarded": Plan("importance_weight", guards_delay=True, recalibrates=False, reason=""),
+}
+"""What `delay.estimator: auto` chose between before it asked a log; every conversion tells as much as one."""
 _ROUNDS = 6  # refits of methods that weigh by the model's own score
 _RIDGE = 3.0
 
@@ -77,8 +86,8 @@ class Trial:
         evidence: of those before the clock, [n].
         nuisances: nuisances learnt from history.
         design: model inputs of all impressions.
-        row: the window that models are trained on, positions in the evidence, [m].
-        snapshot: what an estimator is told about it, [m].
+        window: the m impressions that models are trained on.
+        boosting: how trees are grown.
         start: coefficients of the naive model, from which every fit starts.
     """
 
@@ -86,9 +95,19 @@ class Trial:
     evidence: ObservedData
     nuisances: NuisanceModels
     design: Floats
-    row: npt.NDArray[np.int64]
-    snapshot: Snapshot
+    window: Window
+    boosting: Boosting
     start: Floats
+
+    @property
+    def row(self) -> npt.NDArray[np.int64]:
+        """Positions of the window in the evidence, [m]."""
+        return self.window.row
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What an estimator is told about the window, [m]."""
+        return self.window.snapshot
 
     @property
     def known(self) -> int:
@@ -125,34 +144,42 @@ def begin(world: World, clock: float, boosting: Boosting, clocks: int) -> Trial:
     held = np.arange(len(matured)) % 10 == 0
     nuisances = learn(evidence, matured & ~held, matured & held, clocks, boosting)
     design = np.column_stack([np.ones(len(world.shown)), world.features, world.features**2 - 1.0])
-    row = np.flatnonzero(evidence.outcomes.elapsed_days < TRAINING)
-    seen = evidence.outcomes.converted[row]
+    in_window = evidence.outcomes.elapsed_days < TRAINING
+    window = see_window(evidence, nuisances, in_window, np.ones(len(in_window), bool))
+    row, seen = window.row, window.snapshot.observed
     start = fit_logistic(design[row], seen.astype(np.float64), (~seen).astype(np.float64))
-    return Trial(world, evidence, nuisances, design, row, take_snapshot(evidence, nuisances, row), start)
+    return Trial(world, evidence, nuisances, design, window, boosting, start)
 
 
 def corrections(trial: Trial, max_weight: float) -> tuple[dict[str, Quality], dict[str, float]]:
-    """Both sides of the product's rule, and figures of what they settled on."""
-    window, everyone = trial.evidence.outcomes.elapsed_days < TRAINING, np.ones(trial.known, bool)
+    """What the product may settle on, what it does settle on, and figures of them."""
     found: dict[str, Quality] = {}
-    notes: dict[str, float] = {}
-    for name in ("importance_weight", "soft_label"):
-        plan = Plan(name, guards_delay=True, recalibrates=name == "soft_label", reason="both sides are measured")
-        done = correct(trial.evidence, trial.nuisances, window, everyone, plan, max_weight)
-        found[guarded(name)] = trial.judge(trial.fit(done.rows))
+    notes: dict[str, float] = {"positives": float(trial.snapshot.observed.sum())}
+    each_alone = np.arange(trial.known)  # every impression is of a customer of its own
+    chosen = choose_plan(trial.evidence, trial.nuisances, trial.window, each_alone, max_weight, trial.boosting)
+    for name, plan in {**ELABORATED, DEFAULT: chosen}.items():
+        done = correct(trial.evidence, trial.nuisances, trial.window, plan, max_weight)
+        found[name] = trial.judge(trial.fit(done.rows))
         notes |= {
             f"effective share, {name}": done.rows.effective_sample_size / len(done.row),
-            "positives": float(done.snapshot.observed.sum()),
-            "exponent": done.delay_shift.exponent,
-            "offset": done.recalibration.offset,
-            "slope": done.recalibration.slope,
+            f"exponent, {name}": done.delay_shift.exponent,
+            f"offset, {name}": done.recalibration.offset,
+            f"slope, {name}": done.recalibration.slope,
         }
-    return found, notes
+    return found, notes | notes_of(chosen)
 
 
-def guarded(estimator: str) -> str:
-    """Name an estimator of the product's rule with what the rule adds to it."""
-    return {"importance_weight": "P/Q, guarded", "soft_label": "soft label, guarded, recalibrated"}[estimator]
+def notes_of(chosen: Plan) -> dict[str, float]:
+    """What a log was asked, and what was taken."""
+    taken = {
+        "engagement": chosen.estimator not in BLIND,
+        "recalibration": chosen.recalibrates,
+        "weights": chosen.estimator in {"importance_weight", "fsiw"},
+    }
+    notes = {f"{name} taken": float(each) for name, each in taken.items()}
+    for name, each in chosen.evidence.items():
+        notes |= {f"{name} gains": each.gain, f"{name} error": each.error}
+    return notes
 
 
 def references(trial: Trial) -> dict[str, Quality]:

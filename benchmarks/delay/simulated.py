@@ -23,16 +23,15 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from benchmarks.delay import methods
+from benchmarks.delay.methods import DEFAULT
 from benchmarks.delay.world import KINDS, simulate, true_pending_probability
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.boosting import Boosting
-from onward.delay.plan import Positives, plan_correction
 from onward.params import read_params
 
 SEEDS = (1, 2, 3, 4, 5)
 CLOCKS = (50, 64, 78)
 STORE = ROOT / "artifacts" / "benchmarks" / "delay_simulated.jsonl"
-DEFAULT = "the default"
 TRUE_Z = "soft label, true z"  # told what no estimator knows: the best that splitting labels can do
 STABLE = ("informative", "useless", "low drift", "base-rate jump")
 _T_95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
@@ -78,19 +77,12 @@ def run_all(seeds: Sequence[int], workers: int) -> list[Trial]:
     return [done[key] for key in asked]
 
 
-def with_default(trial: Trial) -> dict[str, Mapping[str, float]]:
-    """Qualities of a trial, that of the product's rule among them."""
-    positives = trial["notes"]["positives"]  # each of a customer of its own
-    plan = plan_correction("auto", Positives(int(positives), positives))
-    return {**trial["quality"], DEFAULT: trial["quality"][methods.guarded(plan.estimator)]}
-
-
 def recovered(trials: Iterable[Trial], method: str) -> dict[int, float]:
     """RI of the log loss in percent, by seed."""
     gained: dict[int, float] = {}
     possible: dict[int, float] = {}
     for trial in trials:
-        quality, seed = with_default(trial), trial["seed"]
+        quality, seed = trial["quality"], trial["seed"]
         gained[seed] = gained.get(seed, 0.0) + quality["naive"]["nll"] - quality[method]["nll"]
         possible[seed] = possible.get(seed, 0.0) + quality["naive"]["nll"] - quality["oracle"]["nll"]
     return {seed: 100.0 * gained[seed] / possible[seed] for seed in gained}
@@ -101,8 +93,8 @@ def rows_of(trials: Sequence[Trial]) -> list[dict[str, Cell]]:
     rows: list[dict[str, Cell]] = []
     for kind in KINDS:
         mine = [trial for trial in trials if trial["kind"] == kind]
-        for method in with_default(mine[0]):
-            quality = [with_default(trial) for trial in mine]
+        for method in mine[0]["quality"]:
+            quality = [trial["quality"] for trial in mine]
             ri = list(recovered(mine, method).values())
             half = _T_95[len(ri)] * float(np.std(ri, ddof=1)) / len(ri) ** 0.5 if len(ri) in _T_95 else None
             mean = float(np.mean(ri))
@@ -134,7 +126,7 @@ def claims_of(trials: Sequence[Trial]) -> dict[str, float]:
         claims[f"ri_nll_mean_{group}"] = float(np.mean(ri))
         claims[f"ri_nll_worst_{group}"] = float(np.min(ri))
         claims[f"ri_nll_lowest_world_mean_{group}"] = float(np.mean(ri, axis=1).min())
-        quality = [with_default(trial) for mine in by_kind for trial in mine]
+        quality = [trial["quality"] for mine in by_kind for trial in mine]
         ratio = np.array([each[DEFAULT]["pcoc"] / each["oracle"]["pcoc"] for each in quality])
         claims[f"pcoc_from_oracle_mean_{group}"] = float(np.abs(ratio - 1).mean())
         claims[f"pcoc_from_oracle_of_mean_{group}"] = float(abs(ratio.mean() - 1))

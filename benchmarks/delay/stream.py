@@ -8,7 +8,7 @@ regression that forgets over a week, and the nuisances p_dp and p_rn, fitted on 
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -202,9 +202,31 @@ def rows_of(kind: str, trials: Sequence[dict[str, dict[str, float]]]) -> list[di
             / (each["pretrained"]["NLL"] - each["oracle"]["NLL"])
             for each in trials
         ]
+        ranks = [rank_of(name, each) for each in trials] if name in PUBLISHED else []
         means = {metric: float(np.mean([each[name][metric] for each in trials])) for metric in trials[0][name]}
-        rows.append({"world": kind, "method": name, "RI-NLL %": float(np.mean(ri)), "worst": min(ri), **means})
+        rows.append(
+            {
+                "world": kind,
+                "method": name,
+                "published rank": PUBLISHED.index(name) + 1 if ranks else None,
+                "rank": None,
+                "best rank of a seed": min(ranks, default=None),
+                "worst rank of a seed": max(ranks, default=None),
+                "RI-NLL %": float(np.mean(ri)),
+                "worst": min(ri),
+                **means,
+            }
+        )
+    by_loss = {str(row["method"]): {"NLL": float(str(row["NLL"]))} for row in rows}
+    for row in rows:
+        if row["published rank"] is not None:
+            row["rank"] = rank_of(str(row["method"]), by_loss)
     return rows
+
+
+def rank_of(method: str, quality: Mapping[str, Mapping[str, float]]) -> int:
+    """Place of a published method among those published, by log loss; the best is 1."""
+    return 1 + sum(quality[other]["NLL"] < quality[method]["NLL"] for other in PUBLISHED)
 
 
 def agreement(rows: Sequence[dict[str, Cell]]) -> float:
@@ -245,6 +267,9 @@ def main() -> None:
         rows += mine
         key = kind.replace(" ", "_")
         claims[f"pairs_ranked_as_published_{key}"] = agreement(mine)
+        claims |= {
+            f"rank_{row['method']}_{key}".lower(): float(str(row["rank"])) for row in mine if row["rank"] is not None
+        }
         claims |= {f"ri_nll_{row['method']}_{key}".lower(): float(str(row["RI-NLL %"])) for row in mine}
     publish(Finding("delay_stream", asked.seeds, rows, claims))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 AUTO = "auto"
-"""Let the log say which: an estimator by its conversions (delay/plan.py), a score by whether doubt pays (diagnosis)."""
+"""Let the log say which: an estimator by customers held out (delay/choice.py), a score by whether doubt pays."""
 
 GRAPH_SOURCES = ("edge_list", "sequences")
 """Sources without impressions: no label is late, and there is no probability to calibrate or to decide by."""

@@ -10,11 +10,13 @@ from builders.small_log import AS_OF, HORIZON, WINDOW, small_log
 from onward.boosting import Boosting
 from onward.data.contract import RawLog
 from onward.data.validation import ValidLog, validate
+from onward.delay.choice import choose_plan
 from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import Positives, plan_correction
+from onward.delay.plan import named_plan
+from onward.delay.window import see_window
 
 BOOSTING = Boosting(iterations=5, learning_rate=0.1, leaves=3, min_rows_in_leaf=5, l2=1.0, seed=1, threads=1)
 
@@ -39,7 +41,11 @@ def estimate(valid: ValidLog, estimator: str) -> Correction:
     everyone = np.ones(len(shown), bool)
     even = np.arange(len(shown)) % 2 == 0
     nuisances = learn(evidence, even, ~even, 2, BOOSTING)
-    return correct(evidence, nuisances, everyone, everyone, plan_correction(estimator, Positives(100, 100.0)), 20.0)
+    window = see_window(evidence, nuisances, everyone, everyone)
+    if estimator != "auto":
+        return correct(evidence, nuisances, window, named_plan(estimator), 20.0)
+    plan = choose_plan(evidence, nuisances, window, np.arange(len(shown)) // 3, 20.0, BOOSTING)
+    return correct(evidence, nuisances, window, plan, 20.0)
 
 
 def twice_and_shuffled(table: pa.Table, later: timedelta, clock: str) -> pa.Table:

@@ -14,8 +14,9 @@ from onward.delay.correction import Correction, correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import NuisanceModels, ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import Plan, Positives, plan_correction
+from onward.delay.plan import Plan, named_plan
 from onward.delay.weights import importance_weight
+from onward.delay.window import see_window
 
 pytestmark = pytest.mark.statistical
 
@@ -73,8 +74,8 @@ def apply(shop: Shop, estimator: str = "soft_label") -> tuple[Correction, Nuisan
     """Correct all of the last 28 days by a named estimator."""
     evidence, nuisances = teach(shop)
     window = evidence.outcomes.elapsed_days <= 28
-    plan = plan_correction(estimator, Positives(0, 0.0))
-    correction = correct(evidence, nuisances, window, np.ones(len(window), bool), plan, 20.0)
+    seen = see_window(evidence, nuisances, window, np.ones(len(window), bool))
+    correction = correct(evidence, nuisances, seen, named_plan(estimator), 20.0)
     return correction, nuisances, shop.converts[window]
 
 
@@ -82,8 +83,8 @@ def rate_errors(shop: Shop, plans: tuple[Plan, Plan]) -> list[float]:
     """How far the training rate is off under each plan, as a share of the truth."""
     evidence, nuisances = teach(shop)
     window = evidence.outcomes.elapsed_days <= 28
-    everyone = np.ones(len(window), bool)
-    rates = [correct(evidence, nuisances, window, everyone, plan, 20.0).rows.rate for plan in plans]
+    seen = see_window(evidence, nuisances, window, np.ones(len(window), bool))
+    rates = [correct(evidence, nuisances, seen, plan, 20.0).rows.rate for plan in plans]
     return [rate / shop.converts[window].mean() - 1 for rate in rates]
 
 

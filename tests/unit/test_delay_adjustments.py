@@ -1,11 +1,11 @@
-"""The guard for shifting delays, the recalibration on fresh data, and the rule that picks between estimators."""
+"""The guard for shifting delays, the recalibration on fresh data, and what conversions tell."""
 
 import numpy as np
 import pytest
 
 from onward.delay.contract import Snapshot
 from onward.delay.delay_shift import NO_SHIFT, DelayGap, apply_delay_shift, fit_delay_shift, measure_gap
-from onward.delay.plan import MANY_POSITIVES, Positives, count_positives, plan_correction
+from onward.delay.plan import Positives, count_positives, named_plan
 from onward.delay.recalibration import UNCHANGED, apply_recalibration, comparable, fit_recalibration
 
 W = 10.0
@@ -156,13 +156,8 @@ def test_conversions_of_one_customer_tell_less_than_those_of_many() -> None:
     assert Positives(40, 10.0).independence == 0.25
 
 
-def test_the_default_picks_itself_by_what_conversions_tell_and_says_why() -> None:
-    few, many = (plan_correction("auto", Positives(9000, MANY_POSITIVES + more)) for more in (-1.0, 0.0))
-    assert (few.estimator, few.guards_delay, few.recalibrates) == ("soft_label", True, True)
-    assert (many.estimator, many.guards_delay, many.recalibrates) == ("importance_weight", True, False)
-    assert few.independence == pytest.approx((MANY_POSITIVES - 1.0) / 9000)
-    for plan in (few, many):
-        assert str(MANY_POSITIVES) in plan.reason
-    named = plan_correction("fsiw", Positives(10**6, 1e6))
+def test_a_named_estimator_is_asked_for_alone() -> None:
+    named = named_plan("fsiw")
     assert (named.estimator, named.guards_delay, named.recalibrates) == ("fsiw", False, False)
     assert "params.yaml" in named.reason
+    assert not named.evidence

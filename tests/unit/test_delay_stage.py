@@ -116,9 +116,14 @@ def test_figures_and_plots_tell_one_story(layout: Layout) -> None:
 
 
 def test_events_at_and_after_as_of_change_no_byte(layout: Layout, params: Params, tmp_path: Path) -> None:
-    told = write_log(tmp_path, future=40)
+    told = write_log(tmp_path / "told", future=40)
     run(told, params)
     assert written(told) == written(layout)
+    auto = params.model_copy(update={"delay": params.delay.model_copy(update={"estimator": "auto"})})
+    apart = write_log(tmp_path / "apart")
+    run(apart, auto)
+    run(told, auto)
+    assert written(told) == written(apart)
 
 
 def test_importance_weights_write_one_row_an_example_and_report_what_they_clip(params: Params, tmp_path: Path) -> None:
@@ -138,17 +143,20 @@ def test_auto_settles_on_an_estimator_and_says_why_with_what_it_found(params: Pa
     run(layout, params.model_copy(update={"delay": params.delay.model_copy(update={"estimator": "auto"})}))
     figures = read_json(layout.metrics / "delay.json")
     learners = read_table(layout.delay / "labels.parquet").groupby("impression")["label"].agg(["max", "size"])
-    observed = int(((learners["max"] == 1) & (learners["size"] == 1)).sum())
+    assert learners["size"].max() == 2
     assert figures["estimator"] == "soft_label"
-    assert figures["estimator_reason"].startswith(f"{observed} observed conversions tell as much as ")
-    assert "independent ones, below 600: soft labels" in figures["estimator_reason"]
+    choice = figures["choice"]
+    assert choice["engagement"]["gain"] > choice["engagement"]["error"] > 0.0
+    assert f"engagement {choice['engagement']['gain']:+.6f}" in figures["estimator_reason"]
+    assert "(taken)" in figures["estimator_reason"]
     weights = pd.read_csv(layout.plots / "label_weights.csv")
     labels = read_table(layout.delay / "labels.parquet")
     for value in (0, 1):
         assert weights[f"label_{value}"].sum() == (labels["label"] == value).sum()
     assert weights["low"].iloc[0] == 0.0
     assert weights["high"].iloc[-1] == 1.0
-    assert figures["recalibration"]["offset_error"] > 0.0
+    taken = choice["recalibration"]["gain"] > choice["recalibration"]["error"]
+    assert (figures["recalibration"]["offset_error"] > 0.0) == taken
     assert figures["delay_tilt"]["log_error"] > 0.0
     assert figures["weight_max"] == 1.0
     assert 0.0 < figures["weight_variance"] < 1.0
@@ -157,5 +165,6 @@ def test_auto_settles_on_an_estimator_and_says_why_with_what_it_found(params: Pa
 def test_a_named_estimator_is_left_as_it_is(layout: Layout) -> None:
     figures = read_json(layout.metrics / "delay.json")
     assert figures["estimator_reason"] == "named in params.yaml"
+    assert figures["choice"] == {}
     assert figures["delay_tilt"] == {"fitted": 1.0, "log_error": 0.0, "exponent": 1.0}
     assert figures["recalibration"]["offset"] == 0.0

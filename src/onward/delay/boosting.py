@@ -20,6 +20,7 @@ def fit_boosting(
     categorical: Sequence[int],
     boosting: Boosting,
     offset: Floats | None = None,
+    weight: Floats | None = None,
 ) -> str:
     """Fit P(event | inputs) by gradient boosting and return LightGBM's text form.
 
@@ -29,6 +30,7 @@ def fit_boosting(
         categorical: positions of the categorical columns.
         boosting: how trees are grown; shares of columns, bins and categories are this function's.
         offset: log-odds [n] to start from; pass the same function of the inputs to `predict_boosting`.
+        weight: of the rows [n], default 1.
     """
     coarse = replace(
         boosting,
@@ -39,7 +41,7 @@ def fit_boosting(
         category_l2=boosting.l2,
     )
     # Columns go in by position: LightGBM refuses names with characters that an engagement kind may have.
-    binned = bin_rows(inputs, event.astype(np.float32), coarse, categorical=categorical, offset=offset)
+    binned = bin_rows(inputs, event.astype(np.float32), coarse, categorical=categorical, weight=weight, offset=offset)
     return grow(binned, coarse).to_text()
 
 

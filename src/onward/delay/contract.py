@@ -4,7 +4,7 @@ What is known at a clock is a `Snapshot`. What a published method takes from the
 own, an array [n], so that no estimator holds a model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,6 +35,11 @@ class Snapshot:
     def pending(self) -> npt.NDArray[np.bool_]:
         """Neither observed nor matured, [n]."""
         return ~self.observed & ~self.matured
+
+    @property
+    def without_engagement(self) -> "Snapshot":
+        """The same, blind to what customers did meanwhile."""
+        return replace(self, pending_probability=self.pending_probability_without_engagement)
 
     def of(self, chosen: npt.NDArray[np.bool_]) -> "Snapshot":
         """Keep the chosen examples."""

@@ -7,12 +7,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from onward.delay.contract import LabelledRows, Snapshot
-from onward.delay.delay_shift import NO_SHIFT, DelayShift, apply_delay_shift, fit_delay_shift
-from onward.delay.estimators import choose_estimator
-from onward.delay.learning import NuisanceModels, ObservedData, delay_gap
+from onward.delay.delay_shift import NO_SHIFT, DelayShift
+from onward.delay.estimators import BLIND, choose_estimator
+from onward.delay.learning import NuisanceModels, ObservedData
 from onward.delay.outcomes import Flags
 from onward.delay.plan import Plan
 from onward.delay.recalibration import UNCHANGED, Recalibration, apply_recalibration, comparable, fit_recalibration
+from onward.delay.window import Window, follow_delays
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,13 @@ def expected_labels(snapshot: Snapshot) -> npt.NDArray[np.float64]:
     return np.where(snapshot.observed, 1.0, np.where(snapshot.matured, 0.0, snapshot.pending_probability))
 
 
-def correct(
-    data: ObservedData, nuisances: NuisanceModels, in_window: Flags, learners: Flags, plan: Plan, max_weight: float
-) -> Correction:
-    """Apply what history taught to the impressions `in_window`.
+def correct(data: ObservedData, nuisances: NuisanceModels, window: Window, plan: Plan, max_weight: float) -> Correction:
+    """Apply what history taught to the impressions of a window.
 
     Args:
         data: what is known.
         nuisances: the fitted nuisances.
-        in_window: the impressions to correct, over the data.
-        learners: those whose customers models may learn from, over the data.
+        window: the impressions to correct.
         plan: the estimator, one of `FOR_RUNS`, and what is done to the snapshot before it.
         max_weight: importance weights are clipped here.
 
@@ -69,16 +67,11 @@ def correct(
         ParamsError: the estimator is not one for runs.
     """
     outcomes = data.outcomes
-    row = np.flatnonzero(in_window)
-    learning = learners[row]
-    snapshot = take_snapshot(data, nuisances, row)
+    row, learning = window.row, window.learning
     delay_shift, recalibration = NO_SHIFT, UNCHANGED
     if plan.guards_delay:
-        fresh = row[snapshot.observed & ~snapshot.matured & learning]
-        delay_shift = fit_delay_shift(
-            nuisances.gap, delay_gap(data, nuisances.delay_cdf, fresh, outcomes.elapsed_days[fresh])
-        )
-        snapshot = apply_delay_shift(snapshot, delay_shift.exponent)
+        window, delay_shift = follow_delays(data, nuisances, window)
+    snapshot = window.snapshot.without_engagement if plan.estimator in BLIND else window.snapshot
     if plan.recalibrates:
         rate = nuisances.rate.predict(data.features[row])
         features = comparable(data.features[row], data.names, learning & ~snapshot.matured)
@@ -104,19 +97,3 @@ def correct(
         delay_shift,
         recalibration,
     )
-
-
-def take_snapshot(data: ObservedData, nuisances: NuisanceModels, row: npt.NDArray[np.int64]) -> Snapshot:
-    """Say of impressions `row` what is observed, and with what history taught, what may still come, [n]."""
-    outcomes = data.outcomes
-    observed, matured = outcomes.converted[row], outcomes.matured[row]
-    with_engagement = np.zeros(len(row))
-    without_engagement = np.zeros(len(row))
-    delay_cdf = np.ones(len(row))
-    young, pending = ~matured, ~matured & ~observed
-    elapsed = outcomes.elapsed_days[row[young]]
-    delay_cdf[young] = nuisances.delay_cdf.predict(data.inputs_without_engagement(row[young], elapsed), elapsed)
-    inputs = data.inputs(row[pending], np.full(int(pending.sum()), outcomes.clock))
-    with_engagement[pending] = nuisances.pending_probability.predict(inputs)
-    without_engagement[pending] = nuisances.pending_probability_without_engagement.predict(inputs)
-    return Snapshot(observed, matured, with_engagement, without_engagement, delay_cdf)

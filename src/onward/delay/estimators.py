@@ -30,6 +30,10 @@ FOR_RUNS: Mapping[str, Callable[[float], Estimator]] = MappingProxyType(
 """By name, given the weight at which importance weights are clipped."""
 
 
+BLIND = frozenset({"soft_label_without_engagement", "fsiw"})
+"""Those that leave out what customers did meanwhile; what a label is expected to be leaves it out with them."""
+
+
 def choose_estimator(name: str, max_weight: float) -> Estimator:
     """Look up an estimator that works on what a run knows.
 

@@ -17,6 +17,7 @@ from onward.delay.held_out import HeldOutCheck, check_probabilities
 from onward.delay.outcomes import Flags, Outcomes
 from onward.delay.pending_probability import PendingProbability, fit_pending_probability, pending_inputs
 from onward.metrics.calibration import equal_count_reliability
+from onward.metrics.classification import cross_entropy
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,21 @@ class ObservedData:
 
 
 @dataclass(frozen=True)
+class HeldOutLosses:
+    """Log losses of z on m held-out impressions at pretended clocks, none converted by its clock.
+
+    Attributes:
+        row: positions in the data, int64 [m].
+        with_engagement: of z(x, a, e), [m].
+        without_engagement: of z(x, e), [m].
+    """
+
+    row: npt.NDArray[np.int64]
+    with_engagement: npt.NDArray[np.float64]
+    without_engagement: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class NuisanceModels:
     """The fitted nuisances and how z does on customers it has not seen.
 
@@ -58,6 +74,7 @@ class NuisanceModels:
         gap: delays of history as G sees them, which fresh ones are compared with.
         curve: the delay curve of the same customers.
         conversions: matured conversions that G and the curve rest on.
+        held_out: how z and z(x, e) fare, impression by impression, on held-out customers.
         check: z on held-out customers.
         check_without_engagement: the same for z(x, e).
         reliability: predicted and observed by decile of held-out z.
@@ -70,6 +87,7 @@ class NuisanceModels:
     gap: DelayGap
     curve: DelayCurve
     conversions: int
+    held_out: HeldOutLosses
     check: HeldOutCheck
     check_without_engagement: HeldOutCheck
     reliability: pd.DataFrame
@@ -104,6 +122,11 @@ def learn(data: ObservedData, fitting: Flags, holding: Flags, clocks: int, boost
         delay_gap(data, delay_cdf, arrived.row, arrived.elapsed_days),
         curve,
         len(curve.delays),
+        HeldOutLosses(
+            open_held.row,
+            cross_entropy(open_held.converts, predicted),
+            cross_entropy(open_held.converts, predicted_without_engagement),
+        ),
         check_probabilities(predicted, open_held.converts),
         check_probabilities(predicted_without_engagement, open_held.converts),
         equal_count_reliability(predicted, open_held.converts),

@@ -1,15 +1,12 @@
-"""Which estimator a run uses, and why; `auto` picks by how much the conversions of the window tell."""
+"""What a run does with unfinished labels, and how much its conversions tell."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-# P/Q pays in variance, soft labels in bias: z is as old as the window, so that a drifting world has left it behind.
-# With G held to the delay curve while conversions are few, this is where the one overtakes the other in worlds that
-# drift; where nothing drifts, soft labels are ahead at any number. benchmarks/delay/simulated.py shows both sides of
-# the rule in every world.
-MANY_POSITIVES = 600
+from onward.delay.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -22,6 +19,7 @@ class Plan:
         recalibrates: fit z to fresh examples.
         reason: one sentence for the report.
         independence: of `Positives`; fresh examples count for so much in the recalibration.
+        evidence: what `auto` compared, by name; nothing where the estimator was named.
     """
 
     estimator: str
@@ -29,6 +27,7 @@ class Plan:
     recalibrates: bool
     reason: str
     independence: float = 1.0
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,19 +62,10 @@ def count_positives(customer: npt.ArrayLike) -> Positives:
     )
 
 
-def plan_correction(name: str, positives: Positives) -> Plan:
-    """Settle what `delay.estimator` asks for, given the observed conversions that models may learn from.
+def named_plan(estimator: str) -> Plan:
+    """What a name in `delay.estimator` asks for: that estimator and nothing else.
 
-    >>> plan_correction("auto", Positives(20_000, 9_000.0)).estimator
-    'importance_weight'
-    >>> plan_correction("auto", Positives(20_000, 90.0)).estimator
-    'soft_label'
+    >>> named_plan("fsiw").recalibrates
+    False
     """
-    if name != "auto":
-        return Plan(name, guards_delay=False, recalibrates=False, reason="named in params.yaml")
-    told = f"{positives.observed} observed conversions tell as much as {positives.independent:.0f} independent ones"
-    if positives.independent >= MANY_POSITIVES:
-        reason = f"{told}, at least {MANY_POSITIVES}: weights P/Q resist a moving rate"
-        return Plan("importance_weight", guards_delay=True, recalibrates=False, reason=reason)
-    reason = f"{told}, below {MANY_POSITIVES}: soft labels vary less, recalibrated on fresh data"
-    return Plan("soft_label", guards_delay=True, recalibrates=True, reason=reason, independence=positives.independence)
+    return Plan(estimator, guards_delay=False, recalibrates=False, reason="named in params.yaml")

@@ -114,16 +114,21 @@ def fit_recalibration(snapshot: Snapshot, rate: Floats, features: Floats, indepe
     return Recalibration(offset, slope, centre, float(errors[0]), float(errors[1]), tuple(by_feature), spread)
 
 
+def move_probability(probability: Floats, move: Floats) -> Floats:
+    """Move the log-odds of probabilities [n] by `move` [n]."""
+    return _share(_log_odds(probability) + move)
+
+
 def apply_recalibration(snapshot: Snapshot, move: Floats) -> Snapshot:
     """Move the log-odds of z, with and without engagement, by as much as those of q, [n]; G stays."""
     return replace(
         snapshot,
         pending_probability=np.where(
-            snapshot.pending, _share(_log_odds(snapshot.pending_probability) + move), snapshot.pending_probability
+            snapshot.pending, move_probability(snapshot.pending_probability, move), snapshot.pending_probability
         ),
         pending_probability_without_engagement=np.where(
             snapshot.pending,
-            _share(_log_odds(snapshot.pending_probability_without_engagement) + move),
+            move_probability(snapshot.pending_probability_without_engagement, move),
             snapshot.pending_probability_without_engagement,
         ),
     )

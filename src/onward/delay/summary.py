@@ -23,6 +23,7 @@ def summarise(correction: Correction, nuisances: NuisanceModels, max_weight: flo
     return {
         "estimator": plan.estimator,
         "estimator_reason": plan.reason,
+        "choice": {name: asdict(each) for name, each in plan.evidence.items()},
         "delay_tilt": asdict(correction.delay_shift),
         "recalibration": moved,
         "impressions": len(pending),

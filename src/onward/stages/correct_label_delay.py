@@ -2,13 +2,15 @@
 
 from onward.artifacts import read_table, write_csv, write_json, write_table, write_text
 from onward.boosting import Boosting
-from onward.choices import GRAPH_SOURCES
+from onward.choices import AUTO, GRAPH_SOURCES
+from onward.delay.choice import choose_plan
 from onward.delay.correction import correct
 from onward.delay.engagement import read_engagements
 from onward.delay.learning import ObservedData, learn
 from onward.delay.outcomes import observe_outcomes
-from onward.delay.plan import count_positives, plan_correction
+from onward.delay.plan import named_plan
 from onward.delay.summary import positives_per_day, summarise, weights_histogram
+from onward.delay.window import see_window
 from onward.diagnosis.delay import Labels, diagnose_delay
 from onward.layout import Layout
 from onward.params import Params
@@ -39,9 +41,13 @@ def run(layout: Layout, params: Params) -> str:
     nuisances = learn(data, fitting, holding, delay.counterfactual_clocks, boosting)
     in_window = (shown_at >= clock.training_start).to_numpy(bool)
     learners = fitting | holding
-    seen = impressions["customer"][outcomes.converted & in_window & learners]
-    plan = plan_correction(delay.estimator, count_positives(seen))
-    correction = correct(data, nuisances, in_window, learners, plan, delay.max_weight)
+    window = see_window(data, nuisances, in_window, learners)
+    plan = (
+        choose_plan(data, nuisances, window, impressions["customer"].to_numpy("int64"), delay.max_weight, boosting)
+        if delay.estimator == AUTO
+        else named_plan(delay.estimator)
+    )
+    correction = correct(data, nuisances, window, plan, delay.max_weight)
     hurts = diagnose_delay(
         Labels.of(impressions["customer"], outcomes), in_window, correction.outcomes["expected_label"]
     )
