@@ -29,13 +29,14 @@ TARGETS = (
     ("direction_matched", "photo_in_matched", "Photo, direction AUC, matched by in-degree", 0.86),
     ("direction_matched", "photo_both_matched", "Photo, direction AUC, matched by both degrees", 0.78),
     ("direction_matched", "uci_both_matched", "UCI, direction AUC, matched by both degrees", 0.78),
-    ("direction_adaptive", "low_degree_gain_min", "Adaptive budgets, gain in the lowest third of degree", 0.10),
-    ("direction_adaptive", "overall_gain_min", "Adaptive budgets, gain over all", 0.0),
+    ("direction_adaptive", "sets_gained", "Budgets by degree, sets where low degree gains and all lose nothing", 2.0),
+    ("direction_adaptive", "low_bucket_gain", "Budgets by degree, HR@10 gain at degree ≤ 5, second best set", 0.50),
+    ("direction_adaptive", "low_bucket_gain_low", "The same, low end", 0.20),
     ("direction_cold", "cold_hr10_ratio", "Cold products, HR@10 over the best baseline's", 3.0),
     ("direction_cold", "add_product_ms", "Adding a product, milliseconds, at most", -50.0),
     ("sampling", "ratio_alone", "Edges a second over PyG's loader, alone", 8.0),
     ("sampling", "ratio_in_training", "Edges a second over PyG's loader, alone, training's batches", 3.0),
-    ("sampling", "adaptive_over_uniform", "Edges a second, adaptive over uniform", 0.75),
+    ("direction_adaptive", "adaptive_speed_ratio", "Edges a second, budgets by degree over uniform, worst set", 0.75),
     ("scorer_complete_journey", "auc_gain_from_gnn_low", "Complete Journey, AUC gained by the network, low end", 0.0),
     ("scorer_complete_journey", "nll_gain_from_gnn_low", "Complete Journey, log loss saved by it, low end", 0.0),
 )  # fmt: skip
@@ -74,7 +75,7 @@ Columns = Mapping[str, tuple[str, int]]
 """Key of a row → heading and digits."""
 
 
-def rows_of(name: str, **wanted: str) -> Callable[[Mapping[str, Result]], list[Row]]:
+def rows_of(name: str, **wanted: str | int) -> Callable[[Mapping[str, Result]], list[Row]]:
     """The rows of a benchmark that hold the wanted values."""
     return lambda results: [row for row in results[name]["rows"] if all(row[key] == wanted[key] for key in wanted)]
 
@@ -121,9 +122,10 @@ _WAY = _METHOD | {
     "in matched sd": ("sd over splits", 3), "in matched effective pairs": ("effective pairs", 0),
 }  # fmt: skip
 _ADAPTIVE = {
-    "what": ("", 0), "hr@10": ("HR@10", 4), "low": ("low third", 4), "middle": ("middle", 4), "high": ("high", 4),
-    "validation mrr": ("validation MRR", 4), "gain low": ("gain, low", 3), "gain low, sd over seeds": ("sd", 3),
-    "gain overall": ("gain, all", 3), "seeds": ("seeds", 0),
+    "sampler": ("", 0), "edges a query": ("edges", 0), "hr@10, all": ("HR@10", 4), "hr@10, low": ("≤ 5", 4),
+    **{f"hr@10, degree {bucket}": (bucket, 4) for bucket in ("0", "1–2", "3–5", "6–15", "16+")},
+    "gain low": ("gain, ≤ 5", 3), "gain low from": ("from", 3), "gain low to": ("to", 3),
+    "gain all": ("gain, all", 3), "gain all from": ("from", 3), "gain all to": ("to", 3), "picked": ("picked", 0),
 }  # fmt: skip
 _COLD = {"cold nodes are": ("cold nodes are", 0), "method": ("method", 0), "hr@10": ("HR@10", 4), "seeds": ("seeds", 0)}
 _SAMPLING = {
@@ -146,6 +148,10 @@ def _which_way(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
     return table(rows_of("direction_matched", data=data), _WAY, best="both matched", most=12)
 
 
+def _adaptive(data: str) -> Callable[[Mapping[str, Result]], list[str]]:
+    return table(rows_of("direction_adaptive", **{"data": data, "fan-out": 4}), _ADAPTIVE)
+
+
 def _buckets(results: Mapping[str, Result]) -> list[Row]:
     return [row for row in results["direction_retail"]["rows"] if "out-degree" in row["method"] and row["hr@10"]]
 
@@ -164,8 +170,10 @@ TABLES: Mapping[str, Callable[[Mapping[str, Result]], list[str]]] = {
     "by degree": table(_buckets, {"data": ("shop", 0), **_METHOD, "hr@10": ("HR@10", 4)}),
     "which way photo": _which_way("photo"),
     "which way uci": _which_way("uci"),
-    "adaptive cora": table(rows_of("direction_adaptive", data="cora_ml"), _ADAPTIVE),
-    "adaptive uci": table(rows_of("direction_adaptive", data="uci"), _ADAPTIVE),
+    "adaptive photo": _adaptive("photo"),
+    "adaptive beauty": _adaptive("beauty"),
+    "adaptive uci": _adaptive("uci"),
+    "adaptive simulated": _adaptive("simulated"),
     "cold cora": table(rows_of("direction_cold", data="cora_ml"), _COLD),
     "cold photo": table(rows_of("direction_cold", data="photo"), _COLD),
     "sampling": table(rows_of("sampling"), _SAMPLING),
