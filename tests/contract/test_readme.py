@@ -50,7 +50,10 @@ def test_what_the_results_say_in_words_is_what_was_measured():
     assert results.claims("reproducibility")["hash_mismatches"] == 0
     assert results.claims("replay")["files_different"] == 0
     assert {row["verdict"] for row in results.result("replay")["rows"]} <= set(OF_VERSION)
-    assert max(results.claims("direction_adaptive")[f"{name}_gain_min"] for name in ("low_degree", "overall")) < 0.0
+    assert results.claims("direction_adaptive")["sets_gained"] == 1.0
+    assert all(
+        results.claims("direction_adaptive")[f"{name}_all_gain_low"] > 0.0 for name in ("photo", "beauty", "uci")
+    )
     assert results.claims("direction_cold")["cold_hr10_ratio"] < 1.0
     assert results.claims("direction_retail")["uci_hr10_gain_low"] < 0.0
     assert results.claims("related_encoder")["gnn_gain_low"] < 0.0
