@@ -42,7 +42,7 @@ def best_first_walks(rows: Rows, queries: Queries, budget: Floats, seed: int) ->
     return Walks.of(numbers, weight, touched)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _meet(x: int, kind: int, share: float, base: int, slots: Ints, met: Ints, mass: Floats, many: int) -> int:
     """Add a share of a kind's mass to x; how many were met by then."""
     place = slots[x] - base
@@ -54,7 +54,7 @@ def _meet(x: int, kind: int, share: float, base: int, slots: Ints, met: Ints, ma
     return many
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _read_middle(
     in_offsets: Small,
     in_sources: Small,
@@ -84,7 +84,7 @@ def _read_middle(
     return many, budget - rest
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _value(out_offsets: Small, met: Ints, mass: Floats, trust: Floats, worth: Floats) -> None:
     """Write what an edge of each x that was met is expected to tell."""
     siblings, alternating = 1e-300, 1e-300
@@ -98,7 +98,7 @@ def _value(out_offsets: Small, met: Ints, mass: Floats, trust: Floats, worth: Fl
         worth[place] = shares / np.sqrt(length)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _swap_best(met: Ints, mass: Floats, worth: Floats, begin: int, many: int) -> None:
     """Put the best x from `begin` on there: few are read, so that sorting all would cost more."""
     best = begin
@@ -111,7 +111,7 @@ def _swap_best(met: Ints, mass: Floats, worth: Floats, begin: int, many: int) ->
         mass[begin, kind], mass[best, kind] = mass[best, kind], mass[begin, kind]
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _best_first(
     out_offsets: Small,
     out_targets: Small,

@@ -59,7 +59,7 @@ def layer_walks(rows: Rows, weights: LayerWeights, queries: Queries, size: float
     return Walks.of(numbers, weight, touched)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _draw(offsets: Small, cumulative: Floats, rows: Small, times: int) -> tuple[Ints, Ints, Floats]:
     """Edges of some rows in proportion to their weight over their row's length: place, edge, inverse of its chance."""
     total = 0.0
@@ -89,13 +89,13 @@ def _draw(offsets: Small, cumulative: Floats, rows: Small, times: int) -> tuple[
     return drawn[:found], edges[:found], inverse[:found]
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _rounded(number: float) -> int:
     """A whole number, up as often as the fraction says."""
     return int(np.floor(number + np.random.random()))  # noqa: NPY002
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _layers(
     out_offsets: Small,
     out_targets: Small,

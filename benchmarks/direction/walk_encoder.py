@@ -186,11 +186,11 @@ def full_answers(rows: Rows, encoder: WalkEncoder, asked: Question, known: Direc
         scores += gate[:, KINDS:] * encoder.popularity
         pairs = np.stack([one, wanted], axis=1)
         barred = sp.csr_matrix(known.adjacency[source] + sp.csr_matrix((np.ones(len(one)), (one, source)), last.shape))
-        ranks.append(target_ranks(lambda rows_asked, scores=scores: scores[rows_asked], pairs, barred))
+        ranks.append(target_ranks(scores.__getitem__, pairs, barred))
     return Answers(np.concatenate(ranks), np.concatenate(touched))
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _ranks(
     query: Small,
     target: Small,

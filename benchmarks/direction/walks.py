@@ -114,7 +114,7 @@ def sample_walks(rows: Rows, queries: Queries, first: Floats, later: Floats, see
     return Walks.of(numbers, weight, touched)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def with_room(numbers: Small, weight: Floats, needed: int) -> tuple[Small, Floats]:
     """The arrays, or longer ones with the same in them, so that `needed` walks fit."""
     if needed <= len(numbers):
@@ -124,14 +124,14 @@ def with_room(numbers: Small, weight: Floats, needed: int) -> tuple[Small, Float
     return more, heavier
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def put(numbers: Small, weight: Floats, at: int, numbered: tuple[int, int, int, int, int], heavy: float) -> None:
     """Write a walk (query, kind, w, x, v) and its weight into row `at`."""
     numbers[at, 0], numbers[at, 1], numbers[at, 2], numbers[at, 3], numbers[at, 4] = numbered
     weight[at] = heavy
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def mark_known(out_offsets: Small, out_targets: Small, u: int, hidden: int, known: Ints, query: int) -> int:
     """Mark u and its targets but the hidden one; return that one's place in u's row, NOBODY where it has none."""
     known[u] = query
@@ -144,7 +144,7 @@ def mark_known(out_offsets: Small, out_targets: Small, u: int, hidden: int, know
     return hole
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _kept(length: int, fan: float) -> int:
     """How many of a row are read."""
     if fan >= length:
@@ -152,13 +152,13 @@ def _kept(length: int, fan: float) -> int:
     return min(int(np.floor(fan + np.random.random())), length)  # noqa: NPY002 - compiled code has no other
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def place_of(start: float, step: int, length: int, heard: int) -> int:
     """Where step 0..heard - 1 reads in a row: at equal steps from a random start, or one place after the other."""
     return step if heard == length else min(int((start + step) * length / heard), length - 1)
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def own_places(length: int, hole: int, keep: int) -> Ints:
     """[keep] places in a row that is `length` long without its hole, at equal steps from a random start."""
     places = np.empty(keep, np.int64)
@@ -169,7 +169,7 @@ def own_places(length: int, hole: int, keep: int) -> Ints:
     return places
 
 
-@njit(cache=True)
+@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _sample(
     out_offsets: Small,
     out_targets: Small,
