@@ -32,11 +32,10 @@ from onward.artifacts import StoredFiles
 from onward.evaluation.groups import find_groups
 from onward.layout import Layout
 from onward.metrics.calibration import CalibrationSummary, summarise_calibration
-from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.customer_bootstrap import CustomerBootstrap, deal_customers
 from onward.thresholds.grid import Floats, Ints
 from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.levels import UncertaintyLevels
-from onward.uncertainty.recalibration import deal_customers
 from onward.uncertainty.uncertainty_model import UncertaintyModel
 
 SEED = 20171120
@@ -64,7 +63,7 @@ def lines(what: str, data: HeldOut, rows: np.ndarray, probability: Floats, level
 
 def crosswise(name: str, data: HeldOut, uncertainty: Floats, tested: np.ndarray, count: int) -> tuple[Floats, Ints]:
     """Return probability and level of every row, from a calibrator and levels fitted on other households."""
-    fold = deal_customers(data.customer, FOLDS, [SEED, 1])
+    fold = deal_customers(data.customer, FOLDS, np.random.default_rng([SEED, 1]))
     probability, level = np.zeros(len(fold)), np.zeros(len(fold), np.int64)
     for number in range(FOLDS):
         others, test = (fold != number) & ~data.backtest, (fold == number) & tested

@@ -24,13 +24,13 @@ from onward.data.sources import read_source
 from onward.data.validation import validate
 from onward.errors import ArtifactError, DataError
 from onward.layout import Layout
+from onward.metrics.customer_bootstrap import deal_customers
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
 from onward.model.scorer import feature_matrix
 from onward.model.scorer_training import bootstrap_weights
 from onward.params import Params, read_params
 from onward.uncertainty.evidential import Density
-from onward.uncertainty.recalibration import deal_customers
 from onward.uncertainty.spread import disagreement_of_heads
 from onward.uncertainty.uncertainty_model import EVIDENCE_FEATURES
 
@@ -116,7 +116,7 @@ def read_impressions() -> Impressions:
         place=np.concatenate(ends, axis=1, dtype=np.float32),
         label=label,
         customer=customer,
-        fold=deal_customers(customer, FOLDS, [SEED, 1]),
+        fold=deal_customers(customer, FOLDS, np.random.default_rng([SEED, 1])),
         pair=source * 2**32 + target,
         evidence=np.minimum(of_source, of_target) + of_pair,
     )
@@ -253,7 +253,7 @@ def opinions_of(name: str, data: Impressions, store: Path = STORE) -> Opinions:
 def parts(data: Impressions, fold: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Rows to fit on, to stop by (a sixth of the other households) and to score."""
     asked = data.fold == fold
-    sixth = deal_customers(data.customer, 6, [SEED, 2, fold]) == 0
+    sixth = deal_customers(data.customer, 6, np.random.default_rng([SEED, 2, fold])) == 0
     return ~asked & ~sixth, ~asked & sixth, asked
 
 

@@ -25,14 +25,13 @@ from scipy.special import ndtri
 from benchmarks.doubt.dropout_head import DropoutPasses
 from benchmarks.doubt.held_out_pairs import HeldOut, read_held_out
 from benchmarks.harness.form import Cell, Finding, publish
-from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.customer_bootstrap import CustomerBootstrap, deal_customers
 from onward.metrics.intervals import Interval
 from onward.metrics.matched_volume import top_by_score
 from onward.thresholds.frontier import SearchResult
 from onward.thresholds.grid import Floats, Ints
 from onward.uncertainty.evidential import EvidentialBeta
 from onward.uncertainty.levels import UncertaintyLevels
-from onward.uncertainty.recalibration import deal_customers
 from onward.uncertainty.sources import HeadEnsemble, Scored, Spread, SpreadSource
 from onward.uncertainty.venn_abers import VennAbersWidth
 from tools.testbeds.boundary_searches import search_ew_dpmt, search_gmt, search_mist, search_single, search_vw_dpmt
@@ -126,7 +125,7 @@ def measure(setting: Setting, data: HeldOut, folds: Ints, costs: dict[str, Cost]
     decided = {key: Decided(np.zeros(n), np.zeros(n)) for key in keys}
     for fold in track(range(FOLDS), description=setting.name):
         rest = setting.rows & (folds != fold) & ~data.backtest
-        first = rest & (deal_customers(data.customer, 2, [SEED, 3, fold]) == 0)
+        first = rest & (deal_customers(data.customer, 2, np.random.default_rng([SEED, 3, fold])) == 0)
         second = rest & ~first
         test = setting.rows & (folds == fold) & np.isfinite(data.label)
         cut = search_single(score[second], data.expected[second], setting.precision, levels=1).cuts[0]
@@ -228,7 +227,7 @@ def main() -> None:
     """Measure every setting and publish."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     data = read_held_out()
-    folds, rows = deal_customers(data.customer, FOLDS, [SEED, 1]), list[dict[str, Cell]]()
+    folds, rows = deal_customers(data.customer, FOLDS, np.random.default_rng([SEED, 1])), list[dict[str, Cell]]()
     costs: dict[str, Cost] = {}
     for setting in settings_of(data, costs):
         rows += summarise(setting, data, measure(setting, data, folds, costs), costs)

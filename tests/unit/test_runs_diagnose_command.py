@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
     write_json(layout.model / "direction.json", replace(DOUBT, question="direction", sentence="No order.").to_dict())
     delay = replace(DOUBT, question="delay", yes=True, p_value=1e-9, sentence="Delay hurts.")
     write_json(layout.delay / "question.json", delay.to_dict())
-    write_json(layout.thresholds / "question.json", DOUBT.to_dict())
+    write_json(layout.uncertainty / "question.json", DOUBT.to_dict())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(diagnose_command._out, "width", 150)
     return lambda *words: CliRunner().invoke(cli.app, ["diagnose", *words], catch_exceptions=False)

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.special import logit
 from tests.builders.scored_shop import shop
 
-from onward.uncertainty.recalibration import Recalibration, cross_fitted, deal_customers
+from onward.metrics.customer_bootstrap import deal_customers
+from onward.uncertainty.recalibration import Recalibration, cross_fitted
 
 
 def test_recalibration_finds_the_bias_that_was_planted():
@@ -40,7 +41,7 @@ def test_one_uncertainty_for_all_is_a_straight_line_of_log_odds():
 
 def test_no_row_of_a_fold_decides_on_its_own_recalibration():
     score, unsure, label, customer = shop(4, 0.4, n=4000)
-    fold = deal_customers(customer, 4, 0)
+    fold = deal_customers(customer, 4, np.random.default_rng(0))
     first = cross_fitted(score, unsure, label, fold)
     second = cross_fitted(score, unsure, np.where(fold == 2, 1.0 - label, label), fold)
     np.testing.assert_array_equal(first[fold == 2], second[fold == 2])
@@ -49,7 +50,7 @@ def test_no_row_of_a_fold_decides_on_its_own_recalibration():
 
 def test_a_customer_has_one_fold():
     customer = np.random.default_rng(5).integers(0, 50, 1000)
-    fold = deal_customers(customer, 6, 7)
+    fold = deal_customers(customer, 6, np.random.default_rng(7))
     assert all(len(np.unique(fold[customer == one])) == 1 for one in np.unique(customer))
     assert set(fold) == set(range(6))
 

@@ -37,6 +37,7 @@ from onward.delay.soft_labels import soft_label
 from onward.delay.weights import importance_weight
 from onward.delay.window import Window, follow_delays
 from onward.metrics.classification import cross_entropy
+from onward.metrics.customer_bootstrap import deal_customers
 from onward.random_streams import Stream
 
 Floats = npt.NDArray[np.float64]
@@ -203,7 +204,6 @@ def _gather(data: ObservedData, nuisances: NuisanceModels, window: Window, custo
     followed, _ = follow_delays(data, nuisances, window)
     row, snapshot = window.row[window.learning], followed.snapshot.of(window.learning)
     features, owner = data.features[row], customer[row]
-    known, code = np.unique(owner, return_inverse=True)
-    dealt = np.random.default_rng([seed, Stream.CUSTOMER_QUARTERS]).permutation(len(known)) % _QUARTERS
+    quarter = deal_customers(owner, _QUARTERS, np.random.default_rng([seed, Stream.CUSTOMER_QUARTERS]))
     positives = count_positives(owner[snapshot.observed])
-    return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, dealt[code], positives)
+    return Fresh(data.names, features, snapshot, nuisances.rate.predict(features), owner, quarter, positives)

@@ -9,9 +9,6 @@ Question = Literal["direction", "delay", "doubt"]
 ALPHA = 0.01
 """Chance of a "yes" where the truth is no, for each question."""
 
-Z95 = 1.959963984540054
-"""Standard errors on each side of a 95 % interval."""
-
 
 @dataclass(frozen=True)
 class Answer:

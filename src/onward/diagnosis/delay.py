@@ -8,8 +8,9 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from onward.delay.outcomes import ONE_DAY, Outcomes
-from onward.diagnosis.answer import ALPHA, Z95, Answer
+from onward.diagnosis.answer import ALPHA, Answer
 from onward.metrics.customer_bootstrap import Floats, error_of_sum
+from onward.metrics.intervals import Z95
 
 NEGLIGIBLE = 0.01
 """Where one conversion in a hundred is missing, no correction is worth its own error."""

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from onward.diagnosis.answer import ALPHA, Z95, Answer
+from onward.diagnosis.answer import ALPHA, Answer
 from onward.diagnosis.first_purchases import FirstPurchases
 from onward.diagnosis.residual_order import measure_order, shuffle_days
 from onward.diagnosis.seasons import fit_seasons
+from onward.metrics.intervals import Z95
 
 WITHIN_DAYS = 90
 NEGLIGIBLE = 0.015

@@ -14,10 +14,10 @@ from scipy.special import logit
 from scipy.stats import norm
 
 from onward.diagnosis.answer import Answer
-from onward.metrics.customer_bootstrap import Floats, error_of_sum
+from onward.metrics.customer_bootstrap import Floats, deal_customers, error_of_sum
 from onward.metrics.matched_volume import MatchedGain, gain_of_order
 from onward.random_streams import Stream
-from onward.uncertainty.recalibration import cross_fitted, deal_customers
+from onward.uncertainty.recalibration import cross_fitted
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,7 +57,7 @@ def judge_scorer(score: Floats, uncertainty: Floats, expected: Floats, customer:
         customer: [n]; errors and folds are by customer.
         seed: of the folds.
     """
-    fold = deal_customers(customer, FOLDS, [seed, Stream.HELD_OUT_GAIN_FOLDS])
+    fold = deal_customers(customer, FOLDS, np.random.default_rng([seed, Stream.HELD_OUT_GAIN_FOLDS]))
     mended = cross_fitted(score, uncertainty, expected, fold)
     gain = gain_of_order(mended, score, expected, customer, fold)
     return Verdict(dependence(score, uncertainty, expected, customer), gain)

@@ -84,6 +84,14 @@ def error_of_sum(customer: npt.ArrayLike, contribution: Floats) -> float:
     return float(np.sqrt(sums @ sums * len(sums) / max(len(sums) - 1, 1)))
 
 
+def deal_customers(
+    customer: npt.NDArray[np.int64], folds: int, generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """[n] fold of each row's customer [n]; a customer has one, and folds hold as many customers each, or one more."""
+    known, code = np.unique(customer, return_inverse=True)
+    return np.asarray(generator.permutation(len(known))[code] % folds, np.int64)
+
+
 def _sums(codes: npt.NDArray[np.int64], columns: np.ndarray, customers: int) -> Floats:
     return np.stack([np.bincount(codes, weights=column, minlength=customers) for column in columns.T], axis=1)
 

@@ -8,6 +8,9 @@ from scipy.special import ndtri
 
 Floats = npt.NDArray[np.float64]
 
+Z95 = 1.959963984540054
+"""Standard errors on each side of a 95 % interval."""
+
 
 @dataclass(frozen=True)
 class Interval:

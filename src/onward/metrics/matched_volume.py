@@ -11,13 +11,13 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from onward.metrics.customer_bootstrap import Floats, error_of_sum
+from onward.metrics.intervals import Z95
 
 Ints = npt.NDArray[np.int64]
 
 VOLUMES = (0.01, 0.03, 0.15)
 """Shares shown that a gain is the mean of."""
 
-_Z95 = float(norm.ppf(0.975))
 _NEAR = 0.1  # rows whose rank is this share of the volume away from the cut tell what one more is worth
 
 
@@ -36,12 +36,12 @@ class MatchedGain:
     @property
     def low(self) -> float:
         """Of the 95 % interval."""
-        return self.recall - _Z95 * self.error
+        return self.recall - Z95 * self.error
 
     @property
     def high(self) -> float:
         """Of the 95 % interval."""
-        return self.recall + _Z95 * self.error
+        return self.recall + Z95 * self.error
 
     @property
     def p_value(self) -> float:

@@ -111,12 +111,6 @@ def cross_fitted(score: Floats, uncertainty: Floats, expected: Floats, fold: Int
     return found
 
 
-def deal_customers(customer: npt.NDArray[np.int64], folds: int, seed: int | list[int]) -> Ints:
-    """[n] fold of each row's customer [n]; a customer has one."""
-    known, code = np.unique(customer, return_inverse=True)
-    return np.asarray(np.random.default_rng(seed).permutation(len(known))[code] % folds, np.int64)
-
-
 def _between(knots: Floats, uncertainty: Floats) -> Floats:
     """[n, k] how much each knot counts at each uncertainty: rows sum to 1."""
     if len(knots) == 1:
