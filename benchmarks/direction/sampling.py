@@ -24,16 +24,16 @@ from rich.progress import track
 from torch_geometric.data import Data, HeteroData
 from torch_geometric.loader import NeighborLoader, NodeLoader
 
-from benchmarks.direction.adaptive_budgets import adaptive_budget
-from benchmarks.direction.degree_law import fit_degree_law
 from benchmarks.harness.form import Cell, Finding, publish
-from onward.graph.budgets import uniform_budget
+from onward.graph.budgets import degree_adaptive_budget, uniform_budget
 from onward.graph.product_graph import EDGE_COLUMNS, ProductGraph
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
 from onward.model.encoder import DualEncoder
 from onward.model.product_inputs import ProductInputs
 
 SEED = 7
+POWER = 1.0
+"""β of the adaptive budgets: in proportion to degree^-β."""
 FAN_OUT = (10, 5)
 BATCH = {"alone": 1024, "in training": 256}
 BATCHES = {"alone": 20, "in training": 5}
@@ -92,11 +92,10 @@ def loaders(graph: ProductGraph, batch: int, batches: int) -> dict[str, Iterable
     """A fresh loader of every kind over the same products."""
     data = graph_data(graph)
     nodes = torch.from_numpy(np.random.default_rng(SEED).permutation(graph.products)[: batch * batches])
-    out_law, in_law = (fit_degree_law(degrees, d_min=1) for degrees in (graph.out_degrees, graph.in_degrees))
     budgets = {
         UNIFORM: uniform_budget(graph, FAN_OUT),
-        BUDGETS: adaptive_budget(graph, FAN_OUT, out_law, in_law, most_walks=0, preference=0.0),
-        ADAPTIVE: adaptive_budget(graph, FAN_OUT, out_law, in_law, most_walks=8, preference=0.5),
+        BUDGETS: degree_adaptive_budget(graph, FAN_OUT, POWER, most_walks=0, preference=0.0),
+        ADAPTIVE: degree_adaptive_budget(graph, FAN_OUT, POWER),
     }
     made: dict[str, Iterable[Any]] = {
         name: NodeLoader(data, DirectedSampler(graph, budget, SEED), input_nodes=(PRODUCT, nodes), batch_size=batch)

@@ -112,6 +112,7 @@ def of_the_form() -> Iterator[tuple[str, Any]]:
         "estimator": ["oracle", "SOFT_LABEL", "soft_label\nrun:\n  source: parquet", "!!python/object:x", 3, True],
         "search": ["best", "single\n", 1, False, ["single"]],
         "popularity_weight": [-0.1, 1.5, "0.1", True],
+        "degree_power": [-0.1, 4.5, "0.5", True],
         "run_from": ["--force", "ingest --no-commit", "nosuchstage", "../ingest", 0, ["ingest"]],
         "dry_run": ["true", 0, 1, [], {}],
     }

@@ -33,8 +33,8 @@ GROUPS = 50
 PAIRS = 600_000
 EDGES = 300_000
 SETTINGS = EncoderSettings(
-    dimension=64, layers=1, fan_out=(8,), epochs=1, steps=50, batch_pairs=1024, learning_rate=0.01, temperature=0.1,
-    held_out_pairs=HELD_OUT,
+    dimension=64, layers=1, fan_out=(8,), degree_power=0.0, epochs=1, steps=50, batch_pairs=1024, learning_rate=0.01,
+    temperature=0.1, held_out_pairs=HELD_OUT,
 )  # fmt: skip
 FEW, MANY = 1, 3
 SIZES = ((1024, 50), (8192, 8))

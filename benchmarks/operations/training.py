@@ -77,7 +77,7 @@ def lesson_of(products: int, seed: int) -> Lesson:
 def settings_of(lesson: Lesson, epochs: int) -> EncoderSettings:
     """The default's, but for the steps of an epoch: as many pairs as edges."""
     steps = max(1, round(lesson.messages.edges / (len(RELATIONS) * BATCH)))
-    return EncoderSettings(64, 1, (FAN_OUT,), epochs, steps, BATCH, 0.01, 0.1, HELD_OUT)
+    return EncoderSettings(64, 1, (FAN_OUT,), 0.0, epochs, steps, BATCH, 0.01, 0.1, HELD_OUT)
 
 
 def onward(lesson: Lesson, settings: EncoderSettings, seed: int) -> Trained:

@@ -77,6 +77,16 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             description="0 lists what is most related first, 1 what is most probable. Empty: as in params.yaml, "
             f"{params['ranking']['popularity_weight']}.",
         ),
+        "degree_power": Param(
+            None,
+            **{"not": {"type": "number", "exclusiveMinimum": 4}},
+            type=["number", "null"],
+            minimum=0,
+            maximum=4,
+            title="Neighbours by degree",
+            description="0 samples so many neighbours of every product; above 0 as many in all, but more where a "
+            f"product has few. Empty: as in params.yaml, {params['encoder']['degree_power']}.",
+        ),
         "run_from": Param(
             None,
             type=["string", "null"],

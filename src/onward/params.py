@@ -24,6 +24,7 @@ OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0.0)]
+DegreePower = Annotated[float, Field(ge=0.0, le=4.0)]
 # Windows are counted from a clock, and times may be held in nanoseconds, which end in 2262.
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2199, 12, 31)
 
@@ -282,6 +283,7 @@ class Encoder(_Section):
     dimension: Annotated[int, Field(ge=2, le=4096)]
     layers: Annotated[int, Field(ge=1, le=8)]
     fan_out: tuple[Count, ...] = Field(strict=False)
+    degree_power: DegreePower
     epochs: Annotated[int, Field(ge=1, le=1000)]
     steps: Count
     batch_pairs: Annotated[int, Field(ge=2)]

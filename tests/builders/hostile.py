@@ -41,6 +41,10 @@ def retrain_cases(canary: str) -> list[tuple[str, dict[str, Any]]]:
             -0.1, 1.5, 1e308, float("nan"), float("inf"), "0.1", f"0.1; {touch}", "", True, [0.1], {"$gt": 0},
             "9" * MEGABYTE,
         ],
+        "degree_power": [
+            -0.1, 4.5, 1e308, float("nan"), float("inf"), "0.5", f"0.5; {touch}", "", True, [0.5], {"$gt": 0},
+            "9" * MEGABYTE,
+        ],
         "run_from": [
             f"deploy; {touch}", f"$({touch})", f"ingest\n{touch}", "ingest\n", "../ingest", "--force", "-f",
             "ingest --no-commit", "ingest\u2029", "nosuchstage", "", 0, True, ["ingest"], "i" * MEGABYTE,

@@ -17,15 +17,15 @@ from tools.testbeds.killed_encoder import killing_one_after_an_epoch
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # torch_geometric scripts a class at import
     from onward.model.encoder import LAZY_ROWS, DualEncoder
-    from onward.model.training import EncoderSettings, Lesson, Variant, train_on
+    from onward.model.training import EncoderSettings, Lesson, train_on
     from onward.stages.encoder_processes import Work, train_by_processes
 
 # Starts processes, again and again.
 pytestmark = pytest.mark.slow
 
 SETTINGS = EncoderSettings(
-    dimension=8, layers=1, fan_out=(4,), epochs=4, steps=25, batch_pairs=64, learning_rate=0.03, temperature=0.2,
-    held_out_pairs=0.1,
+    dimension=8, layers=1, fan_out=(4,), degree_power=0.0, epochs=4, steps=25, batch_pairs=64, learning_rate=0.03,
+    temperature=0.2, held_out_pairs=0.1,
 )  # fmt: skip
 SEED = 1
 
@@ -45,8 +45,7 @@ def test_two_processes_learn_what_one_learns_from_the_same_batches(lesson):
     none = np.empty(0, np.int64)
     silent = ProductGraph.from_edges(lesson.messages.products, none, none, np.empty(0))
     plain = replace(lesson, heard=silent, messages=silent)
-    variant = Variant(encoder=partial(DualEncoder, id_dropout=0.0))
-    alone = train_on(plain, SETTINGS, SEED, 1, variant=variant)
+    alone = train_on(plain, SETTINGS, SEED, 1, architecture=partial(DualEncoder, id_dropout=0.0))
     # Nothing is connected, so no product has a free vector to hide either.
     together = train_by_processes(Work(plain, SETTINGS, SEED, 1), 2)
     for one, two in zip(alone.epochs, together.epochs, strict=True):

@@ -254,6 +254,7 @@ def test_the_form_offers_what_params_yaml_allows(parsed):
         "estimator",
         "search",
         "popularity_weight",
+        "degree_power",
         "run_from",
         "dry_run",
     }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from builders.directed_groups import make_directed_groups, pairs_of
 from onward.errors import DataError
-from onward.graph.budgets import uniform_budget
+from onward.graph.budgets import budget_by_degree, uniform_budget
 from onward.graph.pair_support import PairSupport, graph_of_pairs
 from onward.graph.product_graph import ProductGraph
 from onward.graph.sampling_kernel import NeighbourhoodSampler
@@ -23,7 +23,7 @@ with warnings.catch_warnings():
     import torch
 
     from onward.model.encoder import DualEncoder, Reach
-    from onward.model.training import DEFAULT, EncoderSettings, Lesson, Variant, infer, information, train_on
+    from onward.model.training import EncoderSettings, Lesson, infer, information, train_on
 
 PRODUCTS = 12
 
@@ -166,8 +166,8 @@ def test_only_neighbours_in_the_right_role_are_heard():
 
 
 SETTINGS = EncoderSettings(
-    dimension=8, layers=1, fan_out=(4,), epochs=4, steps=25, batch_pairs=64, learning_rate=0.03, temperature=0.2,
-    held_out_pairs=0.1,
+    dimension=8, layers=1, fan_out=(4,), degree_power=0.0, epochs=4, steps=25, batch_pairs=64, learning_rate=0.03,
+    temperature=0.2, held_out_pairs=0.1,
 )  # fmt: skip
 
 
@@ -177,9 +177,9 @@ def pairs_in(table):
     return PairSupport(u, v, table[u, v])
 
 
-def train_encoder(relations, messages, inputs, settings, seed, threads, variant=DEFAULT):
+def train_encoder(relations, messages, inputs, settings, seed, threads):
     lesson = Lesson.of(relations, messages, inputs, settings.held_out_pairs, seed)
-    return train_on(lesson, settings, seed, threads, variant=variant)
+    return train_on(lesson, settings, seed, threads)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,12 @@ def test_training_tells_held_out_pairs_from_chance(trained):
     assert trained.epochs[-1].loss < trained.epochs[0].loss
     assert len(trained.epochs) == SETTINGS.epochs
     for nats in trained.epochs[-1].information:
+        assert 0.6 * np.log(5) < nats < 1.1 * np.log(5)
+
+
+def test_training_with_degree_adaptive_neighbours_tells_them_from_chance_too(directed_world):
+    adaptive = train_encoder(*directed_world, replace(SETTINGS, degree_power=1.0), seed=1, threads=1)
+    for nats in adaptive.epochs[-1].information:
         assert 0.6 * np.log(5) < nats < 1.1 * np.log(5)
 
 
@@ -249,8 +255,8 @@ def lifts_of_popular_and_rare():
     popularity = (np.log(SHARE) - np.log(SHARE).mean()) / np.log(SHARE).std()
     inputs = ProductInputs(GROUP[:, None] + 1, (5,), popularity[:, None].astype(np.float32))
     settings = EncoderSettings(
-        dimension=16, layers=1, fan_out=(8,), epochs=2, steps=300, batch_pairs=256, learning_rate=0.02, temperature=0.2,
-        held_out_pairs=0.0006,
+        dimension=16, layers=1, fan_out=(8,), degree_power=0.0, epochs=2, steps=300, batch_pairs=256,
+        learning_rate=0.02, temperature=0.2, held_out_pairs=0.0006,
     )  # fmt: skip
     found = train_encoder(every, graph_of_pairs(60, *related), inputs, settings, seed=1, threads=1).embeddings
     learnt = np.stack([found.log_lift_matrix(relation, np.arange(60), np.arange(60)) for relation in RELATIONS])
@@ -279,16 +285,18 @@ def test_a_popular_target_that_is_unrelated_scores_as_a_rare_one(lifts_of_popula
     assert np.polyfit(share[known], learnt[relation][known], 1)[0] == pytest.approx(0.0, abs=0.15)
 
 
-def test_held_out_pairs_are_heard_by_nobody_in_neither_order(directed_world):
+def test_held_out_pairs_are_heard_by_nobody_in_neither_order(directed_world, monkeypatch):
     relations, messages, inputs = directed_world
     heard = []
 
-    def spied(graph, fan_out):
+    def spied(graph, fan_out, power):
         heard.append(graph)
-        return uniform_budget(graph, fan_out)
+        return budget_by_degree(graph, fan_out, power)
+
+    monkeypatch.setattr("onward.model.training.budget_by_degree", spied)
 
     quick = replace(SETTINGS, epochs=1, steps=1)
-    trained = train_encoder(relations, messages, inputs, quick, seed=1, threads=1, variant=Variant(budget=spied))
+    trained = train_encoder(relations, messages, inputs, quick, seed=1, threads=1)
     held_out = [pairs.split(SETTINGS.held_out_pairs, 10**6, 1)[0] for pairs in relations]
     assert trained.held_out_pairs == sum(len(pairs.source) for pairs in held_out) > 0
     for pairs in held_out:

@@ -19,8 +19,8 @@ with warnings.catch_warnings():
     from onward.model.training import EncoderSettings, Lesson, train_on
 
 SETTINGS = EncoderSettings(
-    dimension=8, layers=1, fan_out=(4,), epochs=4, steps=25, batch_pairs=64, learning_rate=0.03, temperature=0.2,
-    held_out_pairs=0.1,
+    dimension=8, layers=1, fan_out=(4,), degree_power=0.0, epochs=4, steps=25, batch_pairs=64, learning_rate=0.03,
+    temperature=0.2, held_out_pairs=0.1,
 )  # fmt: skip
 SEED = 1
 

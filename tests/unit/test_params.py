@@ -61,6 +61,7 @@ WRONG = [
     ("thresholds.precision_target", 1.0, "less than 1"),
     ("thresholds.search", "best", "'auto', 'single'"),
     ("ranking", DELETE, "missing"),
+    ("encoder.degree_power", -0.5, "greater than or equal to 0"),
     ("ranking.popularity_weight", 1.5, "less than or equal to 1"),
     ("ranking.list_length", 0, "greater than or equal to 1"),
     ("ranking.popularity_prior", 0.0, "greater than 0"),

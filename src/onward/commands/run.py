@@ -30,8 +30,8 @@ def end_in_order() -> None:
 def start_run() -> None:
     """Read one JSON object from standard input, make the run's branch, and print its name as JSON.
 
-    Keys, all optional: source, as_of, precision_target, estimator, search, popularity_weight, threads, run_from,
-    dry_run, run_id, interval_end, trigger.
+    Keys, all optional: source, as_of, precision_target, estimator, search, popularity_weight, degree_power, threads,
+    run_from, dry_run, run_id, interval_end, trigger.
     The same run_id finds the same run again. With dry_run nothing is made: it says which stages would run.
     """
     from onward.runs.protocol.names import branch_of

@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch_geometric.data import HeteroData
 from torch_geometric.loader import LinkLoader
 
-from onward.graph.budgets import Budget, uniform_budget
+from onward.graph.budgets import budget_by_degree
 from onward.graph.pair_support import PairSupport
 from onward.graph.product_graph import ProductGraph
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, DirectedSampler, graph_data
@@ -44,28 +44,13 @@ class EncoderSettings:
     dimension: int
     layers: int
     fan_out: tuple[int, ...]
+    degree_power: float
     epochs: int
     steps: int
     batch_pairs: int
     learning_rate: float
     temperature: float
     held_out_pairs: float
-
-
-@dataclass(frozen=True)
-class Variant:
-    """What the default leaves as it is; every other choice is there to be compared with it.
-
-    Attributes:
-        encoder: which encoder is trained.
-        budget: how much of each neighbourhood a batch hears, given the graph and the fan-out of the settings.
-    """
-
-    encoder: type[DualEncoder] = DualEncoder
-    budget: Callable[[ProductGraph, tuple[int, ...]], Budget] = uniform_budget
-
-
-DEFAULT = Variant()
 
 
 @dataclass(frozen=True)
@@ -150,7 +135,7 @@ def train_on(
     seed: int,
     threads: int,
     *,
-    variant: Variant = DEFAULT,
+    architecture: Callable[..., DualEncoder] = DualEncoder,
     group: ProcessGroup = ALONE,
     resumed: Progress | None = None,
     keep: Callable[[Progress], None] | None = None,
@@ -162,7 +147,7 @@ def train_on(
         settings: of the loop; the pairs of a batch are shared evenly by the processes.
         seed: of everything drawn.
         threads: of torch, in each process.
-        variant: of what is compared with the default.
+        architecture: what makes the encoder.
         group: the processes that train together, all of which call this with the same arguments.
         resumed: where a loop that was broken off stood.
         keep: called after every epoch.
@@ -172,11 +157,11 @@ def train_on(
     console = Console(stderr=True, quiet=group.rank > 0)
     with reproducible(seed, threads):
         connected = torch.from_numpy(heard.connected)
-        encoder = variant.encoder(
+        encoder = architecture(
             lesson.inputs, connected, settings.dimension, settings.layers, temperature=settings.temperature
         )
         cycle = OneCycle(encoder, settings.learning_rate, settings.epochs * settings.steps)
-        sampler = DirectedSampler(heard, variant.budget(heard, settings.fan_out), seed)
+        sampler = DirectedSampler(heard, budget_by_degree(heard, settings.fan_out, settings.degree_power), seed)
         if group.size > 1:
             # Else all processes would hide the same products' free vectors.
             torch.manual_seed(seed + group.rank)

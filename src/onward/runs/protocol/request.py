@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from onward.errors import RequestError, place_and_reason
-from onward.params import Day, Estimator, OpenShare, Search, Share, Source
+from onward.params import Day, DegreePower, Estimator, OpenShare, Search, Share, Source
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -44,6 +44,7 @@ class Asked(BaseModel):
         estimator: see params.yaml, `delay.estimator`.
         search: see params.yaml, `thresholds.search`.
         popularity_weight: see params.yaml, `ranking.popularity_weight`.
+        degree_power: see params.yaml, `encoder.degree_power`.
         threads: see params.yaml; sums of floating-point numbers may come in another order.
         run_from: the stage from which on everything runs, changed or not; None runs only what changed.
         dry_run: only say what would run.
@@ -60,6 +61,7 @@ class Asked(BaseModel):
     estimator: Estimator | None = None
     search: Search | None = None
     popularity_weight: Share | None = None
+    degree_power: DegreePower | None = None
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     run_from: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\z")] | None = None
     dry_run: bool = False
@@ -83,6 +85,7 @@ class Asked(BaseModel):
             "delay": {"estimator": self.estimator},
             "thresholds": {"precision_target": self.precision_target, "search": self.search},
             "ranking": {"popularity_weight": self.popularity_weight},
+            "encoder": {"degree_power": self.degree_power},
         }
         return {
             section: {key: value for key, value in values.items() if value is not None}

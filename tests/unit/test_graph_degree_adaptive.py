@@ -1,22 +1,18 @@
-"""Samplers of adaptive budgets keep the contract of all samplers, and spend their total where degrees are low."""
+"""Samplers of degree-adaptive budgets keep the contract of all, and spend their total where degrees are low."""
 
 import numpy as np
 import pytest
 
-from benchmarks.direction.adaptive_budgets import adaptive_budget, neighbours_allowed
-from benchmarks.direction.degree_law import fit_degree_law
 from builders.sampler_contract import FAN_OUT, NONE, SamplerContract, long_tailed_graph
-from onward.graph.budgets import uniform_budget
+from onward.graph.budgets import budget_by_degree, degree_adaptive_budget, neighbours_allowed, uniform_budget
 from onward.graph.sampling_kernel import NeighbourhoodSampler
+
+POWER = 1.0
 
 
 @pytest.fixture(scope="module")
 def graph():
     return long_tailed_graph()
-
-
-def laws(graph):
-    return fit_degree_law(graph.out_degrees, d_min=1), fit_degree_law(graph.in_degrees, d_min=1)
 
 
 class AdaptiveContract(SamplerContract):
@@ -31,12 +27,12 @@ class AdaptiveContract(SamplerContract):
 
 class TestAdaptive(AdaptiveContract):
     def budget(self, graph):
-        return adaptive_budget(graph, FAN_OUT, *laws(graph), most_walks=6, preference=0.5)
+        return degree_adaptive_budget(graph, FAN_OUT, POWER, most_walks=6, preference=0.5)
 
 
 class TestAdaptiveWithoutPreferenceOrFurtherHop(AdaptiveContract):
     def budget(self, graph):
-        return adaptive_budget(graph, FAN_OUT, *laws(graph), most_walks=0, preference=0.0)
+        return degree_adaptive_budget(graph, FAN_OUT, POWER, most_walks=0, preference=0.0)
 
 
 def test_adaptive_gives_more_where_there_is_less(graph):
@@ -58,8 +54,19 @@ def test_adaptive_prefers_neighbours_of_high_degree(graph):
     hub = int(np.argmax(graph.out_degrees))
     degrees = []
     for preference in (0.0, 1.0):
-        budget = adaptive_budget(graph, (3,), *laws(graph), most_walks=0, preference=preference)
+        budget = degree_adaptive_budget(graph, (3,), POWER, most_walks=0, preference=preference)
         kernel = NeighbourhoodSampler(graph, budget)
         draws = [kernel.sample(np.array([hub]), NONE, NONE, seed=seed).out_numbers for seed in range(200)]
         degrees.append(graph.in_degrees[graph.out_targets[np.concatenate(draws)]].mean())
     assert degrees[1] > 1.2 * degrees[0]
+
+
+def test_power_0_is_the_uniform_budget_and_more_power_gives_hubs_less(graph):
+    uniform = uniform_budget(graph, FAN_OUT)
+    same = budget_by_degree(graph, FAN_OUT, 0.0)
+    assert np.array_equal(same.out_fan, uniform.out_fan)
+    assert same.out_weight is None
+    hub = int(np.argmax(graph.out_degrees))
+    fans = [int(budget_by_degree(graph, FAN_OUT, power).out_fan[0, hub]) for power in (0.0, 0.25, 0.5, 1.0)]
+    assert fans == sorted(fans, reverse=True)
+    assert fans[0] > fans[-1] >= 1
