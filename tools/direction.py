@@ -32,8 +32,13 @@ TARGETS = (
     ("direction_adaptive", "sets_gained", "Budgets by degree, sets where low degree gains and all lose nothing", 2.0),
     ("direction_adaptive", "low_bucket_gain", "Budgets by degree, HR@10 gain at degree ≤ 5, second best set", 0.50),
     ("direction_adaptive", "low_bucket_gain_low", "The same, low end", 0.20),
-    ("direction_cold", "cold_hr10_ratio", "Cold products, HR@10 over the best baseline's", 3.0),
-    ("direction_cold", "add_product_ms", "Adding a product, milliseconds, at most", -50.0),
+    ("direction_cold", "sets_met", "Cold nodes, sets where HR@10 is 1.1 times the rival's and more for certain", 2.0),
+    ("direction_cold", "photo_cold_ratio", "Cold nodes of Photo, HR@10 over the rival's", 1.1),
+    ("direction_cold", "photo_cold_ratio_low", "The same, low end", 1.0),
+    ("direction_cold", "cora_ml_cold_ratio", "Cold nodes of Cora-ML, HR@10 over the rival's", 1.1),
+    ("direction_cold", "cora_ml_cold_ratio_low", "The same, low end", 1.0),
+    ("related_cold", "cold_ratio", "Cold products of Complete Journey, HR@10 over the rival's", 1.1),
+    ("related_cold", "cold_ratio_low", "The same, low end", 1.0),
     ("sampling", "ratio_alone", "Edges a second over PyG's loader, alone", 8.0),
     ("sampling", "ratio_in_training", "Edges a second over PyG's loader, alone, training's batches", 3.0),
     ("direction_adaptive", "adaptive_speed_ratio", "Edges a second, budgets by degree over uniform, worst set", 0.75),
@@ -127,7 +132,11 @@ _ADAPTIVE = {
     "gain low": ("gain, ≤ 5", 3), "gain low from": ("from", 3), "gain low to": ("to", 3),
     "gain all": ("gain, all", 3), "gain all from": ("from", 3), "gain all to": ("to", 3), "picked": ("picked", 0),
 }  # fmt: skip
-_COLD = {"cold nodes are": ("cold nodes are", 0), "method": ("method", 0), "hr@10": ("HR@10", 4), "seeds": ("seeds", 0)}
+_COLD = _METHOD | {
+    "hr@10, 0 edges": ("HR@10", 4), "hr@10 low": ("from", 4), "hr@10 high": ("to", 4),
+    "to the rival's": ("to the rival's", 2), "to the rival's low": ("from", 2), "to the rival's high": ("to", 2),
+    **{f"hr@10, {many} edges": (f"{many} edges", 4) for many in (1, 2, 5, 10, "all")}, "recovered": ("recovered", 2),
+}  # fmt: skip
 _SAMPLING = {
     "setting": ("setting", 0), "sampler": ("sampler", 0), "million edges a second": ("million edges a second", 2),
     "edges a batch": ("edges a batch", 0), "milliseconds a batch": ("milliseconds a batch", 1),
@@ -174,8 +183,8 @@ TABLES: Mapping[str, Callable[[Mapping[str, Result]], list[str]]] = {
     "adaptive beauty": _adaptive("beauty"),
     "adaptive uci": _adaptive("uci"),
     "adaptive simulated": _adaptive("simulated"),
-    "cold cora": table(rows_of("direction_cold", data="cora_ml"), _COLD),
-    "cold photo": table(rows_of("direction_cold", data="photo"), _COLD),
+    "cold cora": table(rows_of("direction_cold", data="Cora-ML"), _COLD),
+    "cold photo": table(rows_of("direction_cold", data="Photo"), _COLD),
     "sampling": table(rows_of("sampling"), _SAMPLING),
     "scorer": table(rows_of("scorer_complete_journey", impressions="matured"), _SCORER),
 }

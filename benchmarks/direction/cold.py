@@ -63,6 +63,8 @@ TARGET = 1.1
 
 OURS, TAUGHT_WARM = "Onward, taught with hidden nodes", "Onward, taught without"
 BASE = "popularity"
+RIVAL = "the rival, as validation picks"
+RATIO, DIFFERENCE, RECOVERED = "to the rival's", "less the rival's", "recovered"
 GRID: Mapping[str, tuple[LinkScore, ...]] = {
     BASE: (Popularity(),),
     "attributes": tuple(PropagatedAttributes(*hops) for hops in ((0, 0), (1, 0), (2, 0), (0, 1), (2, 2))),
@@ -189,7 +191,7 @@ class Found:
 
     def hits(self, method: str, revealed: int = 0) -> Floats:
         """[q] of all seeds; the rival is each seed's own."""
-        by_seed = [each["hits"][str(revealed)][each["rival"] if method == "rival" else method] for each in self.trials]
+        by_seed = [each["hits"][str(revealed)][each["rival"] if method == RIVAL else method] for each in self.trials]
         return np.concatenate(by_seed).astype(np.float64)
 
     def rate(self, method: str, revealed: int = 0) -> Interval:
@@ -199,7 +201,7 @@ class Found:
 
     def over_rival(self, method: str) -> tuple[Interval, Interval]:
         """HR over the rival's, and less the rival's, both paired."""
-        ours, theirs = self.hits(method), self.hits("rival")
+        ours, theirs = self.hits(method), self.hits(RIVAL)
         ones = np.ones(len(ours))
         return self.bootstrap.ratio(ours, theirs), self.bootstrap.ratio_difference(ours, ones, theirs, ones)
 
@@ -210,23 +212,20 @@ class Found:
 
 
 def rows_of(name: str, found: Found) -> list[dict[str, Cell]]:
-    """A row a method and number of revealed edges."""
+    """A row a method: hit rates by edges revealed, what it gains on the rival, and what it recovers."""
     rows: list[dict[str, Cell]] = []
-    for method in (OURS, TAUGHT_WARM, "rival", *GRID):
-        ratio, difference = found.over_rival(method)
-        for revealed in (*REVEALED, ALL):
-            rate = found.rate(method, revealed)
-            row: dict[str, Cell] = {
-                "data": name, "method": method, "edges revealed": "all" if revealed == ALL else revealed,
-                "hr@10": rate.value, "hr@10 low": rate.low, "hr@10 high": rate.high,
-                **dict.fromkeys(("to the rival's", "to the rival's low", "to the rival's high")),
-                **dict.fromkeys(("less the rival's", "less the rival's low", "less the rival's high")),
-                "questions": len(found.hits(method)),
-            }  # fmt: skip
-            if revealed == 0:
-                for title, interval in (("to the rival's", ratio), ("less the rival's", difference)):
-                    row |= {title: interval.value, f"{title} low": interval.low, f"{title} high": interval.high}
-            rows.append(row)
+    for method in (OURS, TAUGHT_WARM, RIVAL, *GRID):
+        cold = found.rate(method)
+        row: dict[str, Cell] = {"data": name, "method": method, "questions": len(found.hits(method))}
+        row |= {f"hr@10, {many} edges": found.rate(method, many).value for many in REVEALED}
+        row |= {"hr@10, all edges": found.rate(method, ALL).value, "hr@10 low": cold.low, "hr@10 high": cold.high}
+        told = dict(zip((RATIO, DIFFERENCE), found.over_rival(method), strict=True)) | {
+            RECOVERED: found.recovery(method)
+        }
+        for title, interval in told.items():
+            values = (interval.value, interval.low, interval.high) if method != BASE else (None, None, None)
+            row |= dict(zip((title, f"{title} low", f"{title} high"), values, strict=True))
+        rows.append(row)
     return rows
 
 
@@ -234,11 +233,11 @@ def claims_of(name: str, found: Found) -> dict[str, float]:
     """The figures that are quoted."""
     key = name.lower().replace("-", "_")
     ratio, difference = found.over_rival(OURS)
-    recovered, of_rival = found.recovery(OURS), found.recovery("rival")
+    recovered, of_rival = found.recovery(OURS), found.recovery(RIVAL)
     return {
         f"{key}_cold_ratio": ratio.value, f"{key}_cold_ratio_low": ratio.low, f"{key}_cold_ratio_high": ratio.high,
         f"{key}_difference": difference.value, f"{key}_difference_low": difference.low,
-        f"{key}_cold_hr10": found.rate(OURS).value, f"{key}_rival_hr10": found.rate("rival").value,
+        f"{key}_cold_hr10": found.rate(OURS).value, f"{key}_rival_hr10": found.rate(RIVAL).value,
         f"{key}_taught_warm_hr10": found.rate(TAUGHT_WARM).value,
         f"{key}_dropout_net_hr10": found.rate("DropoutNet").value,
         f"{key}_warm_hr10": found.rate(OURS, ALL).value,
