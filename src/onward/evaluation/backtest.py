@@ -79,7 +79,7 @@ def score_rows(
     uncertainty: UncertaintyModel,
     threads: int,
 ) -> tuple[pd.DataFrame, Groups]:
-    """`rows` (with source and target) beside score, uncertainty, level, probability and its range, and the groups they are in.
+    """`rows` (source, target) beside score, uncertainty, level, probability and range, and the groups they are in.
 
     Args:
         rows: [n].
