@@ -45,7 +45,9 @@ class ChanceRange:
         """Low [n] and high [n] of probabilities [n] with uncertainties [n]; low ≤ probability ≤ high always."""
         middle = np.asarray(probability, np.float64)
         doubt = np.asarray(uncertainty, np.float64) if self.follows_doubt else np.ones_like(middle)
-        return shifted(middle, -self.reach * doubt), shifted(middle, self.reach * doubt)
+        # Where a chance lies at the edge, moving it and back would not end where it was.
+        low = np.minimum(shifted(middle, -self.reach * doubt), middle)
+        return low, np.maximum(shifted(middle, self.reach * doubt), middle)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -64,10 +66,7 @@ NOTHING_KNOWN = ChanceRange(FURTHEST, follows_doubt=False, promised=0.0, convers
 
 
 def shifted(probability: Floats, by: Floats | float) -> Floats:
-    """Probabilities [n] whose log odds are moved `by` so much, and never to the other side of where they were."""
+    """Probabilities [n] whose log odds are moved `by` so much."""
     inside = np.clip(probability, _EDGE, 1.0 - _EDGE)
     times = np.exp(np.clip(by, -FURTHEST, FURTHEST))
-    moved = inside * times / (1.0 - inside + inside * times)
-    # Rounding and the clip above must not let a low end rise over the middle, nor a high end fall below it.
-    kept = np.where(np.asarray(by) < 0.0, np.minimum(moved, probability), np.maximum(moved, probability))
-    return np.asarray(kept, np.float64)
+    return np.asarray(inside * times / (1.0 - inside + inside * times), np.float64)
