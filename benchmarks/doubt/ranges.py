@@ -10,6 +10,7 @@ simulated, also: does the true chance of a batch, a product, a pair and an impre
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,26 +22,32 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.doubt.cross_fitted_scorers import STORE, what_became
+from benchmarks.doubt.head_stability import stability
 from benchmarks.doubt.range_methods import DEPLOYED, METHODS, batches_at, know
 from benchmarks.doubt.rotated_runs import ROTATIONS, SEED, Rotation, Rows, read_rows, rotations
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.errors import ArtifactError
 from onward.evaluation.range_coverage import ALL_WAYS, range_coverage
 from onward.layout import Layout
+from onward.metrics.intervals import Interval
 from onward.params import Params, read_params
 from onward.thresholds.grid import Floats, Ints
+from onward.uncertainty.pair_batches import CHANCE_AND_DOUBT, PRODUCT_BOUGHT, PRODUCT_SHOWN
 from tools.testbeds.simulated_truth import write_truth
 from tools.testbeds.small_shop import copy_checkout, environment, set_params
 
 SAMPLES = 500
 STAGES = ("fingerprint_source", "ingest", "correct_label_delay", "train_gnn")
 LEAST_SHOWN = 20  # of a product or a pair, so that the mean truth of its impressions is hardly that of a few customers
+WAYS = (PRODUCT_SHOWN, PRODUCT_BOUGHT, CHANCE_AND_DOUBT)
 JOURNEY, SIMULATED = "Complete Journey", "simulated shop"
 
 
-def simulated_shop() -> Path:
-    """A checkout whose pipeline has run on the simulated shop as far as the models, made where there is none."""
+def simulated_shop(*, fresh: bool) -> Path:
+    """A checkout whose pipeline has run on the simulated shop as far as the models, kept from the last time."""
     folder = STORE / "simulated_shop"
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
     if not (folder / "artifacts" / "model" / "scorer.json").is_file():
         copy_checkout(folder)
         set_params(folder / "params.yaml", {"run": {"source": "simulator"}})
@@ -50,8 +57,8 @@ def simulated_shop() -> Path:
     return folder
 
 
-def measure(data: str, root: Path) -> list[dict[str, Cell]]:
-    """A row for each method."""
+def measure(data: str, root: Path) -> tuple[list[dict[str, Cell]], dict[str, Interval]]:
+    """A row for each method; and how stable uncertainties are, on Complete Journey."""
     layout, params = Layout(root), read_params(root / "params.yaml")
     if not layout.outcomes.is_file():
         raise ArtifactError(f"{layout.outcomes}: no finished run; run `dvc repro` first, then this benchmark again")
@@ -61,7 +68,8 @@ def measure(data: str, root: Path) -> list[dict[str, Cell]]:
         _tested(rotation, rows, label, truth)
         for rotation in track(rotations(rows, model, params), total=ROTATIONS, description=data)
     ]
-    return [{"data": data, **_row(method, parts)} for method in METHODS]
+    stable = stability(rows, params) if data == JOURNEY else {}
+    return [{"data": data, **_row(method, parts)} for method in METHODS], stable
 
 
 def _outcomes(data: str, root: Path, impressions: Any, params: Params) -> tuple[Floats, Floats | None]:
@@ -140,14 +148,17 @@ def claims_of(rows: list[dict[str, Cell]]) -> dict[str, float]:
     """Of the ranges in use, and of what was served before."""
     named = {(row["data"], row["method"]): row for row in rows}
     journey, simulated = named[JOURNEY, DEPLOYED], named[SIMULATED, DEPLOYED]
-    before = named[JOURNEY, "spread of heads, as served before"]
+    before, simulated_before = (named[data, "spread of heads, as served before"] for data in (JOURNEY, SIMULATED))
     wanted = {
         "coverage": (journey, "coverage"),
         "coverage_low": (journey, "coverage low"),
         "coverage_simulated": (simulated, "coverage"),
         "coverage_simulated_low": (simulated, "coverage low"),
         "coverage_before": (before, "coverage"),
-        "coverage_before_high": (before, "coverage high"),
+        "coverage_before_low": (before, "coverage low"),
+        "coverage_simulated_before": (simulated_before, "coverage"),
+        "coverage_simulated_before_high": (simulated_before, "coverage high"),
+        **{f"coverage_{way}": (journey, way.replace("_", " ")) for way in WAYS},
         "width": (journey, "width, of the chance"),
         "width_before": (before, "width, of the chance"),
         "truth_of_batches": (simulated, "truth of batches"),
@@ -160,10 +171,18 @@ def claims_of(rows: list[dict[str, Cell]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure every method on both and publish."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--fresh", action="store_true", help="run the simulated shop's pipeline again")
+    asked = arguments.parse_args()
     Console().print("refitting scorers for each quarter of the customers …")
-    rows = measure(JOURNEY, ROOT) + measure(SIMULATED, simulated_shop())
-    publish(Finding("doubt_ranges", [SEED], rows, claims_of(rows)))
+    rows, stable = measure(JOURNEY, ROOT)
+    rows += measure(SIMULATED, simulated_shop(fresh=asked.fresh))[0]
+    ends = {
+        f"{name}{end}": getattr(found, end.strip("_") or "value")
+        for name, found in stable.items()
+        for end in ("", "_low")
+    }
+    publish(Finding("doubt_ranges", [SEED], rows, claims_of(rows) | ends))
 
 
 if __name__ == "__main__":

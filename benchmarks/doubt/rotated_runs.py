@@ -16,6 +16,7 @@ from onward.layout import Layout
 from onward.metrics.customer_bootstrap import deal_customers
 from onward.model.pair_features import scorer_frame
 from onward.model.pair_model import PairModel
+from onward.model.scorer import PairScorer
 from onward.model.scorer_training import LabelledPairs, ScorerSettings, heads_that_saw, train_scorer
 from onward.params import Params
 from onward.thresholds.grid import Floats, Ints
@@ -87,17 +88,10 @@ def read_rows(layout: Layout, params: Params) -> tuple[Rows, PairModel, pd.DataF
 def rotations(rows: Rows, model: PairModel, params: Params) -> Iterator[Rotation]:
     """Refit for each quarter."""
     customer, source, target = (rows.columns[name] for name in ("customer", "source", "target"))
-    quarter = deal_customers(customer, ROTATIONS, np.random.default_rng([SEED, 21]))
-    shares = {name: getattr(params.splits, name) for name in ("train", "selection", "calibrate", "threshold")}
-    ends = np.cumsum(list(shares.values())) / sum(shares.values())
     for number in range(ROTATIONS):
-        seed = SEED + number
-        place = np.random.default_rng([seed, 22]).random(int(customer.max()) + 1)[customer]
-        split = np.where(quarter == number, "test", np.array(list(shares))[np.searchsorted(ends, place, side="right")])
-        train, selection, calibrate = (split == name for name in ("train", "selection", "calibrate"))
-        settings = ScorerSettings(**params.scorer.model_dump())
-        scorer = train_scorer(_pairs(rows, train), _pairs(rows, selection), settings, seed, 1).scorer
-        heads = scorer.predict(rows.frame, threads=1)
+        seed, split = SEED + number, _dealt(rows, params, number)
+        train, calibrate = split == "train", split == "calibrate"
+        heads = _scorer(rows, params, split, seed).predict(rows.frame, threads=1)
         scored = spread_inputs(heads, rows.frame, model.embeddings, source, target)
         seen = heads_that_saw(customer, train, seed, heads.shape[1])
         calibrated = CalibrationSet.out_of_bag(scored, seen, rows.expected, {}, train | calibrate)
@@ -108,6 +102,32 @@ def rotations(rows: Rows, model: PairModel, params: Params) -> Iterator[Rotation
         fit = calibrate | (split == "threshold")
         predicted, disagreement = fitted.predict(scored, {}), disagreement_of_heads(heads)
         yield Rotation(fitted, calibrated, predicted, disagreement, fit, split == "test")
+
+
+def first_test(rows: Rows, params: Params, heads: int) -> tuple[Floats, Ints]:
+    """What so many heads say of the first quarter's rows [n, heads], and their customers [n]."""
+    split = _dealt(rows, params, 0)
+    many = params.model_copy(update={"scorer": params.scorer.model_copy(update={"heads": heads})})
+    test = np.flatnonzero(split == "test")
+    said = _scorer(rows, many, split, SEED).predict(rows.frame.iloc[test], threads=1)
+    return said, rows.columns["customer"][test]
+
+
+def _dealt(rows: Rows, params: Params, number: int) -> np.ndarray:
+    """[n] split of each row's customer where the quarter of that number is the test."""
+    customer = rows.columns["customer"]
+    quarter = deal_customers(customer, ROTATIONS, np.random.default_rng([SEED, 21]))
+    shares = {name: getattr(params.splits, name) for name in ("train", "selection", "calibrate", "threshold")}
+    ends = np.cumsum(list(shares.values())) / sum(shares.values())
+    place = np.random.default_rng([SEED + number, 22]).random(int(customer.max()) + 1)[customer]
+    others = np.array(list(shares))[np.searchsorted(ends[:-1], place, side="right")]
+    return np.where(quarter == number, "test", others)
+
+
+def _scorer(rows: Rows, params: Params, split: np.ndarray, seed: int) -> PairScorer:
+    settings = ScorerSettings(**params.scorer.model_dump())
+    train, selection = (_pairs(rows, split == name) for name in ("train", "selection"))
+    return train_scorer(train, selection, settings, seed, 1).scorer
 
 
 def _pairs(rows: Rows, chosen: np.ndarray) -> LabelledPairs:
