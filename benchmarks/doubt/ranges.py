@@ -38,7 +38,7 @@ from tools.testbeds.small_shop import copy_checkout, environment, set_params
 
 SAMPLES = 500
 STAGES = ("fingerprint_source", "ingest", "correct_label_delay", "train_gnn")
-LEAST_SHOWN = 20  # of a product or a pair, so that the mean truth of its impressions is hardly that of a few customers
+SHOWN = (20, 100)  # times, at least: the mean truth of fewer impressions is that of a few customers
 WAYS = (PRODUCT_SHOWN, PRODUCT_BOUGHT, CHANCE_AND_DOUBT)
 JOURNEY, SIMULATED = "Complete Journey", "simulated shop"
 
@@ -108,10 +108,10 @@ def _row(method: str, parts: list[dict[str, Any]]) -> dict[str, Cell]:
     }
     row |= {name.replace("_", " "): found[name]["coverage"]["value"] for name in batches}
     row["width, of the chance"] = float((high - low).sum() / columns["probability"].sum())
-    truths: dict[str, float | None] = dict.fromkeys(("batches", "products", "pairs", "impressions"))
-    if parts[0]["truth"] is not None:
-        truths = _truths(np.concatenate([part["truth"] for part in parts]), low, high, columns, batches)
-    return row | {f"truth of {name}": value for name, value in truths.items()}
+    known = parts[0]["truth"] is not None
+    truth = np.concatenate([part["truth"] if known else part["label"] for part in parts])
+    truths = _truths(truth, low, high, columns, batches)
+    return row | {f"truth of {name}": value if known else None for name, value in truths.items()}
 
 
 def _joined(batches: list[Mapping[str, Ints]]) -> dict[str, Ints]:
@@ -125,8 +125,8 @@ def _joined(batches: list[Mapping[str, Ints]]) -> dict[str, Ints]:
 
 def _truths(
     truth: Floats, low: Floats, high: Floats, columns: Mapping[str, Any], batches: Mapping[str, Ints]
-) -> dict[str, float | None]:
-    """Share of each kind whose mean true chance lies in its mean range; products and pairs shown often enough."""
+) -> dict[str, float]:
+    """Share of each kind whose mean true chance lies in its mean range; of products and pairs those shown so often."""
 
     def share(code: Ints, least: int) -> float:
         _, number = np.unique(code, return_inverse=True)
@@ -138,8 +138,8 @@ def _truths(
     pair = columns["source"] * 2**32 + columns["target"]
     return {
         "batches": float(np.mean([share(batch, 1) for batch in batches.values()])),
-        "products": share(columns["target"], LEAST_SHOWN),
-        "pairs": share(pair, LEAST_SHOWN),
+        **{f"products shown {least}": share(columns["target"], least) for least in SHOWN},
+        **{f"pairs shown {least}": share(pair, least) for least in SHOWN},
         "impressions": float(((low <= truth) & (truth <= high)).mean()),
     }
 
@@ -162,8 +162,8 @@ def claims_of(rows: list[dict[str, Cell]]) -> dict[str, float]:
         "width": (journey, "width, of the chance"),
         "width_before": (before, "width, of the chance"),
         "truth_of_batches": (simulated, "truth of batches"),
-        "truth_of_products": (simulated, "truth of products"),
-        "truth_of_pairs": (simulated, "truth of pairs"),
+        **{f"truth_of_products_{least}": (simulated, f"truth of products shown {least}") for least in SHOWN},
+        **{f"truth_of_pairs_{least}": (simulated, f"truth of pairs shown {least}") for least in SHOWN},
         "truth_of_impressions": (simulated, "truth of impressions"),
     }
     return {claim: float(str(row[name])) for claim, (row, name) in wanted.items()}
@@ -177,12 +177,9 @@ def main() -> None:
     Console().print("refitting scorers for each quarter of the customers …")
     rows, stable = measure(JOURNEY, ROOT)
     rows += measure(SIMULATED, simulated_shop(fresh=asked.fresh))[0]
-    ends = {
-        f"{name}{end}": getattr(found, end.strip("_") or "value")
-        for name, found in stable.items()
-        for end in ("", "_low")
-    }
-    publish(Finding("doubt_ranges", [SEED], rows, claims_of(rows) | ends))
+    told = {name: interval.value for name, interval in stable.items()}
+    told |= {f"{name}_low": interval.low for name, interval in stable.items()}
+    publish(Finding("doubt_ranges", [SEED], rows, claims_of(rows) | told))
 
 
 if __name__ == "__main__":
