@@ -105,7 +105,7 @@ def read_impressions() -> Impressions:
         known.append(rows)
     frame, rows = pd.concat(frames, ignore_index=True), pd.concat(known, ignore_index=True)
     later = known[1]["impression"].isin(read_table(layout.backtest_log.conversions)["impression"])
-    label = np.r_[_labels(known[0], params), later.to_numpy(np.float64)]
+    label = np.r_[what_became(known[0], params), later.to_numpy(np.float64)]
     source, target = (rows[name].to_numpy(np.int64) for name in ("source", "target"))
     customer = rows["customer"].to_numpy(np.int64)
     of_source, of_target, of_pair = (frame[name].to_numpy(np.float64) for name in EVIDENCE_FEATURES)
@@ -122,7 +122,7 @@ def read_impressions() -> Impressions:
     )
 
 
-def _labels(rows: pd.DataFrame, params: Params) -> Floats:
+def what_became(rows: pd.DataFrame, params: Params) -> Floats:
     """What became of impressions shown before as_of, as the log tells that goes on for long enough after it.
 
     Raises:

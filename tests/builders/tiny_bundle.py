@@ -15,6 +15,7 @@ from onward.ranking.list_names import COLUMNS
 from onward.serving.recommend import Answer, recommend_all
 from onward.thresholds.policy import Policy
 from onward.uncertainty.calibration import MonotoneCalibrator
+from onward.uncertainty.chance_range import ChanceRange
 from onward.uncertainty.group_repair import NO_REPAIR
 from onward.uncertainty.levels import UncertaintyLevels
 from onward.uncertainty.sources import HeadEnsemble
@@ -103,7 +104,13 @@ def make_bundle(seed: int = 0, cuts: tuple[float, ...] = (0.3, 0.4)) -> Bundle:
             }
         ),
         model=PairModel(graph, embeddings, PairScorer(tuple(heads), FEATURES, ("cat_target_category",))),
-        uncertainty=UncertaintyModel(NO_REPAIR, calibrator, HeadEnsemble(), UncertaintyLevels((0.05,))),
+        uncertainty=UncertaintyModel(
+            NO_REPAIR,
+            calibrator,
+            HeadEnsemble(),
+            UncertaintyLevels((0.05,)),
+            ranges=ChanceRange(2.0, follows_doubt=True, promised=0.9, conversions=25.0, batches={"product_shown": 40}),
+        ),
         policy=Policy("ew_dpmt", 0.3, cuts),
         categories=CATEGORIES,
         state=state,

@@ -46,7 +46,7 @@ def pods(tmp_path, monkeypatch):
 
     def predict(self, features, source, target, threads=1):
         same = np.full(len(source), value)
-        return PairPredictions(same, same, same, np.zeros(len(source), np.int64), same)
+        return PairPredictions(same, same, np.zeros(len(source), np.int64), same)
 
     folder = tmp_path / "bundle"
     write_bundle(folder, make_bundle())

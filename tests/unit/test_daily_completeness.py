@@ -91,7 +91,7 @@ def shop(tmp_path, registered, monkeypatch):
 
     def predict(self, features, source, target, threads=1):
         value = 0.1 + 0.2 * ((np.asarray(source) * 7 + target) % 5) / 5
-        return PairPredictions(value, value, value, np.zeros(len(value), np.int64), value)
+        return PairPredictions(value, value, np.zeros(len(value), np.int64), value)
 
     monkeypatch.setattr("onward.deployment.bundle.Bundle.predict", predict)
 

@@ -45,6 +45,9 @@ def test_a_pair_is_scored_as_the_mean_of_its_rows_to_the_last_bit(change):
     for name in ("score", "uncertainty", "probability"):
         mean = getattr(wanted, name).reshape(len(SOURCE), count).mean(axis=1)
         np.testing.assert_array_equal(getattr(scores, name), mean)
+    ends = bundle.uncertainty.ranges.interval(wanted.probability, wanted.uncertainty)
+    for name, end in zip(("low", "high"), ends, strict=True):
+        np.testing.assert_array_equal(getattr(scores, name), end.reshape(len(SOURCE), count).mean(axis=1))
     assert (scores.low <= scores.probability).all()
     assert (scores.probability <= scores.high).all()
 

@@ -25,6 +25,7 @@ from onward.ranking.ranking_files import ranking_to_files
 from onward.ranking.related_lists import related_lists
 from onward.stages.evaluate import run
 from onward.stages.ranking import list_settings, trained_ranking
+from onward.uncertainty.chance_range import ChanceRange
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
@@ -183,6 +184,8 @@ def layout(tmp_path, ranking):
     write_json(layout.uncertainty / "levels.json", {"edges": [0.1]})
     write_json(layout.uncertainty / "repair.json", {})
     write_json(layout.uncertainty / "spread.json", {"source": "heads"})
+    ranges = ChanceRange(0.5, follows_doubt=False, promised=0.9, conversions=5.0, batches={"product_shown": 40})
+    write_json(layout.uncertainty / "ranges.json", ranges.to_dict())
     cut = {"precision_target": 0.2, "cuts": [0.2, None]}
     searches = {name: cut | {"search": name} for name in ("single", "mist", "ew_dpmt", LEVELS_AT_RANDOM)}
     write_json(layout.thresholds / "searches.json", searches)

@@ -1,6 +1,5 @@
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -31,17 +30,6 @@ def test_never_claims_certainty_and_is_flat_outside():
     low, high = calibrator.apply([-5.0, 5.0])
     assert low == pytest.approx(0.1)
     assert high == pytest.approx(0.9)
-
-
-def test_interval_encloses_the_probability_and_closes_without_doubt():
-    calibrator = MonotoneCalibrator.fit(np.linspace(0.01, 0.9, 50), np.linspace(0.0, 0.5, 50))
-    score = np.array([0.05, 0.3, 0.6])
-    low, high = calibrator.interval(score, [0.5, 0.5, 0.0])
-    middle = calibrator.apply(score)
-    assert (low <= middle).all()
-    assert (middle <= high).all()
-    assert (low[:2] < high[:2]).all()
-    assert low[2] == pytest.approx(high[2])
 
 
 def test_survives_json():

@@ -25,7 +25,7 @@ class TypicalScores:
         score: [n] what is held against the cuts.
         uncertainty: [n] mean over the contexts.
         probability: [n] that a typical customer who is shown the target buys it new, calibrated.
-        low: [n] of the interval by the heads' disagreement.
+        low: [n] of the range; see ChanceRange for what it promises.
         high: [n] likewise.
         like_shown: [n] whether any impression showed a product of the target's category after one of the source's.
         level: [n] class of the uncertainty, 0 the surest.

@@ -27,8 +27,6 @@ from onward.uncertainty.uncertainty_model import EVIDENCE_FEATURES, PairPredicti
 Ints = npt.NDArray[np.int64]
 Columns = Mapping[str, npt.NDArray[np.float32]]
 
-_SPREAD = 1.96
-
 
 @dataclass(frozen=True)
 class Situations:
@@ -86,7 +84,7 @@ class TypicalCustomer:
         situations = situations or self._reference
         predicted = self._predictions(source, target, situations, threads)
         shape = (len(source), len(situations))
-        low, high = self.uncertainty.calibrator.interval(predicted.score, predicted.disagreement, _SPREAD)
+        low, high = self.uncertainty.ranges.interval(predicted.probability, predicted.uncertainty)
         rows = (predicted.score, predicted.uncertainty, predicted.probability, low, high)
         means = tuple(values.reshape(shape).mean(axis=1) for values in rows)
         like_shown = self._shown_categories.hold(source, target)

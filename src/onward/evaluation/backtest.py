@@ -11,6 +11,7 @@ from onward.choices import LEVELS_AT_RANDOM
 from onward.errors import DataError
 from onward.evaluation.decisions import decision_table
 from onward.evaluation.groups import find_groups
+from onward.evaluation.range_coverage import ALL_WAYS, range_coverage
 from onward.evaluation.related_comparison import SERVED, related_headline, related_table
 from onward.evaluation.score_quality import measure, positivity_heat_map
 from onward.evaluation.slices import measure_slices
@@ -23,6 +24,7 @@ from onward.random_streams import Stream
 from onward.ranking.purchase_log import Bools
 from onward.thresholds.policy import Policy
 from onward.uncertainty.group_repair import GroupRepair
+from onward.uncertainty.pair_batches import batches_of, ways_to_batch
 from onward.uncertainty.pair_groups import Groups, pair_groups
 from onward.uncertainty.uncertainty_model import UncertaintyModel, spread_inputs
 
@@ -77,7 +79,7 @@ def score_rows(
     uncertainty: UncertaintyModel,
     threads: int,
 ) -> tuple[pd.DataFrame, Groups]:
-    """`rows` (with source and target) beside score, uncertainty, level and probability, and the groups they are in.
+    """`rows` (source, target) beside score, uncertainty, level, probability and range, and the groups they are in.
 
     Args:
         rows: [n].
@@ -95,11 +97,14 @@ def score_rows(
     prediction = uncertainty.predict(
         spread_inputs(scorer.predict(frame, threads=threads), frame, embeddings, source, target), groups
     )
+    low, high = uncertainty.ranges.interval(prediction.probability, prediction.uncertainty)
     scored = rows.assign(
         score=prediction.score,
         uncertainty=prediction.uncertainty,
         level=prediction.level,
         probability=prediction.probability,
+        low=low,
+        high=high,
     )
     return scored, groups
 
@@ -168,6 +173,29 @@ def summarise_groups(
     }
 
 
+def summarise_ranges(
+    scored: pd.DataFrame, category: pd.Series, least: float, samples: int, seed: int
+) -> dict[str, Any]:
+    """Say whether what converted lay within the ranges; see `range_coverage`.
+
+    Args:
+        scored: [n] labelled rows, with low and high.
+        category: [P] path of each product.
+        least: conversions to be expected of a batch, as the ranges promise.
+        samples: resamples of customers.
+        seed: of the resamples.
+    """
+    label, low, high, probability = (
+        scored[name].to_numpy(np.float64) for name in ("label", "low", "high", "probability")
+    )
+    source, target, level, customer = (
+        scored[name].to_numpy(np.int64) for name in ("source", "target", "level", "customer")
+    )
+    ways = ways_to_batch(source, target, category, level, probability)
+    batches = {name: batches_of(keys, probability, least) for name, keys in ways.items()}
+    return range_coverage(label, low, high, customer, batches, samples, seed)
+
+
 def headline(results: Mapping[str, Any]) -> dict[str, Any]:
     """The few figures that `dvc metrics` compares between runs."""
     overall = results["classification"]
@@ -176,6 +204,7 @@ def headline(results: Mapping[str, Any]) -> dict[str, Any]:
         **{name: overall[name] for name in ("n", "positives", "customers", "auc", "nll", "pcoc", "ece")},
         "deployed_policy": results["deployed_policy"],
         "policies": {row["policy"]: {name: row[name] for name in kept} for row in results["decisions"]},
+        "range_coverage": results["ranges"][ALL_WAYS]["coverage"],
         "groups_named": len(results["groups"]),
         "groups_confirmed": sum(group["confirmed"] for group in results["groups"]),
         "related": related_headline(results["related"]),

@@ -27,7 +27,7 @@ class PairScore(NamedTuple):
 
     Attributes:
         probability: that who is shown the target after the source buys it new within the attribution window.
-        low: of the interval by the heads' disagreement.
+        low: of the range; see ChanceRange for what it promises.
         high: likewise.
         score: uncalibrated; what the cut is held against.
         uncertainty: by the bundle's source of it.

@@ -31,7 +31,7 @@ class Recommendation:
         name: of the product.
         score: the list's order.
         probability: that a typical customer who was shown it buys it new within the attribution window, calibrated.
-        low: of the interval by the heads' disagreement.
+        low: of the range; see ChanceRange for what it promises.
         high: likewise.
         level: uncertainty level, 0 the surest.
         doubt: the level as a word.

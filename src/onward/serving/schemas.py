@@ -45,8 +45,13 @@ class Chance(_Wire):
     probability: Probability | None = Field(
         description="That who is shown the target after the source buys it new within the attribution window."
     )
-    low: Probability | None = Field(description="Of the interval by the model's own doubt.")
-    high: Probability | None
+    low: Probability | None = Field(
+        description=(
+            "Of the range beside the probability. Of groups of shown pairs with 25 conversions to be expected, nine in "
+            "ten have a share that converts between their mean low and mean high. Of one pair, nothing is promised."
+        )
+    )
+    high: Probability | None = Field(description="Of the same range.")
     uncertainty: float | None
     level: int | None = Field(description="Uncertainty level, 0 the surest.")
     doubt: str | None = Field(description="The level as a word.")

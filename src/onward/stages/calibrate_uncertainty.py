@@ -1,8 +1,9 @@
 """Stage calibrate_uncertainty: probabilities that mean what they say, and whether their uncertainty tells more."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from onward.artifacts import StoredFiles, read_json, read_table, write_csv, write_files, write_json, write_table
 from onward.choices import AUTO, GRAPH_SOURCES
@@ -16,8 +17,11 @@ from onward.model.trained_on import TrainedOn
 from onward.params import Params
 from onward.stages import pass_through
 from onward.stages.runner import main
+from onward.uncertainty.calibration import MonotoneCalibrator
+from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.expected_labels import look_up_expected
 from onward.uncertainty.pair_groups import pair_groups
+from onward.uncertainty.range_fitting import JudgedPairs, fit_range
 from onward.uncertainty.uncertainty_model import CalibrationSet, UncertaintyModel, spread_inputs
 
 
@@ -39,7 +43,8 @@ def run(layout: Layout, params: Params) -> str:
     frame = scorer_frame(features, model.graph, model.embeddings, source, target)
     heads = model.scorer.predict(frame, threads=params.run.threads)
     scored = spread_inputs(heads, frame, model.embeddings, source, target)
-    groups = pair_groups(frame, read_table(layout.serving_log.products, ["category"])["category"], target)
+    category = read_table(layout.serving_log.products, ["category"])["category"]
+    groups = pair_groups(frame, category, target)
 
     train, calibrate, report = ((rows["split"] == name).to_numpy() for name in ("train", "calibrate", "threshold"))
     seen = heads_that_saw(customer, train, params.run.seed, heads.shape[1])
@@ -56,6 +61,7 @@ def run(layout: Layout, params: Params) -> str:
     )
     predicted = fitted.predict(scored, groups)
     in_sample = summarise_calibration(fitted.probability(pairs), pairs.label)
+    calibrated, score = pairs.rows, fitted.repair.apply(pairs.score, pairs.groups)
     fitting = predicted.take(calibrate)
     doubt = diagnose_uncertainty(
         fitting.score, fitting.uncertainty, expected[calibrate], customer[calibrate], params.run.seed
@@ -64,6 +70,18 @@ def run(layout: Layout, params: Params) -> str:
         fitted = fitted.recalibrated(fitting, expected[calibrate], calibrator=settings.calibrator)
         predicted = fitted.predict(scored, groups)
         in_sample = summarise_calibration(predicted.probability[calibrate], expected[calibrate])
+        calibrated, score = np.flatnonzero(calibrate), predicted.score[calibrate]
+
+    def calibrated_without(held: npt.NDArray[np.int64]) -> MonotoneCalibrator:
+        others = ~np.isin(customer[calibrated], held)
+        return FITS[settings.calibrator](score[others], expected[calibrated[others]])
+
+    ours = calibrate | report
+    unseen = predicted.take(ours)
+    judged = JudgedPairs(
+        unseen.score, expected[ours], unseen.uncertainty, unseen.level, customer[ours], source[ours], target[ours]
+    )
+    fitted = replace(fitted, ranges=fit_range(judged, category, calibrated_without, params.run.seed))
     held_out_rows = np.flatnonzero(~train)
     probability, level = predicted.probability, predicted.level
     held_out, table = calibration_by_level(probability[report], expected[report], level[report], fitted.levels.count)
@@ -80,6 +98,7 @@ def run(layout: Layout, params: Params) -> str:
         "threshold_split": {name: asdict(summary) for name, summary in held_out.items()},
         "calibrated_in_sample": asdict(in_sample),
         "recalibrated_by_uncertainty": fitted.recalibration is not None,
+        "ranges": fitted.ranges.to_dict(),
         "question": doubt.to_dict(),
     }
     write_json(layout.metric("calibration"), metrics)

@@ -41,6 +41,10 @@ def run(layout: Layout, params: Params) -> str:
     results = judged.summarise(scored, shown, settings.bootstrap_samples, clock.seed)
     results["deployed_policy"] = read_json(layout.policy)["search"]
     results["rows"] = {"shown": len(impressions), "matured": len(rows)}
+    least = uncertainty.ranges.conversions
+    results["ranges"] = judged.summarise_ranges(
+        scored, products["category"], least, settings.bootstrap_samples, clock.seed
+    )
     results |= judged.summarise_groups(scored, groups, uncertainty.repair, settings.bootstrap_samples, clock.seed)
 
     related = judge_related(layout, params, model.embeddings)

@@ -6,12 +6,9 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from onward.errors import DataError
-
-_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -65,23 +62,6 @@ class MonotoneCalibrator:
     def apply(self, score: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Map scores [n] to probabilities [n]; beyond the outermost knots the map is flat."""
         return np.asarray(np.interp(np.asarray(score, dtype=np.float64), self.x, self.y), dtype=np.float64)
-
-    def interval(
-        self, score: npt.ArrayLike, uncertainty: npt.ArrayLike, z: float = 1.96
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """How far the heads' disagreement moves the probability: logit(score) ± z · uncertainty, calibrated.
-
-        It shows the spread of the model, not of the outcome, and carries no coverage promise.
-
-        Returns:
-            low [n] and high [n], with low ≤ apply(score) ≤ high.
-        """
-        centre = logit(np.clip(np.asarray(score, dtype=np.float64), _EDGE, 1.0 - _EDGE))
-        reach = z * np.asarray(uncertainty, dtype=np.float64)
-        middle = self.apply(score)
-        # Where the logit was clipped or rounded, the ends must still enclose the middle.
-        low = np.minimum(self.apply(expit(centre - reach)), middle)
-        return low, np.maximum(self.apply(expit(centre + reach)), middle)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return the knots as plain lists, ready for JSON."""

@@ -81,12 +81,9 @@ class Recalibration:
     def apply(self, score: Floats, uncertainty: Floats) -> Floats:
         """[n] recalibrated probabilities of scores [n] with uncertainties [n]."""
         offset = _between(np.asarray(self.knots), uncertainty) @ np.asarray(self.offsets)
-        bent = offset + self.slope(uncertainty) * (_log_odds(score) - self.centre)
+        slope = _between(np.asarray(self.knots), uncertainty) @ np.asarray(self.slopes)
+        bent = offset + slope * (_log_odds(score) - self.centre)
         return np.asarray(expit(bent), np.float64)
-
-    def slope(self, uncertainty: Floats) -> Floats:
-        """[n] how far the log odds move for each unit of the score's, at uncertainties [n]."""
-        return np.asarray(_between(np.asarray(self.knots), uncertainty) @ np.asarray(self.slopes), np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""

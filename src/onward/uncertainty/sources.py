@@ -1,7 +1,6 @@
 """One contract for everything that says how far to trust a score."""
 
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -37,11 +36,6 @@ class Scored:
         """Return some of the rows, by mask or by number."""
         return Scored(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
-    @cached_property
-    def disagreement(self) -> Floats:
-        """[n] standard deviation of the heads' logits."""
-        return disagreement_of_heads(self.heads)
-
 
 class Spread(Protocol):
     """A fitted source."""
@@ -67,4 +61,4 @@ class HeadEnsemble:
 
     def uncertainty(self, rows: Scored) -> Floats:
         """Standard deviation of the heads' logits, [n]."""
-        return rows.disagreement
+        return disagreement_of_heads(rows.heads)

@@ -11,6 +11,7 @@ import pandas as pd
 from onward.model.embeddings import Embeddings
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.calibrators import FITS
+from onward.uncertainty.chance_range import NOTHING_KNOWN, ChanceRange
 from onward.uncertainty.evidential import FittedBeta
 from onward.uncertainty.group_repair import NO_REPAIR, GroupRepair
 from onward.uncertainty.levels import UncertaintyLevels
@@ -32,14 +33,12 @@ class PairPredictions:
 
     Attributes:
         score: what orders them and is held against the cuts, accepted groups repaired, recalibrated by uncertainty.
-        disagreement: of the heads, on the logit scale of that score.
         uncertainty: by the chosen source.
         level: its class.
         probability: the calibrated score.
     """
 
     score: Floats
-    disagreement: Floats
     uncertainty: Floats
     level: Ints
     probability: Floats
@@ -55,11 +54,12 @@ class UncertaintyModel:
 
     Attributes:
         repair: of accepted groups; it shifts scores before everything else, so that levels, cuts and probabilities
-            all follow it. A shift of the log odds leaves the heads' disagreement as it is.
+            all follow it.
         calibrator: from score to probability.
         spread: the source of uncertainty.
         levels: its classes.
         recalibration: of the repaired score by its uncertainty, before it is calibrated; None leaves it as it is.
+        ranges: from probability and uncertainty to the range that is served beside it.
     """
 
     repair: GroupRepair
@@ -67,6 +67,7 @@ class UncertaintyModel:
     spread: Spread
     levels: UncertaintyLevels
     recalibration: Recalibration | None = None
+    ranges: ChanceRange = NOTHING_KNOWN
 
     @classmethod
     def fit(
@@ -117,7 +118,7 @@ class UncertaintyModel:
         """
         mended = Recalibration.fit(seen.score, seen.uncertainty, seen_label)
         rising = FITS[calibrator](mended.apply(seen.score, seen.uncertainty), seen_label)
-        return replace(self, recalibration=mended, calibrator=rising)
+        return replace(self, recalibration=mended, calibrator=rising, ranges=NOTHING_KNOWN)
 
     @property
     def reads_place(self) -> bool:
@@ -132,6 +133,7 @@ class UncertaintyModel:
             "spread.json": spread_to_dict(self.spread),
             "levels.json": self.levels.to_dict(),
             "recalibration.json": self.recalibration.to_dict() if self.recalibration else {},
+            "ranges.json": self.ranges.to_dict(),
         }
 
     @classmethod
@@ -144,6 +146,7 @@ class UncertaintyModel:
             spread_from_dict(files["spread.json"]) if "spread.json" in files else HeadEnsemble(),
             UncertaintyLevels.from_dict(files["levels.json"]),
             Recalibration.from_dict(mended) if mended else None,
+            ChanceRange.from_dict(files["ranges.json"]),
         )
 
     def probability(self, pairs: "CalibrationSet") -> Floats:
@@ -157,13 +160,11 @@ class UncertaintyModel:
             DataError: a repaired group names a column that these pairs lack.
         """
         score = self.repair.apply(scored.score, groups)
-        uncertainty, disagreement = self.spread.uncertainty(scored), scored.disagreement
+        uncertainty = self.spread.uncertainty(scored)
         if self.recalibration is not None:
             score = self.recalibration.apply(score, uncertainty)
-            disagreement = disagreement * self.recalibration.slope(uncertainty)
         return PairPredictions(
             score,
-            disagreement,
             uncertainty,
             self.levels.assign(uncertainty),
             self.calibrator.apply(score),
@@ -178,11 +179,13 @@ class CalibrationSet:
         score: [n].
         label: [n] expected labels.
         groups: columns [n].
+        rows: [n] where they stand among the pairs that they were taken from.
     """
 
     score: Floats
     label: Floats
     groups: Groups
+    rows: Ints
 
     @classmethod
     def out_of_bag(
@@ -199,7 +202,7 @@ class CalibrationSet:
         """
         score = np.where(seen.any(axis=1), leave_out(scored.heads, seen), scored.score)
         rows = np.flatnonzero(chosen & np.isfinite(score))
-        return cls(score[rows], label[rows], {name: values[rows] for name, values in groups.items()})
+        return cls(score[rows], label[rows], {name: values[rows] for name, values in groups.items()}, rows)
 
 
 def spread_inputs(
