@@ -83,7 +83,7 @@ function showLists() {
   const days = answer.attribution_days;
   at("legend").textContent = entries.every((entry) => entry.probability === null)
     ? "This source has no impressions, so the lists have an order and no chances."
-    : `The chance: that a typical customer who is shown the second product after buying the first buys it new within ${days} days. The thin line is how far the model doubts it; more dots, less doubt.`;
+    : `The chance: that a typical customer who is shown the second product after buying the first buys it new within ${days} days. The thin line is its range, which nine in ten groups of shown pairs keep; more dots, less doubt.`;
   at("legend").textContent += answer.directed || !("after" in answer.lists) ? ""
     : " This log shows no order beyond frequency and season, so after and before lean on what goes together.";
   if (motion.matches) return;
