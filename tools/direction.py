@@ -136,6 +136,7 @@ _COLD = _METHOD | {
     "hr@10, 0 edges": ("HR@10", 4), "hr@10 low": ("from", 4), "hr@10 high": ("to", 4),
     "to the rival's": ("to the rival's", 2), "to the rival's low": ("from", 2), "to the rival's high": ("to", 2),
     **{f"hr@10, {many} edges": (f"{many} edges", 4) for many in (1, 2, 5, 10, "all")}, "recovered": ("recovered", 2),
+    "hr@10 of known nodes": ("known nodes", 4),
 }  # fmt: skip
 _SAMPLING = {
     "setting": ("setting", 0), "sampler": ("sampler", 0), "million edges a second": ("million edges a second", 2),

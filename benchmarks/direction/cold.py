@@ -8,8 +8,9 @@ warm is the same method once all the other edges are there.
 Onward is the product's ranker of short lists (onward/ranking/list_blend.py), over scores that can speak of a node
 without edges and scores that cannot; it learns from rounds in which another tenth of the nodes is hidden, with up to
 five edges each, beside edges that are held out as always. It stands beside the same ranker taught without hidden nodes,
-which is how the pipeline trains it, and beside every score by itself, DropoutNet's (2017) among them. Settings, and the
-rival, are picked on another tenth of the nodes. Intervals are over sources, a source with its questions in all seeds.
+which is how the pipeline trains it, and beside every score by itself, DropoutNet's (2017) among them. Both are asked
+for edges between known nodes too, which tells what new nodes on the lists cost the others. Settings, and the rival, are
+picked on another tenth of the nodes. Intervals are over sources, a source with its questions in all seeds.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from rich.console import Console
 
@@ -52,8 +54,10 @@ SETS: Mapping[str, Callable[[Path], Edges]] = {"Cora-ML": cora_ml, "Photo": phot
 SEEDS = (1, 2, 3)
 HIDDEN, ROUNDS = 0.1, 3
 ASKED_SHARE, MOST_ASKED = 0.5, 2000
-HELD_OUT = 0.05
-"""Of the edges between known nodes, in a round: known answers compete with hidden ones."""
+KNOWN_ANSWERS = 0.5
+"""For every hidden answer that a round asks for, so many edges between known nodes: both kinds have to be ranked."""
+WARM = 1000
+"""Edges between known nodes that are asked for at most, to tell what hidden nodes cost them; a twentieth at most."""
 REVEALED = (0, 1, 2, 5, 10)
 ALL = 10**6
 LEARNT = (0, 0, 0, 0, 0, 1, 2, 5)
@@ -80,7 +84,7 @@ GRID: Mapping[str, tuple[LinkScore, ...]] = {
 }
 _SMALL = RankerSettings(objective="lambdarank", iterations=150, leaves=8)
 SETTINGS = LinkSettings(rankers=(_SMALL, replace(_SMALL, iterations=300), replace(_SMALL, objective="binary")))
-_KEY = settings_key(GRID, SETTINGS, HIDDEN, ROUNDS, ASKED_SHARE, MOST_ASKED, HELD_OUT, REVEALED, LEARNT)
+_KEY = settings_key(GRID, SETTINGS, HIDDEN, ROUNDS, ASKED_SHARE, MOST_ASKED, KNOWN_ANSWERS, WARM, REVEALED, LEARNT)
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,14 @@ class World:
         tested: hides the tenth that is asked about.
         picking: hides another tenth of what `tested` shows; settings are picked by it.
         groups: the nodes of each round.
+        warm: [w, 2] edges between known nodes that are asked for as well; nobody sees them.
     """
 
     everything: DirectedGraph
     tested: HiddenNodes
     picking: HiddenNodes
     groups: Sequence[Ints]
+    warm: Ints
 
     @classmethod
     def of(cls, graph: Edges, seed: int) -> "World":
@@ -107,8 +113,11 @@ class World:
         size = round(HIDDEN * nodes)
         tested, picking, *groups = generator.permutation(nodes)[: (2 + ROUNDS) * size].reshape(-1, size)
         first = HiddenNodes.of(edges, nodes, tested, ASKED_SHARE, MOST_ASKED, generator)
-        second = HiddenNodes.of(first.shown, nodes, picking, ASKED_SHARE, MOST_ASKED, generator)
-        return cls(DirectedGraph.from_edges(edges, nodes, attributes), first, second, groups)
+        shown = generator.permutation(first.shown)
+        warm, seen = np.split(shown, [min(WARM, len(shown) // 20)])
+        second = HiddenNodes.of(seen, nodes, picking, ASKED_SHARE, MOST_ASKED, generator)
+        everything = DirectedGraph.from_edges(edges, nodes, attributes)
+        return cls(everything, replace(first, shown=seen), second, groups, warm)
 
     @property
     def split(self) -> FittingSplit:
@@ -127,10 +136,11 @@ class World:
                 hidden = HiddenNodes.of(edges, nodes, group, ASKED_SHARE, MOST_ASKED, generator)
                 asked = hidden.asked
                 known = hidden.edges(generator.choice(LEARNT, nodes))
-            bound = np.isin(known, group).any(axis=1) if hiding else np.zeros(len(known), dtype=np.bool_)
-            out: Bools = ~bound & (generator.random(len(known)) < HELD_OUT)
-            held_out = np.concatenate([asked, generator.permutation(known[out])[:MOST_ASKED]])
-            yield Fold(self.everything.with_edges(known[~out]), held_out, edges[:0])
+            free = np.flatnonzero(~np.isin(known, group).any(axis=1)) if hiding else np.arange(len(known))
+            wanted = round(KNOWN_ANSWERS * len(asked)) if hiding else MOST_ASKED
+            out: Bools = np.zeros(len(known), dtype=np.bool_)
+            out[generator.permutation(free)[: min(wanted, len(free) // 10)]] = True
+            yield Fold(self.everything.with_edges(known[~out]), np.concatenate([asked, known[out]]), edges[:0])
 
 
 def judge(name: str, seed: int, folder: Path) -> Trial:
@@ -169,13 +179,17 @@ def judge(name: str, seed: int, folder: Path) -> Trial:
         question = question_of(graph, now, list(picks.values()), SETTINGS.per_proposer)
         methods: dict[str, Method] = {method: now[key] for method, key in picks.items()}
         methods |= {title: each.ranker.method(question) for title, each in lists.items()}
-        hits[str(revealed)] = {
-            method: (target_ranks(score, asked, everybody) <= HIT_RATE).astype(int).tolist()
-            for method, score in methods.items()
-        }
+        if revealed == 0:
+            warm = {title: _hits(methods[title], world.warm, everybody) for title in (*lists, rival)}
+        hits[str(revealed)] = {method: _hits(score, asked, everybody) for method, score in methods.items()}
     told = {method: round(float(np.mean(each)), 4) for method, each in hits["0"].items()}
     console.print(f"{name}, seed {seed}: {told}", highlight=False)
-    return {"source": asked[:, 0].tolist(), "hits": hits, "rival": rival}
+    of_warm = {"source": world.warm[:, 0].tolist(), "hits": warm}
+    return {"source": asked[:, 0].tolist(), "hits": hits, "rival": rival, "warm": of_warm}
+
+
+def _hits(method: Method, questions: Ints, excluded: sp.csr_matrix) -> list[int]:
+    return [int(hit) for hit in target_ranks(method, questions, excluded) <= HIT_RATE]
 
 
 @dataclass(frozen=True)
@@ -198,6 +212,13 @@ class Found:
         """HR@10."""
         hits = self.hits(method, revealed)
         return self.bootstrap.ratio(hits, np.ones(len(hits)))
+
+    def warm(self, method: str) -> Interval:
+        """HR@10 of edges between known nodes."""
+        hits = [each["warm"]["hits"][each["rival"] if method == RIVAL else method] for each in self.trials]
+        bootstrap = CustomerBootstrap.of(np.concatenate([each["warm"]["source"] for each in self.trials]), SAMPLES, 0)
+        found = np.concatenate(hits).astype(np.float64)
+        return bootstrap.ratio(found, np.ones(len(found)))
 
     def over_rival(self, method: str) -> tuple[Interval, Interval]:
         """HR over the rival's, and less the rival's, both paired."""
@@ -225,6 +246,7 @@ def rows_of(name: str, found: Found) -> list[dict[str, Cell]]:
         for title, interval in told.items():
             values = (interval.value, interval.low, interval.high) if method != BASE else (None, None, None)
             row |= dict(zip((title, f"{title} low", f"{title} high"), values, strict=True))
+        row["hr@10 of known nodes"] = found.warm(method).value if method in {OURS, TAUGHT_WARM, RIVAL} else None
         rows.append(row)
     return rows
 
@@ -240,7 +262,8 @@ def claims_of(name: str, found: Found) -> dict[str, float]:
         f"{key}_cold_hr10": found.rate(OURS).value, f"{key}_rival_hr10": found.rate(RIVAL).value,
         f"{key}_taught_warm_hr10": found.rate(TAUGHT_WARM).value,
         f"{key}_dropout_net_hr10": found.rate("DropoutNet").value,
-        f"{key}_warm_hr10": found.rate(OURS, ALL).value,
+        f"{key}_all_edges_hr10": found.rate(OURS, ALL).value,
+        f"{key}_known_hr10": found.warm(OURS).value, f"{key}_taught_warm_known_hr10": found.warm(TAUGHT_WARM).value,
         f"{key}_recovery": recovered.value, f"{key}_recovery_low": recovered.low,
         f"{key}_rival_recovery": of_rival.value,
     }  # fmt: skip

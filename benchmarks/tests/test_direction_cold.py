@@ -50,6 +50,8 @@ def test_nothing_that_is_fitted_sees_what_is_asked(quick, monkeypatch):
     hidden = np.unique(world.tested.asked[:, 1])
     to_learn = 1 + 2 * cold.ROUNDS
     assert len(fitted) == to_learn + len(cold.REVEALED) + 1
+    answers |= set(map(tuple, world.warm.tolist()))
+    assert not np.isin(world.warm, hidden).any()
     for graph in fitted:
         assert not answers & set(map(tuple, graph.edges.tolist()))
     for graph in fitted[: to_learn + 1]:
@@ -63,11 +65,14 @@ def test_nothing_that_is_fitted_sees_what_is_asked(quick, monkeypatch):
 
 
 def test_what_is_taught_with_hidden_nodes_finds_them_and_what_is_taught_without_does_not(quick):
-    hits = cold.judge("made", 1, quick)["hits"]
+    trial = cold.judge("made", 1, quick)
+    hits = trial["hits"]
     found = {method: np.mean(each) for method, each in hits["0"].items()}
     assert found[cold.BASE] == 0.0, "known nodes are rivals, and popular"
     assert found[cold.OURS] > 2.0 * found[cold.TAUGHT_WARM]
     assert np.mean(hits[str(cold.ALL)][cold.OURS]) > 0.0
+    known = {method: np.mean(each) for method, each in trial["warm"]["hits"].items()}
+    assert known[cold.TAUGHT_WARM] > known[cold.OURS] > 0.0
 
 
 def test_what_is_published_is_paired_with_the_rival_that_validation_picked(quick, monkeypatch):
