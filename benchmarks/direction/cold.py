@@ -53,7 +53,9 @@ from onward.ranking.method import Method
 SETS: Mapping[str, Callable[[Path], Edges]] = {"Cora-ML": cora_ml, "Photo": photo}
 SEEDS = (1, 2, 3)
 HIDDEN, ROUNDS = 0.1, 3
-ASKED_SHARE, MOST_ASKED = 0.5, 2000
+ASKED_SHARE = 0.5
+MOST_ASKED, MOST_LEARNT = 1000, 2000
+"""Answers that are asked for at most: to judge and to pick by, and in each round to learn from."""
 KNOWN_ANSWERS = 0.5
 """For every hidden answer that a round asks for, so many edges between known nodes: both kinds have to be ranked."""
 WARM = 1000
@@ -75,7 +77,7 @@ GRID: Mapping[str, tuple[LinkScore, ...]] = {
     "attributes of neighbourhoods": (NeighbourhoodAttributes(1), NeighbourhoodAttributes(2)),
     "edges of the most alike targets": tuple(SmoothedEdges("target", count) for count in (5, 20, 80)),
     "edges of the most alike sources": (SmoothedEdges("source", 20),),
-    "alike what is reached": tuple(ReachedAlike(count, hops) for count in (5, 20, 80) for hops in (1, 2)),
+    "alike what is reached": (ReachedAlike(20), ReachedAlike(80)),
     "attribute towers": (AttributeTowers(),),
     "DropoutNet": (DropoutNet(), DropoutNet(hidden=0.8)),
     "popularity of the alike": (AlikePopular(),),
@@ -83,8 +85,10 @@ GRID: Mapping[str, tuple[LinkScore, ...]] = {
     "propagated edges": (PropagatedEdges(1), PropagatedEdges(2)),
 }
 _SMALL = RankerSettings(objective="lambdarank", iterations=150, leaves=8)
-SETTINGS = LinkSettings(rankers=(_SMALL, replace(_SMALL, iterations=300), replace(_SMALL, objective="binary")))
-_KEY = settings_key(GRID, SETTINGS, HIDDEN, ROUNDS, ASKED_SHARE, MOST_ASKED, KNOWN_ANSWERS, WARM, REVEALED, LEARNT)
+SETTINGS = LinkSettings(rankers=(_SMALL, replace(_SMALL, objective="binary")))
+_KEY = settings_key(
+    GRID, SETTINGS, HIDDEN, ROUNDS, ASKED_SHARE, MOST_ASKED, MOST_LEARNT, KNOWN_ANSWERS, WARM, REVEALED, LEARNT
+)
 
 
 @dataclass(frozen=True)
@@ -133,11 +137,11 @@ class World:
             asked = edges[:0]
             known = edges
             if hiding:
-                hidden = HiddenNodes.of(edges, nodes, group, ASKED_SHARE, MOST_ASKED, generator)
+                hidden = HiddenNodes.of(edges, nodes, group, ASKED_SHARE, MOST_LEARNT, generator)
                 asked = hidden.asked
                 known = hidden.edges(generator.choice(LEARNT, nodes))
             free = np.flatnonzero(~np.isin(known, group).any(axis=1)) if hiding else np.arange(len(known))
-            wanted = round(KNOWN_ANSWERS * len(asked)) if hiding else MOST_ASKED
+            wanted = round(KNOWN_ANSWERS * len(asked)) if hiding else MOST_LEARNT
             out: Bools = np.zeros(len(known), dtype=np.bool_)
             out[generator.permutation(free)[: min(wanted, len(free) // 10)]] = True
             yield Fold(self.everything.with_edges(known[~out]), np.concatenate([asked, known[out]]), edges[:0])
@@ -178,7 +182,8 @@ def judge(name: str, seed: int, folder: Path) -> Trial:
         now = fit_scores(single, graph)
         question = question_of(graph, now, list(picks.values()), SETTINGS.per_proposer)
         methods: dict[str, Method] = {method: now[key] for method, key in picks.items()}
-        methods |= {title: each.ranker.method(question) for title, each in lists.items()}
+        judged = lists if revealed in {0, ALL} else {OURS: lists[OURS]}
+        methods |= {title: each.ranker.method(question) for title, each in judged.items()}
         if revealed == 0:
             warm = {title: _hits(methods[title], world.warm, everybody) for title in (*lists, rival)}
         hits[str(revealed)] = {method: _hits(score, asked, everybody) for method, score in methods.items()}
@@ -238,7 +243,10 @@ def rows_of(name: str, found: Found) -> list[dict[str, Cell]]:
     for method in (OURS, TAUGHT_WARM, RIVAL, *GRID):
         cold = found.rate(method)
         row: dict[str, Cell] = {"data": name, "method": method, "questions": len(found.hits(method))}
-        row |= {f"hr@10, {many} edges": found.rate(method, many).value for many in REVEALED}
+        row |= {
+            f"hr@10, {many} edges": found.rate(method, many).value if method != TAUGHT_WARM or many == 0 else None
+            for many in REVEALED
+        }
         row |= {"hr@10, all edges": found.rate(method, ALL).value, "hr@10 low": cold.low, "hr@10 high": cold.high}
         told = dict(zip((RATIO, DIFFERENCE), found.over_rival(method), strict=True)) | {
             RECOVERED: found.recovery(method)
