@@ -1,0 +1,104 @@
+"""One line a method on one figure of one data set, how far Onward is ahead of it, and who is first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t
+
+from benchmarks.harness.form import Cell
+from onward.metrics.intervals import Interval
+
+ONWARD = "Onward"
+NOT_RUN, DOES_NOT_APPLY = "not run", "does not apply"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method on one figure.
+
+    Attributes:
+        data: set and protocol.
+        metric: of the figure; more is better.
+        method: who.
+        value: with its interval; None where there is none.
+        ahead: Onward's figure less this one, paired where it can be.
+        setting: picked by validation.
+        seeds: trainings behind the figure.
+        note: what a reader has to know, or why there is no figure.
+    """
+
+    data: str
+    metric: str
+    method: str
+    value: Interval | None
+    ahead: Interval | None = None
+    setting: str = ""
+    seeds: int = 1
+    note: str = ""
+
+    def row(self) -> dict[str, Cell]:
+        """As the form of results has it."""
+        return {
+            "data": self.data, "metric": self.metric, "method": self.method,
+            **_told("value", self.value), **_told("ahead", self.ahead),
+            "setting": self.setting, "seeds": self.seeds if self.value else None, "note": self.note,
+        }  # fmt: skip
+
+
+def _told(name: str, found: Interval | None) -> dict[str, Cell]:
+    ends = {} if found is None else {"": found.value, " low": found.low, " high": found.high}
+    return {f"{name}{end}": _number(ends.get(end)) for end in ("", " low", " high")}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
+
+
+def over_splits(values: Sequence[float]) -> Interval:
+    """Mean of a figure over splits with its 95 % interval by Student's t; without width where there is one split.
+
+    >>> found = over_splits([1.0, 3.0])
+    >>> found.value, round(found.high - found.value, 2)
+    (2.0, 12.71)
+    """
+    mean = float(np.mean(values))
+    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
+        return Interval(mean, mean, mean)
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half)
+
+
+def claims_of(lines: Sequence[Line]) -> dict[str, float]:
+    """On how many figures Onward is first, and on how many for certain: the low end of every lead is above 0."""
+    figures: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        if line.value is not None:
+            figures.setdefault((line.data, line.metric), []).append(line)
+    judged = {key: found for key, found in figures.items() if len(found) > 1}
+    first = sum(winner(found) == ONWARD for found in judged.values())
+    certain = sum(
+        all(line.ahead is not None and line.ahead.low > 0.0 for line in found if line.method != ONWARD)
+        for found in judged.values()
+    )
+    asked = max(1, len(judged))
+    return {
+        "rows": float(len(judged)), "peers_beaten_share": first / asked, "peers_beaten_for_certain_share": certain / asked,
+        "figures_of_peers": float(sum(len(found) - 1 for found in judged.values())),
+        "figures_not_run": float(sum(line.note.startswith(NOT_RUN) for line in lines)),
+    }  # fmt: skip
+
+
+def winner(lines: Sequence[Line]) -> str:
+    """Who has the most, Onward only if nobody has as much."""
+    best = max(lines, key=lambda line: (line.value.value if line.value else -1.0, line.method != ONWARD))
+    return best.method
+
+
+def not_first(lines: Sequence[Line]) -> Mapping[str, str]:
+    """By "data, metric" the peer that is first where Onward is not."""
+    figures: dict[str, list[Line]] = {}
+    for line in lines:
+        if line.value is not None:
+            figures.setdefault(f"{line.data}, {line.metric}", []).append(line)
+    return {key: name for key, found in figures.items() if (name := winner(found)) != ONWARD}
