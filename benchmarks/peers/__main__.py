@@ -16,7 +16,7 @@ from benchmarks.harness.form import Finding, publish
 from benchmarks.peers import beauty, gifts, graphs, journey
 from benchmarks.peers.published import Control
 from benchmarks.peers.sittings import PYTHON, Room
-from benchmarks.peers.standings import Line, claims_of
+from benchmarks.peers.standings import ONWARD, Line, claims_of, rows_of
 
 Found = tuple[list[Line], list[Control]]
 
@@ -32,8 +32,7 @@ def _gifts(folder: Path, room: Room, seeds: int) -> Found:
 
 
 def _journey(_folder: Path, room: Room, seeds: int) -> Found:
-    clocks = [journey.Clock.of(day) for day in journey.CLOCKS]
-    return journey.lines(clocks, room, seeds), journey.controls(clocks)
+    return journey.lines(room, seeds), []
 
 
 def _graphs(folder: Path, room: Room, _seeds: int) -> Found:
@@ -63,8 +62,22 @@ def main() -> None:
     for part in asked.part:
         found, checked = PARTS[part](asked.data, room, asked.seeds)
         lines, controls = lines + found, controls + checked
-    claims = claims_of(lines) | {"control_gap": max(control.gap for control in controls)}
-    publish(Finding("peers", list(range(asked.seeds)), [line.row() for line in lines], claims))
+    claims = (
+        claims_of(lines)
+        | _beauty_claims(lines)
+        | {"control_gap": max((control.gap for control in controls), default=0.0)}
+    )
+    publish(Finding("peers", list(range(asked.seeds)), rows_of(lines), claims))
+
+
+def _beauty_claims(lines: list[Line]) -> dict[str, float]:
+    """Onward's figures on Beauty that have a target."""
+    named = {
+        "beauty_hr10": "hr@10, previous item", "beauty_hr50": "hr@50, previous item",
+        "beauty_history_hr10": "hr@10, history",
+    }  # fmt: skip
+    own = {line.metric: line.value for line in lines if (line.data, line.method) == (beauty.NAME, ONWARD)}
+    return {claim: value.value for claim, metric in named.items() if (value := own.get(metric)) is not None}
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from onward.artifacts import write_arrays
+
 Ints = npt.NDArray[np.int64]
-Measure = Literal["pairs", "any", "lift", "hits"]
+Measure = Literal["pairs", "any", "hits"]
 
 NO_PAIRS: Ints = np.zeros((0, 2), dtype=np.int64)
 
@@ -44,7 +46,6 @@ class Ask:
         excluded: [Q, N] what does not compete in validation.
         test: queries whose answers are kept back.
         absent: [a, 2] non-edges of validation, for `hits`.
-        chance: [N] P(v), for `lift`.
     """
 
     measure: Measure
@@ -53,7 +54,6 @@ class Ask:
     excluded: sp.csr_matrix
     test: Queries
     absent: Ints = field(default_factory=lambda: NO_PAIRS)
-    chance: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Exam:
             for moment, queries in (("validation", ask.validation), ("test", ask.test)):
                 keep(f"{name}_{moment}", queries.histories)
                 arrays[f"{name}_{moment}_owners"] = queries.owners
-            arrays |= {f"{name}_answers": ask.answers, f"{name}_absent": ask.absent, f"{name}_chance": ask.chance}
+            arrays |= {f"{name}_answers": ask.answers, f"{name}_absent": ask.absent}
             keep_matrix(f"{name}_excluded", ask.excluded)
         told = {
             "name": self.name, "items": self.items, "is_graph": self.is_graph, "words": int(words.shape[1]),
@@ -106,7 +106,7 @@ class Exam:
             "asks": {name: ask.measure for name, ask in self.asks.items()},
         }  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "paper.npz", **arrays)
+        write_arrays(folder / "paper.npz", arrays)
         (folder / "paper.json").write_text(json.dumps(told), encoding="utf-8")
         digest = hashlib.blake2b(json.dumps(told).encode(), digest_size=8)
         for name in sorted(arrays):

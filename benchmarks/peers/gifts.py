@@ -7,7 +7,7 @@ earlier period's queries of the customers that pick Onward's settings.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -96,10 +96,13 @@ class Gifts:
         found = []
         for setting in settings:
             share = np.asarray(setting.fit(self.asked["test"].log)(nothing)[0], dtype=np.float32).astype(np.float64)
-            ranks = self.ranks(lambda queries, of_all=share: np.tile(of_all, (len(queries), 1)))
-            found.append(float(ranks.metrics()["hr@10"].mean()))
+            found.append(float(self.ranks(partial(_same_for_all, share)).metrics()["hr@10"].mean()))
         # Which one was picked is not recorded; the figure has to be that of one of them.
         return Control(NAME, CONTROL, recorded, min(found, key=lambda value: abs(value - recorded)))
+
+
+def _same_for_all(share: np.ndarray, queries: Ints) -> np.ndarray:
+    return np.tile(share, (len(queries), 1))
 
 
 def lists_of(log: PurchaseLog, customers: int) -> Sequence[Ints]:

@@ -1,9 +1,9 @@
 """Related products of Complete Journey at three clocks: peers on the queries and candidates of benchmarks.related.
 
-A list to learn from is an order, a query one product of an order. Relevant is what else was in the order, and apart from
-that what its household newly bought within thirty days. Two figures: the hit rate, for which Onward lists the most
-probable and peers are picked by hits; and the lift, for which Onward lists the most related and peers are picked by lift.
-Selection households pick, test households judge.
+That benchmark fits EASE, and BM25 and ALS of `implicit`, itself, tunes them by selection households and judges them as
+it judges Onward: their rows are taken from there. LightGCN sits an exam. A list to learn from is an order, a query one
+product of an order; relevant is what else was in the order, and apart from that what its household newly bought within
+thirty days. Onward lists the most probable, since peers are tuned for hits.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,11 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.peers.exams import Ask, Exam, Ints, Measure, Queries, seen_before
-from benchmarks.peers.published import Control, Published, lead
-from benchmarks.peers.sittings import Room, Sitting
+from benchmarks.peers.exams import Ask, Exam, Ints, Queries, seen_before
+from benchmarks.peers.published import Published, lead
+from benchmarks.peers.sittings import Room
 from benchmarks.peers.standings import DOES_NOT_APPLY, NOT_RUN, ONWARD, Line
 from benchmarks.related.clocks import CLOCKS, SAMPLES, Asked, ClockData
-from benchmarks.related.counted import Cosine
 from benchmarks.related.pooling import Pool
 from onward.evaluation.listing import best_first
 from onward.evaluation.related_quality import Outcome, columns_of, judge_lists
@@ -26,43 +25,18 @@ from onward.metrics.intervals import Interval
 from onward.ranking.method import Method
 
 NAME = "Complete Journey"
-PEERS = ("EASE", "BM25 (implicit)", "ALS (implicit)", "LightGCN (PyG)")
+RECORDED = ("EASE", "BM25 (implicit)", "ALS (implicit)")
+SITS = "LightGCN (PyG)"
 NOT_ASKED = {
     "DirGNN (PyG)": "products of one order have no direction",
     "SASRec (RecTools)": "a query is one product without a history",
     "BERT4Rec (RecTools)": "a query is one product without a history",
 }
 RELEVANT: dict[Relation, str] = {"basket": "same basket", "later": "newly later"}
+METRIC = "hr@10"
+MOST_PROBABLE = "w = 1"
 SEED = 20171120
 COUNT = 10
-CONTROL_POWER = 0.5
-
-
-@dataclass(frozen=True)
-class Question:
-    """A figure: which answers, which measure, and which of Onward's orders stands for it."""
-
-    relation: Relation
-    measure: Measure
-    metric: str
-    weight: str
-
-    @property
-    def name(self) -> str:
-        """In the exam."""
-        return f"{self.relation} {self.metric}"
-
-    @property
-    def title(self) -> str:
-        """In the table."""
-        return f"{self.metric}@{COUNT}, {RELEVANT[self.relation]}"
-
-
-QUESTIONS = tuple(
-    Question(relation, measure, metric, weight)
-    for measure, metric, weight in (("any", "hr", "w = 1"), ("lift", "lift", "w = 0"))
-    for relation in RELEVANT
-)
 
 
 @dataclass(frozen=True)
@@ -81,7 +55,7 @@ class Clock:
 
     @cached_property
     def exam(self) -> Exam:
-        """What peers see."""
+        """What a peer sees."""
         size = self.judge.past.products
         queries = {
             moment: Queries.of_nobody([np.array([source]) for source in asked.plain.queries.source])
@@ -89,25 +63,22 @@ class Clock:
         }
         excluded = seen_before(queries["validation"].histories, size)
         asks = {}
-        for question in QUESTIONS:
-            answers = self.select.plain.queries.answers[question.relation]
+        for relation in RELEVANT:
+            answers = self.select.plain.queries.answers[relation]
             pairs = np.stack([answers.query, answers.product], axis=1)
-            chance = self.select.plain.chance[question.relation]
-            asks[question.name] = Ask(
-                question.measure, queries["validation"], pairs, excluded, queries["test"], chance=chance
-            )
+            asks[relation] = Ask("any", queries["validation"], pairs, excluded, queries["test"])
         lists = {"validation": _orders(self.select), "test": _orders(self.judge)}
         return Exam(f"{NAME} {self.day}", size, lists, asks)
 
     def judged(self, ask: str, scores: np.ndarray) -> np.ndarray:
-        """[q, 6] columns of the outcome, by the code that judges Onward; ask names the relation first."""
+        """[q, 6] columns of the outcome, by the code that judges Onward."""
         source = self.judge.plain.queries.source
         distinct, first = np.unique(source, return_index=True)
 
         def method(sources: Ints) -> np.ndarray:
             return scores[first[np.searchsorted(distinct, sources)]].astype(np.float64)
 
-        return columns_of(self.outcome(method, "basket" if ask.startswith("basket") else "later"))
+        return columns_of(self.outcome(method, "basket" if ask == "basket" else "later"))
 
     def outcome(self, method: Method, relation: Relation) -> Outcome:
         """What the first ten of a method are worth."""
@@ -123,51 +94,61 @@ def _orders(asked: Asked) -> Sequence[Ints]:
     return np.split(past.product[order].astype(np.int64), first[1:])
 
 
-def _outcome(columns: np.ndarray) -> Outcome:
+def outcome_of(columns: np.ndarray) -> Outcome:
+    """The outcome that `columns_of` made these of."""
     answered, hr, ndcg, mrr, hits, expected = columns.T
     return Outcome(answered, hits, expected, hr, ndcg, mrr)
 
 
-def controls(clocks: Sequence[Clock]) -> list[Control]:
-    """Cosine of orders with a fixed power, fitted and judged here, against what benchmarks.related recorded."""
-    recorded, found = Published.of("related"), []
-    for relation, relevant in RELEVANT.items():
-        outcomes = [clock.outcome(Cosine(CONTROL_POWER).fit(clock.judge.past), relation) for clock in clocks]
-        here = float(np.mean([each.hr.sum() / each.answered.sum() for each in outcomes]))
-        value = recorded.figure(
-            f"hr@{COUNT}", relevant=relevant, clock="mean", method="cosine", setting=f"power {CONTROL_POWER}"
-        ).value
-        found.append(Control(f"{NAME}, {relevant}", "cosine", value, here))
-    return found
-
-
-def lines(clocks: Sequence[Clock], room: Room, seeds: int) -> list[Line]:
-    """Onward as it was recorded, and every peer: means of the clocks."""
+def lines(room: Room, seeds: int) -> list[Line]:
+    """Onward and three peers as they were recorded, and LightGCN: means of the clocks."""
     recorded = Published.of("related")
-    pool = Pool.of([clock.judge.household for clock in clocks], SAMPLES, SEED)
-    sittings = {peer: [room.sit(clock.exam, peer, clock.judged, seeds) for clock in clocks] for peer in PEERS}
+    sat = _light_gcn(room, seeds)
     found: list[Line] = []
-    for question in QUESTIONS:
-        onward = recorded.figure(
-            f"{question.metric}@{COUNT}", relevant=RELEVANT[question.relation], clock="mean", method=ONWARD,
-            setting=question.weight,
-        )  # fmt: skip
-        found.append(Line(NAME, question.title, ONWARD, onward, setting=question.weight, note=recorded.note))
-        for peer, sat in sittings.items():
-            found.append(_line(pool, question, peer, sat, onward))
+    for relation, relevant in RELEVANT.items():
+        title = f"{METRIC}, {relevant}"
+        where = {"relevant": relevant, "clock": "mean"}
+        onward = recorded.figure(METRIC, **where, method=ONWARD, setting=MOST_PROBABLE)
+        found.append(Line(NAME, title, ONWARD, onward, setting=MOST_PROBABLE, note=recorded.note))
+        for peer in RECORDED:
+            # The first row of a method is the one that selection households picked.
+            value, setting = (
+                recorded.figure(METRIC, **where, method=peer),
+                recorded.row(**where, method=peer)["setting"],
+            )
+            found.append(Line(NAME, title, peer, value, lead(onward, value), setting, note=recorded.note))
+        if sat is None:
+            found.append(Line(NAME, title, SITS, None, note=NOT_RUN))
+        else:
+            value = sat.interval(relation)
+            setting = " | ".join(dict.fromkeys(sat.settings[relation]))
+            found.append(Line(NAME, title, SITS, value, lead(onward, value), setting, seeds, sat.note))
         for peer, why in NOT_ASKED.items():
-            found.append(Line(NAME, question.title, peer, None, note=f"{DOES_NOT_APPLY}: {why}"))
+            found.append(Line(NAME, title, peer, None, note=f"{DOES_NOT_APPLY}: {why}"))
     return found
 
 
-def _line(
-    pool: Pool, question: Question, peer: str, sat: Sequence[Sitting | None], onward: Interval
-) -> Line:
-    done = [each for each in sat if each is not None]
-    if len(done) < pool.clocks:
-        return Line(NAME, question.title, peer, None, note=NOT_RUN)
-    outcomes = [_outcome(each.judged[question.name].mean(axis=0)) for each in done]
-    value = pool.sums(outcomes).interval(question.metric, None)
-    settings = " | ".join(dict.fromkeys(each.setting(question.name) for each in done))
-    seeds = len(done[0].judged[question.name])
-    return Line(NAME, question.title, peer, value, lead(onward, value), settings, seeds, done[0].note)
+@dataclass(frozen=True)
+class Clocks:
+    """LightGCN at every clock: outcomes and settings by relation."""
+
+    pool: Pool
+    outcomes: dict[Relation, list[Outcome]]
+    settings: dict[Relation, list[str]]
+    note: str
+
+    def interval(self, relation: Relation) -> Interval:
+        """Mean of the clocks' hit rates."""
+        return self.pool.sums(self.outcomes[relation]).interval("hr", None)
+
+
+def _light_gcn(room: Room, seeds: int) -> Clocks | None:
+    if room.finished and not list(room.store.glob(f"{NAME} *")):
+        return None  # Nothing was judged, so that nothing need be ingested.
+    clocks = [Clock.of(day) for day in CLOCKS]
+    sat = [found for clock in clocks if (found := room.sit(clock.exam, SITS, clock.judged, seeds)) is not None]
+    if len(sat) < len(clocks):
+        return None
+    pool = Pool.of([clock.judge.household for clock in clocks], SAMPLES, SEED)
+    outcomes = {relation: [outcome_of(each.judged[relation].mean(axis=0)) for each in sat] for relation in RELEVANT}
+    return Clocks(pool, outcomes, {name: [each.setting(name) for each in sat] for name in RELEVANT}, sat[0].note)

@@ -1,7 +1,7 @@
 """Onward's own figures as its benchmarks recorded them, and the check that a split of this benchmark is the same one.
 
-Onward's blends take hours, so they are not fitted here again. Instead a baseline that is cheap is fitted and judged here
-and has to have the very figure that the same benchmark recorded for it: the split and the judge are then the same.
+Onward's blends take hours, so they are not fitted here again. Instead a baseline that is cheap is fitted and judged
+here and has to have the very figure that the same benchmark recorded for it: split and judge are then the same.
 """
 
 import json

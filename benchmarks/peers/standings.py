@@ -37,10 +37,10 @@ class Line:
     seeds: int = 1
     note: str = ""
 
-    def row(self) -> dict[str, Cell]:
+    def row(self, *, first: bool) -> dict[str, Cell]:
         """As the form of results has it."""
         return {
-            "data": self.data, "metric": self.metric, "method": self.method,
+            "data": self.data, "metric": self.metric, "method": self.method, "first": first,
             **_told("value", self.value), **_told("ahead", self.ahead),
             "setting": self.setting, "seeds": self.seeds if self.value else None, "note": self.note,
         }  # fmt: skip
@@ -63,19 +63,21 @@ def over_splits(values: Sequence[float]) -> Interval:
     (2.0, 12.71)
     """
     mean = float(np.mean(values))
-    if len(values) < 2:  # noqa: PLR2004 - one value has no spread
+    if len(values) < 2:
         return Interval(mean, mean, mean)
     half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return Interval(mean, mean - half, mean + half)
 
 
+def rows_of(lines: Sequence[Line]) -> list[dict[str, Cell]]:
+    """The table; a line says whether it is the first of its figure."""
+    leaders = {key: winner(found) for key, found in _figures(lines).items()}
+    return [line.row(first=leaders.get((line.data, line.metric)) == line.method) for line in lines]
+
+
 def claims_of(lines: Sequence[Line]) -> dict[str, float]:
     """On how many figures Onward is first, and on how many for certain: the low end of every lead is above 0."""
-    figures: dict[tuple[str, str], list[Line]] = {}
-    for line in lines:
-        if line.value is not None:
-            figures.setdefault((line.data, line.metric), []).append(line)
-    judged = {key: found for key, found in figures.items() if len(found) > 1}
+    judged = {key: found for key, found in _figures(lines).items() if len(found) > 1}
     first = sum(winner(found) == ONWARD for found in judged.values())
     certain = sum(
         all(line.ahead is not None and line.ahead.low > 0.0 for line in found if line.method != ONWARD)
@@ -83,10 +85,12 @@ def claims_of(lines: Sequence[Line]) -> dict[str, float]:
     )
     asked = max(1, len(judged))
     return {
-        "rows": float(len(judged)), "peers_beaten_share": first / asked, "peers_beaten_for_certain_share": certain / asked,
+        "rows": float(len(judged)),
+        "peers_beaten_share": first / asked,
+        "peers_beaten_for_certain_share": certain / asked,
         "figures_of_peers": float(sum(len(found) - 1 for found in judged.values())),
         "figures_not_run": float(sum(line.note.startswith(NOT_RUN) for line in lines)),
-    }  # fmt: skip
+    }
 
 
 def winner(lines: Sequence[Line]) -> str:
@@ -95,10 +99,10 @@ def winner(lines: Sequence[Line]) -> str:
     return best.method
 
 
-def not_first(lines: Sequence[Line]) -> Mapping[str, str]:
-    """By "data, metric" the peer that is first where Onward is not."""
-    figures: dict[str, list[Line]] = {}
+def _figures(lines: Sequence[Line]) -> Mapping[tuple[str, str], list[Line]]:
+    """Lines that have a value, by figure."""
+    found: dict[tuple[str, str], list[Line]] = {}
     for line in lines:
         if line.value is not None:
-            figures.setdefault(f"{line.data}, {line.metric}", []).append(line)
-    return {key: name for key, found in figures.items() if (name := winner(found)) != ONWARD}
+            found.setdefault((line.data, line.metric), []).append(line)
+    return found

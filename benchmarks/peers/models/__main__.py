@@ -20,7 +20,7 @@ from benchmarks.peers.models.grids import PEERS, Peer, Setting
 
 PATIENCE = 3
 """Looks at validation without a gain on any question, after which a training ends."""
-_PACKAGES = ("torch", "torch-geometric", "implicit", "RecTools")
+_PACKAGES = ("torch", "torch-geometric", "pm-implicit", "RecTools")
 
 Fit = Callable[[Lesson, int], Iterator[Scorer]]
 
@@ -62,7 +62,8 @@ def tune(paper: Paper, peer: Peer, settings: Sequence[Setting], seed: int, secon
     found = Tuning({}, [])
     for number, setting in enumerate(settings):
         # Of the processor and not of the clock: a busy machine must not make a peer worse.
-        started, own, stale, look = time.process_time(), {}, 0, 0
+        started, stale, look = time.process_time(), 0, 0
+        own: dict[str, tuple[float, int]] = {}
         capped = False
         for look, scorer in enumerate(fit_of(peer, setting)(paper.lessons["validation"], seed), start=1):
             better = False
@@ -82,7 +83,7 @@ def tune(paper: Paper, peer: Peer, settings: Sequence[Setting], seed: int, secon
             "best look": {name: at for name, (_, at) in own.items()}, "looks": look, "seconds": round(spent, 1),
             "stopped by its time": bool(peer.trained and capped and stale < PATIENCE),
         })  # fmt: skip
-        print(json.dumps(found.tried[-1]), flush=True)  # noqa: T201 - the peer's log
+        print(json.dumps(found.tried[-1]), flush=True)
     return found
 
 

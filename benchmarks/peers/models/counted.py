@@ -32,7 +32,7 @@ class Ease:
     penalty: float
     own: bool = False
 
-    def fit(self, lesson: Lesson, seed: int) -> Iterator[Scorer]:
+    def fit(self, lesson: Lesson, _seed: int) -> Iterator[Scorer]:
         """Invert once."""
         rows = _own_lists(lesson, own=self.own)
         gram = np.asfortranarray((rows.T @ rows).toarray(), dtype=np.float32)
@@ -67,7 +67,7 @@ class Bm25:
     neighbours: int = 500
     own: bool = False
 
-    def fit(self, lesson: Lesson, seed: int) -> Iterator[Scorer]:
+    def fit(self, lesson: Lesson, _seed: int) -> Iterator[Scorer]:
         """Count once."""
         from implicit.nearest_neighbours import BM25Recommender
 

@@ -39,7 +39,7 @@ class Network(torch.nn.Module):
 
     def encode(self, words: torch.Tensor | None, edges: torch.Tensor) -> list[torch.Tensor]:
         """[N, hidden] of every node as a source and as a target."""
-        start = 0.0
+        start: torch.Tensor | float = 0.0
         if self.read is not None and words is not None:
             start = self.read(words)
         if self.own is not None:
@@ -100,11 +100,11 @@ class DirGnn:
             for _ in range(self.steps_told):
                 shown, asked, asked_weight = edges, edges, weight
                 if self.held:
-                    out = torch.rand(edges.shape[1]) < self.held
-                    shown, asked, asked_weight = edges[:, ~out], edges[:, out], weight[out]
+                    hidden = torch.rand(edges.shape[1]) < self.held
+                    shown, asked, asked_weight = edges[:, ~hidden], edges[:, hidden], weight[hidden]
                 loss = self._loss(model.encode(words, shown), model, asked, asked_weight, lesson.items)
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             model.eval()
             with torch.no_grad():

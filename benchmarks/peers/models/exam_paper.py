@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 RULES = 1
-"""Raised whenever an exam is read, judged or stopped in another way: what was kept is then of no use."""
+"""Raised whenever a method or the way it is tuned changes what it finds: what was kept is then of no use."""
 
 TOP = 10
 HITS = 100
@@ -69,13 +69,12 @@ class Ask:
 
     Attributes:
         name: of the question.
-        measure: `pairs`, `any`, `lift` or `hits`; see `quality`.
+        measure: `pairs`, `any` or `hits`; see `quality`.
         validation: queries whose answers are known.
         answers: [r, 2] query and item; of `hits` the edges.
         absent: [a, 2] of `hits`: pairs that are no edges; else empty.
         hits_of: number of non-edges that Hits@100 is asked of.
         excluded: [Q, N] what does not compete.
-        chance: [N] P(v), for `lift`.
         test: queries whose answers only the examiner has.
     """
 
@@ -86,7 +85,6 @@ class Ask:
     absent: Ints
     hits_of: int
     excluded: sp.csr_matrix
-    chance: Floats
     test: Queries
 
 
@@ -130,12 +128,11 @@ def read_paper(folder: Path) -> Paper:
             moment: Queries(lists(f"{name}_{moment}"), found[f"{name}_{moment}_owners"])
             for moment in ("validation", "test")
         }
-        asks.append(
-            Ask(
-                name, measure, queries["validation"], found[f"{name}_answers"], found[f"{name}_absent"],
-                int(told["hits_of"]), matrix(f"{name}_excluded", items), found[f"{name}_chance"], queries["test"],
-            )  # fmt: skip
-        )
+        ask = Ask(
+            name, measure, queries["validation"], found[f"{name}_answers"], found[f"{name}_absent"],
+            int(told["hits_of"]), matrix(f"{name}_excluded", items), queries["test"],
+        )  # fmt: skip
+        asks.append(ask)
     return Paper(lessons, bool(told["refit"]), tuple(asks))
 
 
@@ -160,7 +157,6 @@ def quality(ask: Ask, scorer: Scorer) -> float:
 
     `pairs`: share of the answers among the first ten that compete, the query's other answers left out.
     `any`: share of the queries with an answer among the first ten.
-    `lift`: answers among the first ten, over those that chance would put there.
     `hits`: share of the edges above the non-edge at the place that Hits@100 of the test leaves it.
     """
     if ask.measure == "hits":
@@ -169,7 +165,6 @@ def quality(ask: Ask, scorer: Scorer) -> float:
     answers = ask.answers[order]
     first = np.searchsorted(answers[:, 0], np.arange(len(ask.validation.owners) + 1))
     hit: list[float] = []
-    expected = 0.0
     for block, scores in enumerate(score_all(scorer, ask.validation)):
         for row, line in enumerate(scores):
             query = block * _BLOCK + row
@@ -183,11 +178,8 @@ def quality(ask: Ask, scorer: Scorer) -> float:
                 hit += [float(_rank(each, line) <= TOP) for each in own]
                 continue
             line[wanted] = own
-            listed = np.argsort(-line, kind="stable")[:TOP]
-            found = np.isin(listed, wanted).sum()
-            hit.append(float(found if ask.measure == "lift" else found > 0))
-            expected += len(wanted) * float(ask.chance[listed].sum())
-    return float(np.sum(hit) / max(expected, 1e-12)) if ask.measure == "lift" else float(np.mean(hit))
+            hit.append(float(np.isin(np.argsort(-line, kind="stable")[:TOP], wanted).any()))
+    return float(np.mean(hit))
 
 
 def _rank(own: np.float32, rivals: Floats) -> float:

@@ -48,13 +48,13 @@ PEERS: Mapping[str, Peer] = {
         [
             {"factors": factors, "regularization": regularization, "alpha": alpha}
             for factors in (64, 256)
-            for regularization, alpha in ((0.1, 1.0), (1.0, 10.0), (10.0, 10.0), (10.0, 40.0))
+            for regularization, alpha in ((1.0, 10.0), (10.0, 40.0))
         ],
         [
             {"factors": factors, "regularization": regularization, "alpha": alpha, "own": own}
             for own in _OWN
             for factors in (64, 256)
-            for regularization, alpha in ((0.1, 1.0), (1.0, 10.0), (10.0, 40.0))
+            for regularization, alpha in ((0.1, 1.0), (10.0, 40.0))
         ],
         trained=False,
     ),
@@ -65,9 +65,10 @@ PEERS: Mapping[str, Peer] = {
             {"factors": 64, "layers": 2, "loss": "bpr"},
         ],
         [
-            {"factors": factors, "layers": layers, "loss": loss, "own": own}
-            for own in _OWN
-            for factors, layers, loss in ((64, 2, "softmax"), (64, 2, "bpr"), (128, 3, "softmax"))
+            {"factors": 64, "layers": 2, "loss": "softmax", "own": True},
+            {"factors": 64, "layers": 2, "loss": "bpr", "own": True},
+            {"factors": 128, "layers": 3, "loss": "softmax", "own": True},
+            {"factors": 64, "layers": 2, "loss": "softmax"},
         ],
         trained=True,
     ),

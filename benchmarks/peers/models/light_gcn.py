@@ -57,7 +57,7 @@ class LightGcn:
                 batch = pairs[:, torch.randint(pairs.shape[1], (min(self.batch, pairs.shape[1]),))]
                 loss = self._loss(model, adjacency, batch, lists, items)
                 optimiser.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
             yield self._scorer(model, adjacency, scale, lists)
 
@@ -107,6 +107,6 @@ def _normalised(rows: sp.csr_matrix) -> tuple[torch.Tensor, Floats]:
     both = sp.csr_matrix(sp.block_array([[None, rows], [rows.T, None]]))
     scale = np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1.0) ** -0.5
     scaled = sp.csr_matrix(sp.diags_array(scale) @ both @ sp.diags_array(scale), dtype=np.float32)
-    parts = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
-    adjacency = torch.sparse_csr_tensor(*parts, torch.from_numpy(scaled.data), size=scaled.shape)
+    offsets, columns = (torch.from_numpy(part.astype(np.int64)) for part in (scaled.indptr, scaled.indices))
+    adjacency = torch.sparse_csr_tensor(offsets, columns, torch.from_numpy(scaled.data), size=scaled.shape)
     return adjacency, scale[rows.shape[0] :].astype(np.float32)

@@ -79,7 +79,7 @@ class SharedNegatives(TransformerLightningModule):  # type: ignore[misc]  # RecT
         super().__init__(*arguments, **others)
         self.shared = shared
 
-    def _calc_custom_loss(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+    def _calc_custom_loss(self, batch: dict[str, torch.Tensor], _number: int) -> torch.Tensor:
         items = self.torch_model.item_model.get_all_embeddings()
         asked = batch["y"] != 0
         place, wanted = self.torch_model.encode_sessions(batch, items)[asked], batch["y"][asked]
@@ -93,7 +93,8 @@ class SharedNegatives(TransformerLightningModule):  # type: ignore[misc]  # RecT
         share = self.shared / (len(items) - first - 1)
         weight = share * (self.gbce_t * (1.0 - 1.0 / share) + 1.0 / share)
         right, wrong = torch.nn.functional.softplus(-own), torch.nn.functional.softplus(others).sum(dim=1)
-        return (weight * right + wrong).mean() / (self.shared + 1)
+        found: torch.Tensor = (weight * right + wrong).mean() / (self.shared + 1)
+        return found
 
 
 def _trainer() -> Trainer:
