@@ -55,7 +55,7 @@ def shown(row: Row, best: float) -> str:
     places = 1 if value >= 10.0 else 2 if value >= 1.0 else 3
     text = digits(value, places)
     text = f"**{text}**" if value >= best else text
-    return text if low == high else f"{text} ({digits(low, places)} to {digits(high, places)})"
+    return text if low is None else f"{text} ({digits(low, places)} to {digits(high, places)})"
 
 
 def table(rows: Sequence[Row], data: str) -> list[str]:

@@ -47,12 +47,14 @@ class Line:
 
 
 def _told(name: str, found: Interval | None) -> dict[str, Cell]:
-    ends = {} if found is None else {"": found.value, " low": found.low, " high": found.high}
-    return {f"{name}{end}": _number(ends.get(end)) for end in ("", " low", " high")}
+    if found is None:
+        return dict.fromkeys((name, f"{name} low", f"{name} high"))
+    low, high = (None, None) if found.low == found.high else (_number(found.low), _number(found.high))
+    return {name: found.value, f"{name} low": low, f"{name} high": high}
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else float(value)
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def over_splits(values: Sequence[float]) -> Interval:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
+from scipy.sparse.linalg import svds
 from torch_geometric.nn import DirGNNConv, GCNConv, SAGEConv
 
 from benchmarks.peers.models.exam_paper import Floats, Ints, Lesson, Queries, Scorer
@@ -73,6 +74,7 @@ class DirGnn:
         alpha: weight of messages from targets to sources; the rest is that of messages the other way.
         dropout: share of units.
         absent: random pairs for every edge.
+        vectors: dimension of what is read of a node's words, as many as Onward's encoder reads.
         steps_told: steps between two looks at validation.
     """
 
@@ -86,14 +88,15 @@ class DirGnn:
     dropout: float = 0.3
     rate: float = 0.01
     absent: int = 1
+    vectors: int = 256
     steps_told: int = 20
 
     def fit(self, lesson: Lesson, seed: int) -> Iterator[Scorer]:
         """Train until nobody asks for more."""
         torch.manual_seed(seed)
         edges, weight = (torch.from_numpy(each) for each in edges_of(lesson))
-        words = _words(lesson.words)
-        model = Network(self, lesson.items, lesson.words.shape[1] if words is not None else 0)
+        words = _vectors(lesson.words, self.vectors)
+        model = Network(self, lesson.items, words.shape[1] if words is not None else 0)
         optimiser = torch.optim.Adam(model.parameters(), lr=self.rate)
         while True:
             model.train()
@@ -187,9 +190,11 @@ def _mixture(queries: Queries, nodes: int, *, is_graph: bool) -> Floats:
     return out
 
 
-def _words(words: sp.csr_matrix) -> torch.Tensor | None:
-    """[N, F] each node's words, adding up to 1; None where nothing is known."""
+def _vectors(words: sp.csr_matrix, width: int) -> torch.Tensor | None:
+    """[N, width] the first singular vectors of each node's words at length 1; None where nothing is known."""
     if not words.shape[1]:
         return None
-    present = torch.from_numpy(words.toarray().astype(np.float32))
-    return present / present.sum(dim=1, keepdim=True).clamp(min=1.0)
+    length = np.maximum(np.sqrt(np.asarray(words.multiply(words).sum(axis=1)).ravel()), 1e-12)
+    unit = sp.csr_matrix(sp.diags_array(1.0 / length) @ words, dtype=np.float32)
+    left, scale, _ = svds(unit, k=min(width, min(unit.shape) - 1), rng=0)
+    return torch.from_numpy(np.ascontiguousarray(left * scale, dtype=np.float32) * 10.0)
