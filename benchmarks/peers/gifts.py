@@ -2,7 +2,8 @@
 
 A list is what a customer bought, in order of time. At a query peers are told all that the customer bought until that
 day, the product of the query last; what was bought in the sixty days before competes nowhere. Peers are tuned on the
-earlier period's queries of the customers that pick Onward's settings.
+earlier period's queries of the customers that pick Onward's settings. Onward reads what was bought longer ago only
+through one score of its blend, while peers continue a customer's whole list.
 """
 
 from collections.abc import Mapping, Sequence

@@ -62,7 +62,7 @@ class Clock:
             for moment, asked in (("validation", self.select), ("test", self.judge))
         }
         excluded = seen_before(queries["validation"].histories, size)
-        asks = {}
+        asks: dict[str, Ask] = {}
         for relation in RELEVANT:
             answers = self.select.plain.queries.answers[relation]
             pairs = np.stack([answers.query, answers.product], axis=1)
