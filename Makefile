@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 DATA ?=
-.PHONY: help run test test-quick docs benchmarks checkout programs lint format freeze airflow dashboards images clean
+.PHONY: help run test test-quick docs benchmarks peers checkout programs lint format freeze airflow dashboards images clean
 
 PYTHON ?= python3.11
 # Name an extra wheel index here for the small CPU-only build of torch, if your default index has none.
@@ -10,6 +10,7 @@ TORCH_INDEX ?=
 # A folder of wheels that `make images` shows to pip, for the same.
 WHEELS ?=
 VENV := .venv
+PEERS := .venv-peers
 BIN := $(CURDIR)/$(VENV)/bin
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -56,7 +57,7 @@ test-quick: $(VENV)/.installed ## Run the quick tests only: no services, no pipe
 
 docs: $(VENV)/.installed ## Write the results' tables and pictures anew and build the pages into site/index.html
 	@echo "[docs 1/2] tables and pictures"
-	@python -m tools.readme && python -m tools.direction && python -m tools.results
+	@python -m tools.readme && python -m tools.direction && python -m tools.results && python -m tools.peers
 	@python -m tools.concepts && python -m tools.architecture
 	@echo "[docs 2/2] mkdocs build --strict"
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
@@ -64,6 +65,18 @@ docs: $(VENV)/.installed ## Write the results' tables and pictures anew and buil
 
 benchmarks: run ## Run every benchmark whose results are not of this commit; DATA=DIR names the public files
 	@python -m benchmarks $(if $(DATA),--data $(DATA))
+
+# Rivals need other versions of what Onward needs: they have an environment of their own and never share one.
+$(PEERS)/.installed: benchmarks/peers/requirements.txt
+	@echo "[peers 1/2] virtual environment in $(PEERS)"
+	@$(PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install -qq --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch==2.13.0
+	@$(PEERS)/bin/pip install -qq --disable-pip-version-check -r $<
+	@touch $@
+
+peers: $(VENV)/.installed $(PEERS)/.installed ## Run published methods on Onward's own splits, in .venv-peers; DATA=DIR names the public files
+	@echo "[peers 2/2] python -m benchmarks.peers"
+	@python -m benchmarks.peers $(if $(DATA),--data $(DATA))
 
 # DVC and the runs' branches need git; a downloaded archive has none.
 checkout:

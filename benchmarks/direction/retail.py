@@ -102,16 +102,18 @@ class BoughtBefore:
 
 @dataclass(frozen=True)
 class Asked:
-    """A moment of a shop, with the customer of each query and the out-degree of what it asks by.
+    """A moment of a shop, with the customer and the day of each query.
 
     Attributes:
         moment: graphs, histories and what is wanted.
         customer: [Q].
+        day: [Q] of the query, since 1970-01-01.
         log: what the counts know.
     """
 
     moment: ShopQueryMoment
     customer: np.ndarray
+    day: np.ndarray
     log: PurchaseLog
 
 
@@ -123,6 +125,7 @@ def ask(shop: Shop, start: int, end: int, most: int) -> Asked:
     first = np.searchsorted(log.customer, np.arange(log.customer.max() + 2))
     history: list[Ints] = []
     customers: list[int] = []
+    days: list[int] = []
     pairs: list[tuple[int, int]] = []
     earlier: list[tuple[Ints, Ints]] = []
     for event in events:
@@ -134,12 +137,13 @@ def ask(shop: Shop, start: int, end: int, most: int) -> Asked:
             pairs += [(len(history), int(each)) for each in wanted]
             history.append(np.r_[past[past != log.product[event]], log.product[event]])
             customers.append(int(log.customer[event]))
+            days.append(int(log.day[event]))
             earlier.append((product[gap < -FRESH_DAYS], -gap[gap < -FRESH_DAYS]))
         if len(history) == most:
             break
     owned = tuple(_earlier(earlier, log.products, half_life) for half_life in HALF_LIVES)
     moment = ShopQueryMoment(_graphs(before, shop.vectors), tuple(history), np.array(pairs), owned)
-    return Asked(moment, np.array(customers), before)
+    return Asked(moment, np.array(customers), np.array(days), before)
 
 
 def _earlier(bought: list[tuple[Ints, Ints]], products: int, half_life: float | None) -> sp.csr_matrix:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import architecture, concepts
+from tools import architecture, concepts, peers
 from tools.docs_site import PAGES, public_modules, repository_path, site_path, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,12 @@ def test_every_stage_is_in_the_picture_with_what_it_reads_and_writes():
 def test_the_pictures_of_concepts_are_drawn_from_the_recorded_results(name):
     # Mend with: python -m tools.concepts
     assert (concepts.IMAGES / name).read_text(encoding="utf-8") == concepts.PICTURES[name]()
+
+
+def test_the_page_of_peers_is_made_from_the_recorded_results():
+    # Mend with: python -m tools.peers
+    assert peers.PAGE.read_text(encoding="utf-8") == peers.render()
+    assert peers.PICTURE.read_text(encoding="utf-8") == peers.draw()
 
 
 def test_the_ten_commonest_changes_each_name_a_file_that_exists():

@@ -14,7 +14,8 @@ from tools.readme import BEGIN, END, between_markers, whole_table, with_table
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
-PAGES = [path for path in ROOT.rglob("*.md") if not {".venv", "site"} & set(path.relative_to(ROOT).parts)]
+ELSEWHERE = {".venv", ".venv-peers", "site"}
+PAGES = [path for path in ROOT.rglob("*.md") if not ELSEWHERE & set(path.relative_to(ROOT).parts)]
 
 FIGURE = re.compile(r"\d*\.\d+|\d+\s?%")
 NAMES_WITH_DOTS = re.compile(r"`[^`]*`|```.*?```|\]\([^)]*\)|Python 3\.11|arXiv \d+\.\d+|Apache-2\.0", re.DOTALL)
