@@ -23,7 +23,7 @@ PARAMS = (Path(__file__).resolve().parents[2] / "params.yaml").read_text()
 def test_an_empty_request_leaves_everything_to_params():
     asked = parse_asked("{}")
     assert asked == Asked()
-    nothing = {"delay": {}, "thresholds": {}, "ranking": {}}
+    nothing = {"delay": {}, "thresholds": {}, "ranking": {}, "encoder": {}}
     assert asked.settings(date(2017, 11, 20)) == {"run": {"as_of": "2017-11-20"}, **nothing}
     assert asked.identity != asked.identity
 
