@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from builders.sampler_contract import FAN_OUT, NONE, SamplerContract, long_tailed_graph
-from onward.graph.budgets import budget_by_degree, degree_adaptive_budget, neighbours_allowed, uniform_budget
+from onward.graph.budgets import budget_by_degree, degree_adaptive_budget, uniform_budget
 from onward.graph.sampling_kernel import NeighbourhoodSampler
 
 POWER = 1.0
@@ -13,6 +13,12 @@ POWER = 1.0
 @pytest.fixture(scope="module")
 def graph():
     return long_tailed_graph()
+
+
+def neighbours_allowed(graph, budget):
+    """[hops, 2] neighbours that all products together may be heard by, as sources and as targets."""
+    pairs = ((budget.out_fan, budget.out_walks, graph.out_degrees), (budget.in_fan, budget.in_walks, graph.in_degrees))
+    return np.stack([(np.minimum(fan, degrees) + walks).sum(axis=1) for fan, walks, degrees in pairs], axis=1)
 
 
 class AdaptiveContract(SamplerContract):

@@ -108,12 +108,6 @@ def degree_adaptive_budget(
     return Budget(fans[0], fans[1], walks[0], walks[1], out_weight, in_weight)
 
 
-def neighbours_allowed(graph: ProductGraph, budget: Budget) -> IntArray:
-    """[hops, 2] neighbours that all products together may be heard by, as sources and as targets."""
-    pairs = ((budget.out_fan, budget.out_walks, graph.out_degrees), (budget.in_fan, budget.in_walks, graph.in_degrees))
-    return np.stack([(np.minimum(fan, degrees) + walks).sum(axis=1) for fan, walks, degrees in pairs], axis=1)
-
-
 def _shared_out(
     share: FloatArray, degrees: IntArray, connected: BoolArray, total: int, most_walks: int
 ) -> tuple[IntArray, IntArray]:
