@@ -32,11 +32,6 @@ TARGETS = (
     ("direction_adaptive", "sets_gained", "Budgets by degree, sets where low degree gains and all lose nothing", 2.0),
     ("direction_adaptive", "low_bucket_gain", "Budgets by degree, HR@10 gain at degree ≤ 5, second best set", 0.50),
     ("direction_adaptive", "low_bucket_gain_low", "The same, low end", 0.20),
-    ("direction_cold", "sets_met", "Cold nodes, sets where HR@10 is 1.1 times the rival's and more for certain", 2.0),
-    ("direction_cold", "photo_cold_ratio", "Cold nodes of Photo, HR@10 over the rival's", 1.1),
-    ("direction_cold", "photo_cold_ratio_low", "The same, low end", 1.0),
-    ("direction_cold", "cora_ml_cold_ratio", "Cold nodes of Cora-ML, HR@10 over the rival's", 1.1),
-    ("direction_cold", "cora_ml_cold_ratio_low", "The same, low end", 1.0),
     ("related_cold", "cold_ratio", "Cold products of Complete Journey, HR@10 over the rival's", 1.1),
     ("related_cold", "cold_ratio_low", "The same, low end", 1.0),
     ("sampling", "ratio_alone", "Edges a second over PyG's loader, alone", 8.0),
@@ -45,9 +40,12 @@ TARGETS = (
     ("scorer_complete_journey", "auc_gain_from_gnn_low", "Complete Journey, AUC gained by the network, low end", 0.0),
     ("scorer_complete_journey", "nll_gain_from_gnn_low", "Complete Journey, log loss saved by it, low end", 0.0),
 )  # fmt: skip
-"""(benchmark, claim, what it is, target); a negative target is an upper bound."""
+"""(benchmark, claim, what it is, target).
 
-NAMES = tuple(dict.fromkeys(name for name, *_ in TARGETS))
+Ratios of direction_cold are upper bounds, as the page says: they meet no target.
+"""
+
+NAMES = tuple(dict.fromkeys((*(name for name, *_ in TARGETS), "direction_cold")))
 
 Result = Mapping[str, Any]
 
@@ -62,16 +60,14 @@ def targets(results: Mapping[str, Result]) -> list[str]:
     lines = ["| | measured | target | |", "|---|--:|--:|---|"]
     for name, claim, words, target in TARGETS:
         if name not in results:
-            lines.append(f"| {words} | not run | {shown(abs(target), 1 if abs(target) >= 3 else 3)} | |")
+            lines.append(f"| {words} | not run | {shown(target, 1 if target >= 3 else 3)} | |")
             continue
         value = results[name]["claims"][claim]
-        met = value <= -target if target < 0 else value >= target and value != 0.0
-        digits = 1 if abs(target) >= 3 else 3
-        if not met and shown(value, digits) == shown(abs(target), digits):
+        met = value >= target and value != 0.0
+        digits = 1 if target >= 3 else 3
+        if not met and shown(value, digits) == shown(target, digits):
             digits += 1
-        lines.append(
-            f"| {words} | {shown(value, digits)} | {shown(abs(target), digits)} | {'met' if met else 'missed'} |"
-        )
+        lines.append(f"| {words} | {shown(value, digits)} | {shown(target, digits)} | {'met' if met else 'missed'} |")
     return lines
 
 

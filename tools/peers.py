@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from benchmarks.harness.picture import STYLE, save_svg
 from benchmarks.peers.standings import DOES_NOT_APPLY, NOT_RUN, ONWARD
 from tools.results import digits
 
@@ -28,10 +29,6 @@ TARGETS = {"beauty_hr10": 0.108, "beauty_hr50": 0.205, "beauty_history_hr10": 0.
 
 _MARKS = ("o", "s", "^", "v", "P", "X", "D")
 _COLOURS = ("#0072b2", "#009e73", "#8a5fa8", "#56b4e9", "#7f7f7f", "#c49a00", "#222222")
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "onward", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True, "grid.color": "#e4e7ec",
-}  # fmt: skip
 
 Row = Mapping[str, Any]
 
@@ -52,10 +49,15 @@ def shown(row: Row, best: float) -> str:
     value, low, high = row["value"], row["value low"], row["value high"]
     if value is None:
         return "not run" if row["note"].startswith(NOT_RUN) else "–"
-    places = 1 if value >= 10.0 else 2 if value >= 1.0 else 3
+    places = _places(value)
     text = digits(value, places)
     text = f"**{text}**" if value >= best else text
     return text if low is None else f"{text} ({digits(low, places)} to {digits(high, places)})"
+
+
+def _places(value: float) -> int:
+    """Digits behind the point."""
+    return 1 if value >= 10.0 else 2 if value >= 1.0 else 3
 
 
 def table(rows: Sequence[Row], data: str) -> list[str]:
@@ -82,7 +84,7 @@ def ahead(rows: Sequence[Row]) -> list[str]:
             continue
         top = max(peers, key=lambda row: row["value"])
         if top["value"] >= onward["value"]:
-            places = 1 if top["value"] >= 10.0 else 2 if top["value"] >= 1.0 else 3
+            places = _places(top["value"])
             figures = f"{digits(top['value'], places)} against {digits(onward['value'], places)}"
             found.append(f"{data}, {metric}: {top['method']} has {figures}")
     return found
@@ -109,7 +111,7 @@ def draw() -> str:
     peers = [row for row in rows if row["method"] != ONWARD and row["value"] is not None]
     figures = [key for key in own if any((row["data"], row["metric"]) == key for row in peers)]
     place = {key: -number for number, key in enumerate(figures)}
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(8.6, 1.2 + 0.3 * len(figures)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(1.0, color="#d55e00", linewidth=2, label=ONWARD)
@@ -124,7 +126,7 @@ def draw() -> str:
         axes.set(xlabel="share of Onward's figure", xlim=(0.0, None))
         figure.legend(loc="outside lower center", ncols=4, frameon=False)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+        save_svg(figure, buffer)
     return buffer.getvalue()
 
 

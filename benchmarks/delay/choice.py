@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.progress import track
-from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from benchmarks.delay import complete_journey, few_positives, methods, simulated
@@ -29,6 +28,7 @@ from benchmarks.delay.complete_journey import RECALIBRATED, SOFT_BLIND
 from benchmarks.delay.methods import DEFAULT
 from benchmarks.delay.world import KINDS, simulate
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.student import half_width
 from benchmarks.harness.trials import Trials, settings_key
 from onward.boosting import Boosting
 from onward.metrics.classification import cross_entropy
@@ -150,7 +150,7 @@ def world_rows(kind: str, trials: Sequence[Mapping[str, Any]]) -> tuple[list[dic
 
 def _ends(values: Floats) -> tuple[float, float]:
     """95 % interval of the mean over seeds."""
-    reach = float(student.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    reach = half_width(float(values.std(ddof=1)), len(values))
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 

@@ -16,7 +16,7 @@ picked on another tenth of the nodes. Intervals are over sources, a source with 
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +45,16 @@ from onward.ranking.link_scores import (
     PropagatedEdges,
     SmoothedEdges,
 )
-from onward.ranking.link_settings import LinkSettings, every_score
+from onward.ranking.link_settings import LinkSettings, by_name, every_score
 from onward.ranking.link_split import Edges, FittingSplit
-from onward.ranking.list_blend import HIT_RATE, ListBlend, fit_list_blend, fold_examples, question_of
+from onward.ranking.list_blend import (
+    HIT_RATE,
+    ListBlend,
+    fit_list_blend,
+    fold_examples,
+    question_of,
+    validation_hit_rate,
+)
 from onward.ranking.method import Method
 
 SETS: Mapping[str, Callable[[Path], Edges]] = {"Cora-ML": cora_ml, "Photo": photo}
@@ -152,17 +159,11 @@ def judge(name: str, seed: int, folder: Path) -> Trial:
     console = Console(stderr=True)
     world = World.of(SETS[name](folder), seed)
     split = world.split
-    scores = {
-        method: {f"{method} {number}": score for number, score in enumerate(grid)} for method, grid in GRID.items()
-    }
+    scores = by_name(GRID)
     single = every_score(scores)
     fitted = fit_scores(single, split.graph)
     # Nothing of the tested tenth is known: its nodes are rivals like any other without an edge.
-    excluded = rivals_of(split.edges)
-    picking = {
-        key: float((target_ranks(method, split.validation, excluded) <= HIT_RATE).mean())
-        for key, method in fitted.items()
-    }
+    picking = {key: validation_hit_rate(method, split) for key, method in fitted.items()}
     picks = {method: max(grid, key=picking.__getitem__) for method, grid in scores.items()}
     rival = max(picks, key=lambda method: picking[picks[method]])
     console.print(f"{name}, seed {seed}: rival {rival}: {picking[picks[rival]]:.4f}", highlight=False)
@@ -203,7 +204,7 @@ class Found:
 
     trials: Sequence[Trial]
 
-    @property
+    @cached_property
     def bootstrap(self) -> CustomerBootstrap:
         """Over sources; each is the same source in every seed."""
         return CustomerBootstrap.of(np.concatenate([each["source"] for each in self.trials]), SAMPLES, 0)

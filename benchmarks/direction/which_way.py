@@ -18,6 +18,7 @@ from onward.ranking.blend import BlendSettings, Features, fit_scores, pair_featu
 from onward.ranking.directed_graph import DirectedGraph, Ints
 from onward.ranking.link_folds import cross_fit
 from onward.ranking.link_scores import GRIDS, LinkScore
+from onward.ranking.link_settings import by_name, every_score
 from onward.ranking.link_split import LinkSplit
 from onward.ranking.node_facts import NODE_FACTS
 
@@ -88,9 +89,7 @@ class Study:
     @classmethod
     def of(cls, data: str, split: LinkSplit) -> Self:
         """Score everything by what is left of the graph."""
-        scores: dict[str, LinkScore] = {
-            f"{name} {number}": each for name, grid in GRIDS.items() for number, each in enumerate(grid)
-        }
+        scores = every_score(by_name(GRIDS))
         fitted = fit_scores(scores, split.graph)
         test, validation = (
             DirectionPairs.of(pairs, split.graph, split.known) for pairs in (split.test, split.validation)

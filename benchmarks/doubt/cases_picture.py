@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.artist import Artist
@@ -11,15 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.harness.form import ROOT
+from benchmarks.harness.picture import STYLE, save_svg
 from onward.metrics.matched_volume import MatchedGain
 
 PICTURE = ROOT / "docs" / "images" / "doubt_cases.svg"
 _COLOURS = {"a cut a level": "#0072b2", "recalibration": "#d55e00", "repair of the scorer": "#009e73"}
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "onward", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True, "axes.grid.axis": "y",
-    "grid.color": "#e4e7ec",
-}  # fmt: skip
 _WIDTH = 0.26
 
 
@@ -38,7 +33,7 @@ class Case:
 
 def draw(cases: Sequence[Case], path: Path = PICTURE) -> None:
     """Write the picture as SVG; the same figures give the same bytes."""
-    with rc_context(_STYLE):
+    with rc_context({**STYLE, "axes.grid.axis": "y"}):
         figure = Figure(figsize=(3.4 * len(cases), 3.6), layout="constrained")
         panels = figure.subplots(1, len(cases), squeeze=False)[0]
         for axes, case in zip(panels, cases, strict=True):
@@ -49,7 +44,7 @@ def draw(cases: Sequence[Case], path: Path = PICTURE) -> None:
             handles |= {name: handle for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
         figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+        save_svg(figure, path)
 
 
 def _draw(axes: Axes, case: Case) -> None:

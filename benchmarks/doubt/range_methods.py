@@ -8,18 +8,25 @@ from scipy.special import expit, logit
 from scipy.stats import beta
 
 from benchmarks.doubt.rotated_runs import SEED, Rotation, Rows
-from onward.metrics.customer_bootstrap import deal_customers
 from onward.thresholds.grid import Floats, Ints
 from onward.uncertainty.calibration import MonotoneCalibrator
 from onward.uncertainty.calibrators import FITS
 from onward.uncertainty.chance_range import shifted
 from onward.uncertainty.pair_batches import PRODUCT_SHOWN, batches_of, ways_to_batch
-from onward.uncertainty.range_fitting import CONVERSIONS, PROMISED, JudgedPairs, fit_range, reaches
+from onward.uncertainty.range_fitting import (
+    CONVERSIONS,
+    PROMISED,
+    CalibratedWithout,
+    JudgedPairs,
+    cross_fitted,
+    drawn_labels,
+    fit_range,
+    reaches,
+)
 
 Bools = np.ndarray
 Range = tuple[Floats, Floats]
 DEPLOYED = "in use: the narrower of the next two"
-_DRAWS = 20
 _CELLS = 10
 
 
@@ -55,19 +62,13 @@ def batches_at(rotation: Rotation, rows: Rows, chosen: Bools, probability: Float
 def know(rotation: Rotation, rows: Rows) -> Known:
     """Cross-fit the probabilities of the rows to fit to, and draw their labels."""
     fit, customer = rotation.fit, rows.columns["customer"]
-    fold = deal_customers(customer[fit], 5, np.random.default_rng([SEED, 23]))
     calibrate = calibrated_without(rotation, rows)
-    probability = np.empty(len(fold))
-    for number in range(5):
-        held = fold == number
-        model = calibrate(np.unique(customer[fit][held]))
-        probability[held] = model.apply(rotation.predicted.score[fit][held])
-    rng = np.random.default_rng([SEED, 24])
-    drawn = [(rng.random(int(fit.sum())) < rows.expected[fit]).astype(np.float64) for _ in range(_DRAWS)]
-    return Known(rotation, rows, probability, drawn)
+    dealing = np.random.default_rng([SEED, 23])
+    probability = cross_fitted(rotation.predicted.score[fit], customer[fit], calibrate, dealing)
+    return Known(rotation, rows, probability, drawn_labels(rows.expected[fit], np.random.default_rng([SEED, 24])))
 
 
-def calibrated_without(rotation: Rotation, rows: Rows) -> Callable[[Ints], MonotoneCalibrator]:
+def calibrated_without(rotation: Rotation, rows: Rows) -> CalibratedWithout:
     """A calibrator like the rotation's, of everyone but some customers."""
     pairs = rotation.calibrated
     customer = rows.columns["customer"][pairs.rows]
@@ -113,7 +114,7 @@ def by_level(known: Known, asked: Bools) -> Range:
         inside = level[rotation.fit] == number
         chosen = np.flatnonzero(rotation.fit)[inside]
         p = known.probability[inside]
-        # Batches of a level are few: a fifth of the conversions.
+        # A level has about a fifth of the conversions, and so few batches.
         batches = batches_at(rotation, rows, chosen, p)
         found = reaches(p, np.ones(len(p)), [label[inside] for label in known.drawn], batches, PROMISED)
         reach[number] = max(found.values())

@@ -17,6 +17,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.picture import save_svg
 
 FIGURE = ROOT / "docs" / "images" / "positives_per_day.svg"
 
@@ -45,7 +46,7 @@ def draw(path: Path) -> None:
         axes.set(ylabel="conversions a day", ylim=(0, None))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.18), ncols=3, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+        save_svg(figure, path)
 
 
 def main() -> None:

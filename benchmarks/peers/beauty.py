@@ -5,7 +5,7 @@ statistics count items before the last two only, 9,000 random customers are aske
 left out, ties take their mean rank. Peers are tuned one item earlier, by the customers that pick Onward's settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.direction.datasets import Sequences, beauty
-from benchmarks.peers.exams import Ask, Exam, Ints, Queries, seen_before
+from benchmarks.peers.exams import Ask, Exam, Ints, Queries
+from benchmarks.peers.models.exam_paper import presence
 from benchmarks.peers.published import Control, Published, lead
 from benchmarks.peers.sittings import Room
 from benchmarks.peers.standings import NOT_RUN, ONWARD, Line
 from onward.metrics.customer_bootstrap import CustomerBootstrap
-from onward.metrics.ranking import PairRanks
 from onward.ranking.link_ranks import rank_links, target_ranks
 from onward.ranking.sequence_blend import GRIDS, JUDGES, TrainingMoment, draw_customers, pick
 from onward.ranking.sequence_moments import HISTORY, METHOD_BY_QUERY, PREVIOUS_ITEM, Chains, QueryMoment
@@ -63,7 +63,7 @@ class Beauty:
         validation, test = (self._queries(moment) for moment in ("validation", "test"))
         users = self.sequences.users
         answers = self._answers("validation")
-        excluded = seen_before(validation["history"].histories, self.sequences.items)
+        excluded = presence(validation["history"].histories, self.sequences.items)
         asks = {name: Ask("pairs", validation[name], answers, excluded, test[name]) for name in ASKS}
         known = {moment: [user[: -back - 1] for user in users] for moment, back in (("validation", 2), ("test", 1))}
         return Exam(NAME, self.sequences.items, known, asks)
@@ -88,7 +88,7 @@ class Beauty:
 
     def judge(self, _ask: str, scores: np.ndarray) -> np.ndarray:
         """[r] rank of every answer, by the code that ranks Onward's."""
-        seen = seen_before(self._queries("test")["history"].histories, self.sequences.items)
+        seen = presence(self._queries("test")["history"].histories, self.sequences.items)
         return target_ranks(lambda queries: scores[queries].astype(np.float64), self.answers, seen)
 
     def controls(self) -> list[Control]:
@@ -128,12 +128,7 @@ def lines(data: Beauty, room: Room, seeds: int) -> list[Line]:
                 if sat is None:
                     found.append(Line(NAME, title, peer, None, note=NOT_RUN))
                     continue
-                worth = _mean_over_seeds([PairRanks(data.answers[:, 0], ranks) for ranks in sat.judged[ask]], metric)
-                value = bootstrap.ratio(worth, np.ones(len(worth)))
+                value = sat.figure(ask, metric, data.answers[:, 0], bootstrap)
                 own = len(sat.judged[ask])
                 found.append(Line(NAME, title, peer, value, lead(onward, value), sat.setting(ask), own, sat.note))
     return found
-
-
-def _mean_over_seeds(ranks: Sequence[PairRanks], metric: str) -> np.ndarray:
-    return np.asarray(np.mean([each.metrics()[metric] for each in ranks], axis=0))

@@ -118,10 +118,3 @@ class Exam:
     def refit(self) -> bool:
         """Whether the test's lesson holds more than validation's."""
         return self.lists["test"] is not self.lists["validation"]
-
-
-def seen_before(lists: Sequence[Ints], items: int) -> sp.csr_matrix:
-    """[Q, N] presence of each list's items."""
-    owner = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
-    flat = np.concatenate([*lists, np.zeros(0, dtype=np.int64)])
-    return sp.csr_matrix((np.ones(len(flat), np.float32), (owner, flat)), shape=(len(lists), items))

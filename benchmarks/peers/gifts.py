@@ -126,8 +126,7 @@ def lines(data: Gifts, room: Room, seeds: int) -> list[Line]:
             if sat is None:
                 found.append(Line(NAME, metric, peer, None, note=NOT_RUN))
                 continue
-            worth = np.mean([PairRanks(source, ranks).metrics()[metric] for ranks in sat.judged[ASK]], axis=0)
-            value = bootstrap.ratio(worth, np.ones(len(worth)))
+            value = sat.figure(ASK, metric, source, bootstrap)
             made = len(sat.judged[ASK])
             found.append(Line(NAME, metric, peer, value, lead(onward, value), sat.setting(ASK), made, sat.note))
         for peer, why in NOT_ASKED.items():

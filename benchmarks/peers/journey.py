@@ -12,7 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from benchmarks.peers.exams import Ask, Exam, Ints, Queries, seen_before
+from benchmarks.peers.exams import Ask, Exam, Ints, Queries
+from benchmarks.peers.models.exam_paper import presence
 from benchmarks.peers.published import Published, lead
 from benchmarks.peers.sittings import Room
 from benchmarks.peers.standings import DOES_NOT_APPLY, NOT_RUN, ONWARD, Line
@@ -61,7 +62,7 @@ class Clock:
             moment: Queries.of_nobody([np.array([source]) for source in asked.plain.queries.source])
             for moment, asked in (("validation", self.select), ("test", self.judge))
         }
-        excluded = seen_before(queries["validation"].histories, size)
+        excluded = presence(queries["validation"].histories, size)
         asks: dict[str, Ask] = {}
         for relation in RELEVANT:
             answers = self.select.plain.queries.answers[relation]

@@ -18,11 +18,14 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT
-from benchmarks.peers.exams import Exam
+from benchmarks.peers.exams import Exam, Ints
 from benchmarks.peers.models import exam_paper
 from benchmarks.peers.models.grids import PEERS
 from onward.artifacts import read_arrays, write_arrays
 from onward.errors import OnwardError
+from onward.metrics.customer_bootstrap import CustomerBootstrap
+from onward.metrics.intervals import Interval
+from onward.metrics.ranking import PairRanks
 
 STORE = ROOT / "artifacts" / "benchmarks" / "peers"
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -52,6 +55,11 @@ class Sitting:
         picked = self.told["picked"][ask]
         words = [f"{name} {value}" for name, value in picked["setting"].items()]
         return ", ".join([*words, f"{picked['look']} looks"] if picked["look"] > 1 else words)
+
+    def figure(self, ask: str, metric: str, source: Ints, bootstrap: CustomerBootstrap) -> Interval:
+        """A metric of the ranks that were judged, mean of the seeds, with its interval over sources [r]."""
+        worth = np.mean([PairRanks(source, ranks).metrics()[metric] for ranks in self.judged[ask]], axis=0)
+        return bootstrap.ratio(worth, np.ones(len(worth)))
 
     @property
     def note(self) -> str:

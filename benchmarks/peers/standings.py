@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from benchmarks.harness.form import Cell
+from benchmarks.harness.student import half_width
 from onward.metrics.intervals import Interval
 
 ONWARD = "Onward"
@@ -67,7 +67,7 @@ def over_splits(values: Sequence[float]) -> Interval:
     mean = float(np.mean(values))
     if len(values) < 2:
         return Interval(mean, mean, mean)
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    half = half_width(float(np.std(values, ddof=1)), len(values))
     return Interval(mean, mean - half, mean + half)
 
 

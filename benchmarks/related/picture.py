@@ -3,20 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
+from benchmarks.harness.picture import STYLE, save_svg
+
 _OURS = "#d55e00"
 _COLOURS = ("#0072b2", "#009e73", "#8a5fa8", "#56b4e9", "#7f7f7f")
 _MARKS = ("o", "s", "^", "v", "P", "X", "*")
-_STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "onward", "svg.fonttype": "path", "font.size": 9, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True, "grid.color": "#e4e7ec",
-}  # fmt: skip
 
 Point = tuple[float, float]
 """(HR@10, lift@10)."""
@@ -39,14 +36,14 @@ class Panel:
 
 def draw(path: Path, panels: Sequence[Panel], model: str) -> None:
     """Write the picture as SVG; the same figures give the same bytes."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(4.6 * len(panels), 4.4), layout="constrained")
         for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             _draw(axes, panel, model)
         handles, names = axes.get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+        save_svg(figure, path)
 
 
 def _draw(axes: Axes, panel: Panel, model: str) -> None:

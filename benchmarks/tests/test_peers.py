@@ -12,10 +12,11 @@ import scipy.sparse as sp
 from benchmarks.direction.datasets import Sequences
 from benchmarks.peers import graphs, published, sittings
 from benchmarks.peers.beauty import Beauty
-from benchmarks.peers.exams import NO_PAIRS, Ask, Exam, Queries, seen_before
+from benchmarks.peers.exams import NO_PAIRS, Ask, Exam, Queries
 from benchmarks.peers.gifts import lists_of
 from benchmarks.peers.journey import outcome_of
 from benchmarks.peers.models import exam_paper
+from benchmarks.peers.models.exam_paper import presence
 from benchmarks.peers.models.grids import PEERS
 from benchmarks.peers.sittings import PeerError, Room
 from benchmarks.peers.standings import NOT_RUN, ONWARD, Line, claims_of, rows_of
@@ -90,7 +91,7 @@ def made_ask(measure, answers, excluded):
 
 def test_validation_takes_the_mean_rank_of_ties_and_leaves_out_what_is_excluded():
     scores = np.zeros((2, 30), np.float32)
-    excluded = seen_before([np.arange(1, 12), np.array([5])], 30)
+    excluded = presence([np.arange(1, 12), np.array([5])], 30)
     ask = made_ask("pairs", [[0, 20], [1, 20]], excluded)
     # 19 candidates compete in the first query: all tie, and the mean rank 10 is a hit. 29 do in the second: it is none.
     assert exam_paper.quality(ask, lambda _: scores.copy()) == 0.5
@@ -107,7 +108,7 @@ def test_validation_and_test_agree_on_pairs(shop, tmp_path):
 
 def test_any_counts_queries():
     scores = np.tile(-np.arange(30, dtype=np.float32), (2, 1))
-    excluded = seen_before([np.array([0]), np.array([0])], 30)
+    excluded = presence([np.array([0]), np.array([0])], 30)
     answers = [[0, 1], [0, 2], [1, 29]]
     assert exam_paper.quality(made_ask("any", answers, excluded), lambda _: scores.copy()) == 0.5
 
@@ -182,7 +183,7 @@ tried = [{{"stopped by its time": False, "seconds": 1.0}}]
 def made_exam():
     lists = [np.array([0, 1]), np.array([2])]
     queries = Queries.of_nobody(lists)
-    ask = Ask("pairs", queries, np.array([[0, 3]]), seen_before(lists, 5), queries)
+    ask = Ask("pairs", queries, np.array([[0, 3]]), presence(lists, 5), queries)
     return Exam("made", 5, {"validation": lists, "test": [*lists, np.array([4])]}, {"next": ask})
 
 

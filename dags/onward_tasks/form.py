@@ -67,22 +67,14 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             values_display={"null": f"as in params.yaml ({thresholds['search']})"},
             description="How score cuts are found; auto takes one, of scores recalibrated where doubt pays.",
         ),
-        "popularity_weight": Param(
-            None,
-            **{"not": {"type": "number", "exclusiveMinimum": 1}},
-            type=["number", "null"],
-            minimum=0,
-            maximum=1,
+        "popularity_weight": _number_up_to(
+            1,
             title="Weight on popularity",
             description="0 lists what is most related first, 1 what is most probable. Empty: as in params.yaml, "
             f"{params['ranking']['popularity_weight']}.",
         ),
-        "degree_power": Param(
-            None,
-            **{"not": {"type": "number", "exclusiveMinimum": 4}},
-            type=["number", "null"],
-            minimum=0,
-            maximum=4,
+        "degree_power": _number_up_to(
+            4,
             title="Neighbours by degree",
             description="0 samples so many neighbours of every product; above 0 as many in all, but more where a "
             f"product has few. Empty: as in params.yaml, {params['encoder']['degree_power']}.",
@@ -102,6 +94,21 @@ def retrain_form(pipeline: dict[str, Any], params: dict[str, Any]) -> dict[str, 
             description="Only say in the log of `start` which stages would run.",
         ),
     }
+
+
+def _number_up_to(most: int, title: str, description: str) -> Param:
+    """A number from 0 to `most`, or nothing."""
+    # NaN is below, at and above nothing: only a rule that must not hold stops it.
+    above = {"type": "number", "exclusiveMinimum": most}
+    return Param(
+        None,
+        **{"not": above},
+        type=["number", "null"],
+        minimum=0,
+        maximum=most,
+        title=title,
+        description=description,
+    )
 
 
 def promote_form() -> dict[str, Param]:

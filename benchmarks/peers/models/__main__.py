@@ -1,7 +1,7 @@
 """Sit one exam: pick a setting by validation, learn the test's lesson with it, and write scores of the test's queries.
 
 Usage, by the Python of .venv-peers:
-    python -m benchmarks.peers.models FOLDER PEER [--seeds N] [--setting JSON] [--minutes M]
+    python -m benchmarks.peers.models FOLDER PEER [--seeds N] [--settings JSON] [--minutes M]
 """
 
 import argparse

@@ -8,16 +8,16 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from benchmarks.peers.models.exam_paper import Floats, Lesson, Queries, Scorer, rows_of, with_own
+from benchmarks.peers.models.exam_paper import Floats, Lesson, Queries, Scorer, presence, with_own
 
 
 def _own_lists(lesson: Lesson, *, own: bool) -> sp.csr_matrix:
     """[lists, N] what is learnt from; a node may stand on its own list."""
-    return rows_of(with_own(lesson.lists, np.arange(len(lesson.lists)), own=own), lesson.items)
+    return presence(with_own(lesson.lists, np.arange(len(lesson.lists)), own=own), lesson.items)
 
 
 def _asked(queries: Queries, items: int, *, own: bool) -> sp.csr_matrix:
-    return rows_of(with_own(queries.histories, queries.owners, own=own), items)
+    return presence(with_own(queries.histories, queries.owners, own=own), items)
 
 
 @dataclass(frozen=True)

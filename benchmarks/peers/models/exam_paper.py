@@ -197,7 +197,7 @@ def _hits(ask: Ask, scorer: Scorer) -> float:
     return float((edges > bar).mean())
 
 
-def rows_of(lists: Sequence[Ints], items: int) -> sp.csr_matrix:
+def presence(lists: Sequence[Ints], items: int) -> sp.csr_matrix:
     """[lists, N] presence."""
     owner = np.repeat(np.arange(len(lists)), [len(each) for each in lists])
     flat = np.concatenate([*lists, np.zeros(0, np.int64)])

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import torch
 from torch_geometric.nn.models import LightGCN
 
-from benchmarks.peers.models.exam_paper import Floats, Lesson, Queries, Scorer, rows_of, with_own
+from benchmarks.peers.models.exam_paper import Floats, Lesson, Queries, Scorer, presence, with_own
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LightGcn:
     def fit(self, lesson: Lesson, seed: int) -> Iterator[Scorer]:
         """Train until nobody asks for more."""
         torch.manual_seed(seed)
-        rows = rows_of(with_own(lesson.lists, np.arange(len(lesson.lists)), own=self.own), lesson.items)
+        rows = presence(with_own(lesson.lists, np.arange(len(lesson.lists)), own=self.own), lesson.items)
         lists, items = rows.shape
         adjacency, scale = _normalised(rows)
         model: Any = LightGCN(lists + items, self.factors, self.layers, normalize=False)
@@ -90,7 +90,7 @@ class LightGcn:
         own_layer = numbers[0][:lists]
 
         def scores(queries: Queries) -> Floats:
-            rows = rows_of(with_own(queries.histories, queries.owners, own=self.own), len(scale))
+            rows = presence(with_own(queries.histories, queries.owners, own=self.own), len(scale))
             degree = np.maximum(np.asarray(rows.sum(axis=1)), 1.0)
             spread = sp.diags_array(degree.ravel() ** -0.5) @ rows @ sp.diags_array(scale)
             known = (queries.owners >= 0)[:, None]

@@ -91,6 +91,11 @@ def scores_for(graph: DirectedGraph, encoder: LinkScore | None) -> Scores:
     }
     if encoder is not None:
         grids[ENCODER] = (encoder,)
+    return by_name(grids)
+
+
+def by_name(grids: Mapping[str, Sequence[LinkScore]]) -> Scores:
+    """Every setting of every method under a name of its own."""
     return {
         method: {f"{method} {number}": score for number, score in enumerate(grid)} for method, grid in grids.items()
     }

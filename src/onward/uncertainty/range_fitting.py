@@ -7,7 +7,7 @@ arXiv 2107.07511). One reach has to do for every way to take batches, so the wid
 the luck of a batch: the share itself, not what may lie behind it, has to be inside.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,19 +63,16 @@ def fit_range(pairs: JudgedPairs, category: pd.Series, calibrate: CalibratedWith
         calibrate: what to make of scores, learnt from everyone who is calibrated on but these customers.
         seed: of the folds that customers are dealt into, and of labels that have not arrived.
     """
-    fold = deal_customers(pairs.customer, _FOLDS, np.random.default_rng([seed, Stream.RANGE_FOLDS]))
-    probability = np.empty(len(fold))
     try:
-        for number in np.unique(fold):
-            held = fold == number
-            probability[held] = calibrate(np.unique(pairs.customer[held])).apply(pairs.score[held])
+        dealing = np.random.default_rng([seed, Stream.RANGE_FOLDS])
+        probability = cross_fitted(pairs.score, pairs.customer, calibrate, dealing)
     except DataError:
         return NOTHING_KNOWN  # too few customers to set some aside; the calibrator itself has passed
     least = min(CONVERSIONS, float(probability.sum()) / _FEWEST_BATCHES)
     ways = ways_to_batch(pairs.source, pairs.target, category, pairs.level, probability)
     batches = {name: batches_of(keys, probability, least) for name, keys in ways.items()}
     counts = {name: int(batch.max()) + 1 for name, batch in batches.items()}
-    drawn = list(_labels(pairs.label, seed))
+    drawn = drawn_labels(pairs.label, np.random.default_rng([seed, Stream.RANGE_LABELS]))
     found = []
     for follows in (False, True):
         # Doubts with a mean of one, so that both kinds are looked for on the same grid.
@@ -121,11 +118,29 @@ def reaches(
     return found
 
 
-def _labels(expected: Floats, seed: int) -> Iterator[Floats]:
-    """Labels [n] with those that have not arrived drawn: an expectation in their place would scatter too little."""
-    rng = np.random.default_rng([seed, Stream.RANGE_LABELS])
-    for _ in range(_DRAWS):
-        yield (rng.random(len(expected)) < expected).astype(np.float64)
+def cross_fitted(score: Floats, customer: Ints, calibrate: CalibratedWithout, generator: np.random.Generator) -> Floats:
+    """Probabilities [n], each by a calibrator that saw nothing of its customer.
+
+    Args:
+        score: [n] before it is calibrated.
+        customer: [n].
+        calibrate: what to make of scores, learnt without these customers.
+        generator: deals customers into folds.
+
+    Raises:
+        DataError: too few customers are left to calibrate on.
+    """
+    fold = deal_customers(customer, _FOLDS, generator)
+    probability = np.empty(len(fold))
+    for number in np.unique(fold):
+        held = fold == number
+        probability[held] = calibrate(np.unique(customer[held])).apply(score[held])
+    return probability
+
+
+def drawn_labels(expected: Floats, generator: np.random.Generator) -> list[Floats]:
+    """Labels [n], a few times over, with those that have not arrived drawn: expectations would scatter too little."""
+    return [(generator.random(len(expected)) < expected).astype(np.float64) for _ in range(_DRAWS)]
 
 
 def _means(values: Floats, batch: Ints) -> Floats:
