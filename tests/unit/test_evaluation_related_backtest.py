@@ -30,7 +30,9 @@ def judge(table, order, goes_with):
     selection = np.arange(1, 60, 2)
     later = later[later["customer"] % 2 == 0]
     on = ProductBacktest.of(known, later, category, selection, WINDOWS, min_customers=10, fresh_days=20)
-    return compare_as_served(on, Served(order, (0.0,), goes_with), Judging((1,), limit=500, samples=20, seed=0))
+    return compare_as_served(
+        on, Served(order, (0.0,), goes_with), Judging((1,), limit=500, samples=20, seed=0, threads=1)
+    )
 
 
 def test_lists_in_product_numbers_are_judged_among_candidates():

@@ -73,11 +73,11 @@ def test_popularity_of_what_goes_together_has_a_lift_below_one():
 
 def test_settings_are_tuned_on_what_was_known_at_the_clock():
     log, selection = shop(), np.arange(0, 150, 3)
-    first = tune(log, selection, WINDOWS, 5000, 0)
+    first = tune(log, selection, WINDOWS, 5000, 0, 1)
     assert {name: len(trials) for name, trials in first.items()} == {
         name: len(each) for name, each in RELATED_GRID.items()
     }
-    assert tune(log.before(CLOCK), selection, WINDOWS, 5000, 0) == first
+    assert tune(log.before(CLOCK), selection, WINDOWS, 5000, 0, 2) == first
     picked = best_setting(first["cooccurrence"], "basket")
     rates = {trial.setting: trial.hit_rate["basket"] for trial in first["cooccurrence"]}
     assert rates[picked] == max(rates.values()) > max(trial.hit_rate["basket"] for trial in first["popularity"])
@@ -87,7 +87,7 @@ def test_settings_are_tuned_on_what_was_known_at_the_clock():
 def compare(log, served, limit=800):
     types = np.arange(PRODUCTS) // 5
     selection, test = np.arange(0, 150, 3), np.arange(1, 150, 3)
-    return compare_related(Backtest(log, types, selection, test, WINDOWS), served, Judging((5, 10), limit, 30, 0))
+    return compare_related(Backtest(log, types, selection, test, WINDOWS), served, Judging((5, 10), limit, 30, 0, 1))
 
 
 def served_by(method):
@@ -162,7 +162,7 @@ def test_a_log_that_ends_before_anything_later_is_told_judges_baskets_alone():
     told = compare_related(
         Backtest(log, np.arange(PRODUCTS) // 5, np.arange(75), np.arange(75, 150), windows),
         served_by(Popularity(3650).fit(log.before(CLOCK))),
-        Judging((10,), 500, 10, 0),
+        Judging((10,), 500, 10, 0, 2),
     )
     assert told["answered"]["basket"] > 100
     assert told["answered"]["later"] == 0
@@ -193,7 +193,7 @@ def test_the_picture_shows_every_method_and_says_their_figures():
 
 @pytest.mark.parametrize(("top_k", "cuts"), [((5, 70, 20), (5, 10, 20, 70)), ((3,), (3, 10))])
 def test_lists_are_judged_at_every_cut_asked_for_and_at_ten(top_k, cuts):
-    log, how = shop(), Judging(top_k, 200, 10, 0)
+    log, how = shop(), Judging(top_k, 200, 10, 0, 1)
     method = Popularity(3650).fit(log.before(CLOCK))
     lister = best_first(method, PRODUCTS, how.cuts[-1])
     served = Served(lambda sources, *_: lister(sources), (0.0,), lister)

@@ -48,7 +48,7 @@ def test_a_week_is_judged_by_the_gates_own_definitions():
         known, later, make_products()["category"], np.zeros(0, np.int64), RelatedWindows(MONDAY, 7, ASKING.follow_days),
         min_customers=ASKING.min_customers, fresh_days=FRESH_DAYS,
     )  # fmt: skip
-    answers, chance = gate_queries(backtest, pd.Series(np.arange(len(make_products()))), Judging((10,), 10**6, 1, 1))
+    answers, chance = gate_queries(backtest, pd.Series(np.arange(len(make_products()))), Judging((10,), 10**6, 1, 1, 1))
     assert list_weeks.JUDGED == list_gate.JUDGED
     assert list_gate._COUNT == COUNT
     for relation, name in list_gate.JUDGED.items():

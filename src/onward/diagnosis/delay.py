@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from onward.delay.outcomes import ONE_DAY, Outcomes
 from onward.diagnosis.answer import ALPHA, Answer
@@ -66,7 +66,7 @@ def missing_share(labels: Labels, in_window: npt.NDArray[np.bool_]) -> tuple[flo
     share = float(younger.mean())
     error = error_of_sum(customer, younger - share) / count
     tested = error_of_sum(customer, younger - NEGLIGIBLE) / count
-    return share, error, float(norm.sf((share - NEGLIGIBLE) / tested)) if tested > 0.0 else 1.0
+    return share, error, float(ndtr((NEGLIGIBLE - share) / tested)) if tested > 0.0 else 1.0
 
 
 def diagnose_delay(labels: Labels, in_window: npt.NDArray[np.bool_], expected: npt.ArrayLike) -> Answer:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from onward.diagnosis.answer import ALPHA, Answer
 from onward.diagnosis.first_purchases import FirstPurchases
@@ -50,7 +50,7 @@ class LevelOrder:
     def p_value(self) -> float:
         """Of the test that a typical pair's own order is negligible."""
         least = (4.0 * NEGLIGIBLE) ** 2
-        return float(norm.sf((self.square - least) / self.error)) if self.error > 0.0 else 1.0
+        return float(ndtr((least - self.square) / self.error)) if self.error > 0.0 else 1.0
 
     def shift(self, errors: float = 0.0) -> float:
         """How far a typical pair's order lies from an even one, so many standard errors aside.

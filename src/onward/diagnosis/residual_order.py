@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array, diags_array
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from onward.diagnosis.first_purchases import FirstPurchases, Ints
 from onward.diagnosis.seasons import Floats, Seasons
@@ -88,7 +88,7 @@ def measure_order(
         residual = _without_strengths(residual, weight, u, v, first.items)
     together = (residual / weight[:, None]).T @ residual
     agreement, error = _agreement(together)
-    surprise = 2.0 * norm.sf(np.abs(residual.sum(axis=1)) / np.sqrt(weight))
+    surprise = 2.0 * ndtr(-np.abs(residual.sum(axis=1)) / np.sqrt(weight))
     return ResidualOrder(len(kept), agreement, error, float(weight.sum()), _discoveries(surprise))
 
 
@@ -133,7 +133,7 @@ def _discoveries(p_values: Floats) -> int:
     return int(under[-1]) + 1 if len(under) else 0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _count(starts: Ints, item: Ints, day: Ints, within_days: int, items: int, events: Counts) -> None:
     for customer in range(len(starts) - 1):
         for i in range(starts[customer], starts[customer + 1]):
@@ -147,7 +147,7 @@ def _count(starts: Ints, item: Ints, day: Ints, within_days: int, items: int, ev
                     events[min(u, v) * items + max(u, v)] += 1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _accumulate(
     starts: Ints,
     item: Ints,
@@ -179,7 +179,7 @@ def _accumulate(
                 weight[pair] += expected * (1.0 - expected)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _deal(starts: Ints, item: Ints, cell: Ints, rate: Floats, seed: int, sweeps: int) -> None:
     np.random.seed(seed)  # noqa: NPY002 - numba's own generator
     for customer in range(len(starts) - 1):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logit
-from scipy.stats import norm
+from scipy.special import logit, ndtr, ndtri
 
 from onward.diagnosis.answer import Answer
 from onward.metrics.customer_bootstrap import Floats, deal_customers, error_of_sum
@@ -98,7 +97,7 @@ def excess_by_uncertainty(score: Floats, uncertainty: Floats, expected: Floats) 
         [5] ratios, 1 where a fifth converts like others; equal uncertainties share the fifth of their middle.
     """
     usual = _mean_within(_equal_expected(score), expected)
-    part = np.minimum((norm.cdf(_normal_ranks(uncertainty)) * _PARTS).astype(np.int64), _PARTS - 1)
+    part = np.minimum((ndtr(_normal_ranks(uncertainty)) * _PARTS).astype(np.int64), _PARTS - 1)
     told, seen = np.bincount(part, usual, minlength=_PARTS), np.bincount(part, expected, minlength=_PARTS)
     return np.divide(seen, told, out=np.ones(_PARTS), where=told > 0.0)
 
@@ -112,7 +111,7 @@ def diagnose_uncertainty(score: Floats, uncertainty: Floats, expected: Floats, c
     gain, yes = verdict.gain, verdict.pays
     excess = excess_by_uncertainty(score, uncertainty, expected)
     depends = abs(verdict.z) > PAYS_BEYOND
-    dependence_p = float(2.0 * norm.sf(abs(verdict.z)))
+    dependence_p = float(2.0 * ndtr(-abs(verdict.z)))
     points = f"{100 * gain.recall:+.1f} points of recall [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
     where = f"the surest fifth of pairs converts {excess[0]:.2f} times as often as others of its score, the least sure"
     where += f" {excess[-1]:.2f} times"
@@ -162,7 +161,7 @@ def _normal_ranks(values: Floats) -> Floats:
     """[n] normal scores of the values' ranks; equal values share theirs."""
     _, code, count = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - 0.5 * count
-    return np.asarray(norm.ppf(middle / len(values))[code], np.float64)
+    return np.asarray(ndtri(middle / len(values))[code], np.float64)
 
 
 def _mean_within(bins: Ints, values: Floats) -> Floats:

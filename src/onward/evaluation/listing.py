@@ -8,6 +8,7 @@ from numba import njit
 from onward.metrics.customer_bootstrap import Floats
 from onward.ranking.method import Method
 from onward.ranking.purchase_log import Ints
+from onward.threads import map_in_order
 
 Lister = Callable[[Ints], Ints]
 """Lists [m, k] of candidate numbers, best first and -1 where a list is shorter, for source products [m]."""
@@ -17,19 +18,20 @@ NOTHING = -1
 _BLOCK_CELLS = 4_000_000
 
 
-def best_first(method: Method, candidates: int, count: int) -> Lister:
+def best_first(method: Method, candidates: int, count: int, threads: int = 1) -> Lister:
     """List the `count` best candidates of a score; never the source, and nothing whose score is -inf.
 
     Args:
         method: scores of all candidates for some sources.
         candidates: C.
         count: most entries of a list.
+        threads: that list at once.
     """
     # Every candidate is a kind of its own, so that no kind is ever full; the source's own holds the source alone.
-    return _lister(method, np.arange(candidates), count, 1)
+    return _lister(method, np.arange(candidates), count, 1, threads)
 
 
-def complements(method: Method, types: Ints, count: int, most_of_a_type: int = 2) -> Lister:
+def complements(method: Method, types: Ints, count: int, most_of_a_type: int = 2, threads: int = 1) -> Lister:
     """List the best candidates of other types than the source's, at most so many of each type.
 
     Args:
@@ -37,25 +39,28 @@ def complements(method: Method, types: Ints, count: int, most_of_a_type: int = 2
         types: [C] type of each candidate.
         count: most entries of a list.
         most_of_a_type: entries that one type may have.
+        threads: that list at once.
     """
-    return _lister(method, types, count, most_of_a_type)
+    return _lister(method, types, count, most_of_a_type, threads)
 
 
-def _lister(method: Method, kinds: Ints, count: int, most_of_a_kind: int) -> Lister:
+def _lister(method: Method, kinds: Ints, count: int, most_of_a_kind: int, threads: int) -> Lister:
     kinds = np.unique(kinds, return_inverse=True)[1].astype(np.int64)
     step = max(1, _BLOCK_CELLS // max(1, len(kinds)))
 
-    def lists(sources: Ints) -> Ints:
+    def listed(sources: Ints) -> Ints:
         out = np.full((len(sources), count), NOTHING, dtype=np.int64)
-        for start in range(0, len(sources), step):
-            block = slice(start, start + step)
-            _best(np.asarray(method(sources[block]), np.float64), kinds, sources[block], most_of_a_kind, out[block])
+        _best(np.asarray(method(sources), np.float64), kinds, sources, most_of_a_kind, out)
         return out
+
+    def lists(sources: Ints) -> Ints:
+        blocks = (sources[start : start + step] for start in range(0, max(1, len(sources)), step))
+        return np.concatenate([*map_in_order(listed, blocks, threads)])
 
     return lists
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _best(scores: Floats, kinds: Ints, sources: Ints, most_of_a_kind: int, out: Ints) -> None:
     """Walk over each row once and keep the best: an entry that beats its full kind takes the place of the kind's worst.
 

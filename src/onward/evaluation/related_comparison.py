@@ -71,12 +71,14 @@ class Judging:
         limit: most queries.
         samples: bootstrap resamples.
         seed: of queries and resamples.
+        threads: that list what baselines say.
     """
 
     top_k: tuple[int, ...]
     limit: int
     samples: int
     seed: int
+    threads: int
 
     @property
     def cuts(self) -> tuple[int, ...]:
@@ -98,7 +100,7 @@ def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any
         the setting tuned for the relation that it is judged by.
     """
     log = on.log
-    trials = tune(log, on.selection, on.windows, how.limit, how.seed)
+    trials = tune(log, on.selection, on.windows, how.limit, how.seed, how.threads)
     picked = {
         relation: {name: best_setting(tried, relation) for name, tried in trials.items()} for relation in RELATIONS
     }
@@ -125,7 +127,8 @@ def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any
     settings = {setting for choices in picked.values() for setting in choices.values()}
     fitted = {setting: setting.fit(past) for setting in settings}
     judged = {
-        setting: judge.outcomes(best_first(method, log.products, deepest), cuts) for setting, method in fitted.items()
+        setting: judge.outcomes(best_first(method, log.products, deepest, how.threads), cuts)
+        for setting, method in fitted.items()
     }
     counted: dict[Relation, dict[str, Judged]] = {
         relation: {name: judged[setting] for name, setting in choices.items()} for relation, choices in picked.items()
@@ -141,7 +144,8 @@ def compare_related(on: Backtest, served: Served, how: Judging) -> dict[str, Any
         theirs = {relation: counted[relation][name] for relation in RELATIONS}
         rows.append({"method": name, "weight": None} | _by_relation(judge, theirs))
     listers = {SERVED: served.goes_with} | {
-        name: complements(fitted[setting], on.types, deepest) for name, setting in picked["basket"].items()
+        name: complements(fitted[setting], on.types, deepest, threads=how.threads)
+        for name, setting in picked["basket"].items()
     }
     return told | {"methods": rows, "goes_with": _complements(judge, listers, on.types, cuts)}
 

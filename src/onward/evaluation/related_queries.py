@@ -13,7 +13,7 @@ import numpy as np
 from onward.evaluation.newly_bought import newly_bought_after, spread
 from onward.evaluation.related_log import RelatedLog
 from onward.random_streams import Stream
-from onward.ranking.purchase_log import Bools, Ints
+from onward.ranking.purchase_log import Bools, Ints, distinct
 
 Relation = Literal["basket", "later"]
 RELATIONS: tuple[Relation, ...] = ("basket", "later")
@@ -96,5 +96,5 @@ def related_queries(
 
 def _answers(query: Ints, product: Ints, source: Ints, products: int) -> Answers:
     other = product != source[query]
-    pairs = np.unique(query[other] * products + product[other])
+    pairs = distinct(query[other] * products + product[other])
     return Answers(pairs // products, pairs % products)

@@ -90,7 +90,7 @@ def judgement(
 
 
 def tune(
-    log: RelatedLog, customers: Ints, windows: RelatedWindows, limit: int, seed: int
+    log: RelatedLog, customers: Ints, windows: RelatedWindows, limit: int, seed: int, threads: int
 ) -> dict[str, tuple[Trial, ...]]:
     """What every setting of every baseline hits for selection customers, as known at the clock."""
     earlier = windows.earlier()
@@ -98,15 +98,15 @@ def tune(
     judge = judgement(past_log, customers, earlier, limit, 1, seed)
     past = past_log.before(earlier.clock)
     return {
-        name: tuple(Trial(setting, hit_rates(judge, setting.fit(past))) for setting in settings)
+        name: tuple(Trial(setting, hit_rates(judge, setting.fit(past), threads)) for setting in settings)
         for name, settings in RELATED_GRID.items()
     }
 
 
-def hit_rates(judge: Judgement, method: Method) -> dict[Relation, float]:
+def hit_rates(judge: Judgement, method: Method, threads: int) -> dict[Relation, float]:
     """HR@10 by relation of a method's best-first lists; 0 without any answer."""
     candidates = len(judge.chance["basket"])
-    lists = list_once(best_first(method, candidates, TUNED_FOR), judge.queries.source)
+    lists = list_once(best_first(method, candidates, TUNED_FOR, threads), judge.queries.source)
     rates: dict[Relation, float] = {}
     for relation, answers in judge.queries.answers.items():
         outcome = judge_lists(lists, answers, judge.chance[relation], TUNED_FOR)

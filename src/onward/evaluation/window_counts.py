@@ -66,7 +66,7 @@ def counts_following(log: PurchaseLog, position: Ints, decay: Floats, *, fresh_o
     return counts
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _count_following(
     sources: Ints,
     starts: Ints,

@@ -25,7 +25,7 @@ _WHOLE = 2.0**31
 _LONG_ROW = 8
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def pick_uniform(
     begin: int,
     end: int,
@@ -66,7 +66,7 @@ def pick_uniform(
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def pick_weighted(
     begin: int,
     end: int,
@@ -108,7 +108,7 @@ def pick_weighted(
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def pick_one(begin: int, end: int, edges: Edges, left_out: BoolArray, barred: int, state: State) -> int:
     """One allowed position of begin..end-1, each equally likely; -1 when luck finds none."""
     if end == begin:
@@ -121,7 +121,7 @@ def pick_one(begin: int, end: int, edges: Edges, left_out: BoolArray, barred: in
     return -1
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _draw_distinct(begin: int, end: int, fan: int, picked: IntArray, state: State) -> int:
     """Fill `picked` with `fan` positions, fewer than there are, a draw each (Floyd; Bentley and Floyd 1987)."""
     for count in range(fan):
@@ -131,7 +131,7 @@ def _draw_distinct(begin: int, end: int, fan: int, picked: IntArray, state: Stat
     return fan
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _draw_uniform(
     begin: int,
     end: int,
@@ -155,7 +155,7 @@ def _draw_uniform(
     return count == fan
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _draw_weighted(
     begin: int,
     end: int,
@@ -187,7 +187,7 @@ def _draw_weighted(
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def holds(picked: IntArray, count: int, position: int) -> bool:
     """Whether one of the first `count` of `picked` is `position`."""
     for i in range(count):  # noqa: SIM110 - numba compiles no generator
@@ -196,7 +196,7 @@ def holds(picked: IntArray, count: int, position: int) -> bool:
     return False
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def random_unit(state: State) -> float:
     """Next number in [0, 1) of splitmix64 (Steele, Lea and Flood 2014), a multiple of 2^-53."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
@@ -207,7 +207,7 @@ def random_unit(state: State) -> float:
     return float(bits >> np.uint64(11)) / 9007199254740992.0
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def random_below(state: State, bound: int) -> int:
     """Next integer in [0, bound); its bias is below bound / 2^53."""
     return int(random_unit(state) * bound)
@@ -230,7 +230,7 @@ def edge_table(offsets: IntArray, neighbours: IntArray, numbers: IntArray, weigh
     return np.stack(columns, axis=1, dtype=np.int32, casting="unsafe")
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def alias_table(offsets: IntArray, weight: FloatArray) -> tuple[FloatArray, IntArray]:
     """Share and alias of each position, for draws by weight within a row in constant time (Vose 1991).
 

@@ -164,7 +164,7 @@ class NeighbourhoodSampler:
         )
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _walk(
     roles: tuple[Role, Role],
     seeds: tuple[IntArray, IntArray],
@@ -218,7 +218,7 @@ def _walk(
     return nodes[: size[0]], seed_numbers, edges, (numbers[0][: kept[0]], numbers[1][: kept[1]]), by_hop
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _most(rows: CountArray, front: IntArray, hop: int) -> int:
     """How many edges a hop may keep at most: arrays then grow once a hop and not edge by edge."""
     most = 0
@@ -229,7 +229,7 @@ def _most(rows: CountArray, front: IntArray, hop: int) -> int:
     return most
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _meet(product: int, role: int, slots: CountArray, nodes: IntArray, front: IntArray, size: IntArray) -> int:
     """New number of a product; what is met for the first time is numbered, and put in line for its role."""
     slot = slots[product]
@@ -244,7 +244,7 @@ def _meet(product: int, role: int, slots: CountArray, nodes: IntArray, front: In
     return int(slot >> 2)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _expand(
     roles: tuple[Role, Role],
     role: int,
@@ -297,7 +297,7 @@ def _expand(
     return place
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _random_walk(
     roles: tuple[Role, Role],
     product: int,
@@ -340,7 +340,7 @@ def _random_walk(
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _step(way: Role, role: int, product: int, left_out: BoolArray, barred: CountArray, state: State) -> int:
     """Position of one edge of a product, each equally likely; -1 when luck finds none."""
     rows, edges, _ = way
@@ -348,7 +348,7 @@ def _step(way: Role, role: int, product: int, left_out: BoolArray, barred: Count
     return int(pick_one(int(rows[product, 0]), int(rows[product, 1]), edges, left_out, bars, state))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _longer(values: IntArray, used: int, more: int) -> IntArray:
     """A copy of what is used with room for `more`, or the array itself where there is room."""
     if used + more <= len(values):
@@ -358,7 +358,7 @@ def _longer(values: IntArray, used: int, more: int) -> IntArray:
     return grown
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]  # numba is not typed
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba is not typed
 def _wider(values: IntArray, used: int, more: int) -> IntArray:
     """Like `_longer`, for the two rows of edges."""
     if used + more <= values.shape[1]:

@@ -7,6 +7,7 @@ Where only the error of one sum is asked, the same sums give it without a resamp
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,17 @@ class CustomerBootstrap:
 
     def weights(self) -> Iterator[Floats]:
         """Yield blocks [b, customers] of how often each customer is drawn; every call yields the same blocks."""
+        if self.samples * self.customers <= _BLOCK_CELLS:
+            yield self._only_block
+        else:
+            yield from self._drawn()
+
+    @cached_property
+    def _only_block(self) -> Floats:
+        """What fits into one block is drawn once and kept: every metric asks for it."""
+        return np.concatenate([np.zeros((0, self.customers)), *self._drawn()])
+
+    def _drawn(self) -> Iterator[Floats]:
         generator = np.random.default_rng([self.seed, Stream.CUSTOMER_BOOTSTRAP])
         share = np.full(self.customers, 1.0 / self.customers)
         block = max(1, _BLOCK_CELLS // self.customers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from onward.metrics.customer_bootstrap import Floats, error_of_sum
 from onward.metrics.intervals import Z95
@@ -46,7 +46,7 @@ class MatchedGain:
     @property
     def p_value(self) -> float:
         """One-sided, of the test that there is no gain."""
-        return float(norm.sf(self.recall / self.error)) if self.error > 0.0 else 1.0
+        return float(ndtr(-self.recall / self.error)) if self.error > 0.0 else 1.0
 
 
 def top_by_score(score: Floats, count: int) -> Floats:

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from onward.ranking.directed_graph import Ints
-from onward.ranking.purchase_log import PurchaseLog
+from onward.ranking.purchase_log import PurchaseLog, distinct
 
 DAY = "datetime64[D]"
 
@@ -45,7 +45,7 @@ class Shopping:
     @property
     def customers(self) -> Ints:
         """[P] how many customers bought each product."""
-        pair = np.unique(self.log.customer * self.products + self.log.product)
+        pair = distinct(self.log.customer * self.products + self.log.product)
         return np.bincount(pair % self.products, minlength=self.products).astype(np.int64)
 
 

@@ -43,7 +43,7 @@ def judge_related(layout: Layout, params: Params, embeddings: Embeddings) -> Jud
     settings = list_settings(layout, params)
     known_days = run.backtest_days + run.attribution_days
     windows = RelatedWindows.of(day_of(run.clock), run.backtest_days, known_days, graph.follow_days)
-    how = Judging(evaluation.top_k, evaluation.queries, evaluation.bootstrap_samples, run.seed)
+    how = Judging(evaluation.top_k, evaluation.queries, evaluation.bootstrap_samples, run.seed, run.threads)
     lists = ScoredLists(trained_ranking(layout, params, embeddings), settings, how.cuts[-1])
     served = Served(lists.order, tuple(sorted({*_WEIGHTS, settings.weight})), lists.goes_with)
     backtest = ProductBacktest.of(

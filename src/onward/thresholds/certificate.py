@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from onward.errors import DataError, InfeasibleTargetError
 from onward.thresholds.policy import Policy
@@ -90,7 +90,7 @@ def precision_lower_bound(label: npt.ArrayLike, shown: npt.ArrayLike, customer: 
         scatter = np.bincount(code, weights=labels - rate)
         variance = float(scatter @ scatter) / count**2 * customers / (customers - 1)
         worth = count / max(1.0, variance * count / (rate * (1.0 - rate)))
-    return float(beta.ppf(alpha, rate * worth, worth - rate * worth + 1.0))
+    return float(betaincinv(rate * worth, worth - rate * worth + 1.0, alpha))
 
 
 def certify(

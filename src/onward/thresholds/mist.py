@@ -1,7 +1,7 @@
 """MIST: order the bins of all levels by their isotonic rate and show the longest prefix that keeps precision."""
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 
 from onward.thresholds.frontier import Frontier
 from onward.thresholds.grid import Floats, Grid, Ints, Prefixes
@@ -49,8 +49,7 @@ def _blocks(level: Prefixes) -> tuple[Floats, Ints]:
     shown, positives = np.diff(level.shown), np.diff(level.positives)
     if not len(shown):
         return np.zeros(0), np.zeros(0, np.int64)
-    falling = IsotonicRegression(increasing=False)
-    pooled = falling.fit_transform(np.arange(len(shown)), positives / shown, sample_weight=shown.astype(np.float64))
+    pooled = isotonic_regression(positives / shown, weights=shown.astype(np.float64), increasing=False).x
     ends = np.flatnonzero(np.r_[pooled[1:] != pooled[:-1], True]) + 1
     rate = np.diff(level.positives[np.r_[0, ends]]) / np.diff(level.shown[np.r_[0, ends]])
     # Pooled means and true rates may differ in the last digit; the order must survive that.

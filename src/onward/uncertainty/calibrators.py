@@ -9,9 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit, logit
-from sklearn.isotonic import IsotonicRegression
 
 from onward.errors import DataError
 from onward.uncertainty.calibration import MonotoneCalibrator
@@ -68,7 +67,7 @@ def fit_histogram(
     code = np.searchsorted(starts, scores, side="right") - 1
     mass = np.bincount(code, weights=weights, minlength=len(starts))
     mean = np.bincount(code, weights=weights * labels, minlength=len(starts)) / mass
-    rate = _kept_open(IsotonicRegression().fit_transform(np.arange(len(starts)), mean, sample_weight=mass), weights)
+    rate = _kept_open(isotonic_regression(mean, weights=mass).x, weights)
     # Two knots a step: the last score before it and its first.
     before = np.nextafter(starts[1:], -np.inf)
     inner = before > starts[:-1]
