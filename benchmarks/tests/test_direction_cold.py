@@ -71,6 +71,8 @@ def test_what_is_taught_with_hidden_nodes_finds_them_and_what_is_taught_without_
     assert found[cold.BASE] == 0.0, "known nodes are rivals, and popular"
     assert found[cold.OURS] > 2.0 * found[cold.TAUGHT_WARM]
     assert np.mean(hits[str(cold.ALL)][cold.OURS]) > 0.0
+    alone = {method: np.mean(each) for method, each in trial["shelf"]["hits"].items()}
+    assert all(alone[method] >= found[method] for method in (cold.OURS, cold.TAUGHT_WARM)), "fewer rivals, more hits"
     known = {method: np.mean(each) for method, each in trial["warm"]["hits"].items()}
     assert known[cold.TAUGHT_WARM] > known[cold.OURS] > 0.0
 
@@ -86,6 +88,8 @@ def test_what_is_published_is_paired_with_the_rival_that_validation_picked(quick
     assert rows[cold.RIVAL][cold.DIFFERENCE] == 0.0
     claims = told[0].claims
     assert claims["made_cold_ratio"] == pytest.approx(claims["made_cold_hr10"] / claims["made_rival_hr10"])
-    assert claims["cold_ratio_low"] == claims["made_cold_ratio_low"] <= claims["made_cold_ratio"]
-    met = claims["made_cold_ratio"] >= cold.TARGET and claims["made_cold_ratio_low"] > 1.0
+    assert rows[cold.RIVAL][f"alone {cold.RATIO}"] == 1.0
+    assert claims["made_alone_ratio"] == pytest.approx(claims["made_alone_hr10"] / claims["made_alone_rival_hr10"])
+    assert claims["cold_ratio_low"] == claims["made_alone_ratio_low"] <= claims["made_alone_ratio"]
+    met = claims["made_alone_ratio"] >= cold.TARGET and claims["made_alone_ratio_low"] > 1.0
     assert claims["sets_met"] == float(met)
