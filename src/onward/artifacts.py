@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
 _LARGE = 2**30
+_ROW_GROUP = 2**20
 
 
 @contextmanager
@@ -39,6 +40,18 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(root: Path) -> Iterator[Path]:
+    """Yield an empty directory below another, which goes when the block ends, however it ends."""
+    path = root / f".scratch.{os.getpid()}{PARTIAL}"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -65,6 +78,22 @@ def write_table(path: Path, table: "pd.DataFrame | pa.Table") -> None:
     arrow = arrow.replace_schema_metadata(None)
     with replacing(path) as partial:
         pq.write_table(arrow, partial, compression="zstd")
+
+
+def write_batches(path: Path, batches: "pa.RecordBatchReader") -> None:
+    """Write a table as its rows come; the bytes are those that `write_table` writes of the whole."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = batches.schema.remove_metadata()
+    held = schema.empty_table()
+    with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for batch in batches:
+            held = pa.concat_tables([held, pa.Table.from_batches([batch]).replace_schema_metadata(None)])
+            while held.num_rows > _ROW_GROUP:
+                writer.write_table(held.slice(0, _ROW_GROUP))
+                held = held.slice(_ROW_GROUP)
+        writer.write_table(held)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":

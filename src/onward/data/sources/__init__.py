@@ -17,6 +17,7 @@ def read_source(
     threads: int,
     *,
     known: datetime | None = None,
+    in_memory: bool = True,
 ) -> RawLog:
     """Read a raw log.
 
@@ -28,6 +29,7 @@ def read_source(
         end: first moment that is not needed.
         threads: threads a source may use.
         known: what sources that describe products from the log say of them comes from before this moment; None: `end`.
+        in_memory: whether every table has to be an Arrow table; otherwise some may be left in their files.
 
     Raises:
         DataError: the source is unknown or cannot be read.
@@ -60,7 +62,7 @@ def read_source(
         case "parquet":
             from onward.data.sources import parquet_folder
 
-            return parquet_folder.read_log(**settings[name], end=end)
+            return parquet_folder.read_log(**settings[name], end=end, in_memory=in_memory)
         case "edge_list" | "sequences":
             raise DataError(f"run.source = {name!r} is no log of impressions; only `dvc repro` reads it, see examples/")
     raise DataError(

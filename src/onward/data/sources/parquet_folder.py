@@ -2,8 +2,13 @@
 
 `impressions.parquet` is the table; what lies in a folder `impressions` are further rows of it, such as the parts that
 `onward feedback` writes. A file `complete_through`, where there is one, names the last whole day.
+
+Ingest leaves large tables in their files. Arrow reads what DuckDB might read otherwise: rare types, and parts of another
+schema than the table's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 
@@ -12,14 +17,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from onward.data.contract import CONTRACT, RawLog, TableContract
+from onward.data.contract import CONTRACT, ParquetFiles, RawLog, RawTable, TableContract
 from onward.errors import DataError
 
 MARKER = "complete_through"
 """A text file in the folder: the last day of which the log holds everything, such as 2017-11-20."""
 
 
-def read_log(*, folder: Path, end: datetime) -> RawLog:
+_GLOB = frozenset("*?[{\\")
+
+
+def read_log(*, folder: Path, end: datetime, in_memory: bool = True) -> RawLog:
     """Read `<table>.parquet` for every table of the contract.
 
     A log goes on growing after a run's horizon. Rows at or after `end` are left out and counted in the notes, so
@@ -28,18 +36,24 @@ def read_log(*, folder: Path, end: datetime) -> RawLog:
     Args:
         folder: where the files lie.
         end: first moment that is not read.
+        in_memory: whether tables are read at once; otherwise they are left in their files where they can be.
 
     Raises:
         DataError: the folder or a file is missing, or a file is not Parquet.
     """
     if not folder.is_dir():
         raise DataError(f"source parquet: no folder {folder}; set sources.parquet.folder to where the log lies")
-    tables = {}
+    tables: dict[str, RawTable] = {}
     later = {}
     for contract in CONTRACT:
-        table = read_whole(folder, contract)
-        tables[contract.name] = kept = rows_before(table, contract.clock, end)
-        later[contract.name] = table.num_rows - kept.num_rows
+        paths = [folder / f"{contract.name}.parquet", *part_paths(folder, contract.name)]
+        schema = None if in_memory else _shared_schema(paths, contract)
+        if schema is not None:
+            tables[contract.name], later[contract.name] = _in_files(paths, schema, contract, end)
+        else:
+            table = read_whole(folder, contract)
+            tables[contract.name] = kept = rows_before(table, contract.clock, end)
+            later[contract.name] = table.num_rows - kept.num_rows
     return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
 
 
@@ -111,15 +125,55 @@ def read_whole(folder: Path, contract: TableContract) -> pa.Table:
 
 
 def _read(path: Path, contract: TableContract, columns: list[str] | None = None) -> pa.Table:
+    with _opened(path, contract) as file:
+        return file.read(columns)
+
+
+@contextmanager
+def _opened(path: Path, contract: TableContract) -> Iterator[pq.ParquetFile]:
     if not path.is_file():
         raise DataError(f"{contract.name}: no file {path}; write it there with columns {', '.join(contract.columns)}")
     try:
         # ParquetFile, not read_table: the folder's name must not be read as a partition, nor columns merged by name.
         with pq.ParquetFile(path) as file:
-            return file.read(columns)
+            yield file
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error
+
+
+def _shared_schema(paths: list[Path], contract: TableContract) -> pa.Schema | None:
+    """The one schema of a table's files, if DuckDB reads them as Arrow does, and None if not."""
+    schemas = []
+    for path in paths:
+        with _opened(path, contract) as file:
+            schemas.append(file.schema_arrow.remove_metadata())
+            stored = file.schema
+            if any(stored.column(number).physical_type == "INT96" for number in range(len(stored))):
+                return None
+    schema = schemas[0]
+    named = not any(_GLOB & set(str(path)) for path in paths) and len({name.lower() for name in schema.names}) == len(schema)
+    return schema if named and all(each.equals(schema) for each in schemas) and all(map(_is_plain, schema.types)) else None
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    text = kind.value_type if pt.is_dictionary(kind) else kind
+    texts = pt.is_string(text) or pt.is_large_string(text)
+    # Times in milliseconds may lie too far ahead for the microseconds in which DuckDB holds them.
+    times = pt.is_timestamp(kind) and kind.tz is None and kind.unit in {"us", "ns"}
+    return bool(texts or times or pt.is_integer(kind) or pt.is_float32(kind) or pt.is_float64(kind))
+
+
+def _in_files(paths: list[Path], schema: pa.Schema, contract: TableContract, end: datetime) -> tuple[ParquetFiles, int]:
+    """A table that is left in its files, and how many rows at or after `end` are none of it."""
+    clock = contract.clock if contract.clock in schema.names and pt.is_timestamp(schema.field(contract.clock).type) else ""
+    rows = later = 0
+    for path in paths:
+        with _opened(path, contract) as file:
+            rows += file.metadata.num_rows
+            for batch in file.iter_batches(1 << 20, columns=[clock]) if clock else ():
+                later += batch.num_rows - rows_before(pa.Table.from_batches([batch]), clock, end).num_rows
+    return ParquetFiles(tuple(map(str, paths)), schema, rows - later, clock, end), later
 
 
 def rows_before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
