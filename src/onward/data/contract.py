@@ -9,7 +9,7 @@ adds up the lines of one product in one order, so an exact copy of a row is a co
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -117,11 +117,11 @@ class ParquetFiles:
     end: datetime
 
 
-RawTable = pa.Table | ParquetFiles
+RawTable: TypeAlias = pa.Table | ParquetFiles
 
 
 @dataclass(frozen=True)
-class RawLog:
+class SourceLog:
     """What a source yields: tables as it found them, not yet validated.
 
     Attributes:
@@ -131,3 +131,10 @@ class RawLog:
 
     tables: Mapping[str, RawTable]
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawLog(SourceLog):
+    """A log of which every table is in memory."""
+
+    tables: Mapping[str, pa.Table]

@@ -65,7 +65,8 @@ def encode(
 ) -> EncodedLog:
     """Number the ids of a valid log and divide it at as_of.
 
-    Leaves table coded_purchases (see `PURCHASE_COLUMNS`): every customer's, up to the horizon.
+    Leaves table coded_purchases (customer, order, product, purchased_at, quantity, amount, place): every customer's, up
+    to the horizon.
 
     Args:
         connection: holds the kept tables, see `ValidLog`.
@@ -95,11 +96,11 @@ def encode(
 
 
 _SIDES = ("serving", "backtest")
-PURCHASE_COLUMNS = 'customer, "order", product, purchased_at, quantity, amount'
 
 _PARTS = {
-    "purchases": f"""
-select {PURCHASE_COLUMNS} from coded_purchases where place = '{{place}}' order by purchased_at, customer, "order", product, quantity, amount""",
+    "purchases": """
+select customer, "order", product, purchased_at, quantity, amount from coded_purchases where place = '{place}'
+order by purchased_at, customer, "order", product, quantity, amount""",
     "impressions": """
 select impression, impression_id, customer, split, source, target, shown_at
 from coded_impressions where place = '{place}' order by impression""",

@@ -1,10 +1,9 @@
 """Purchases that features ask about, in portions: a log need not fit in memory to be described."""
 
-# ruff: noqa: S608 - SQL is put together from this module's own names and numbers.
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import duckdb
@@ -51,11 +50,15 @@ class HeldPurchases:
 
     frame: pd.DataFrame
 
-    def portions(self, by: Entity, asked: np.ndarray) -> Iterator[Portion]:
+    def portions(self, by: Entity, asked: np.ndarray) -> Iterator[Portion]:  # noqa: ARG002 - all, whatever is asked
         """One portion, of all."""
         bought = {name: self.frame[name].to_numpy(np.int64) for name in ("customer", "order", "product")}
         bought["second"] = to_seconds(self.frame["purchased_at"])
-        yield Portion(_LEAST, _MOST, bought | {"items": self.frame["quantity"].to_numpy(), "spend": self.frame["amount"].to_numpy()})
+        yield Portion(
+            _LEAST,
+            _MOST,
+            bought | {"items": self.frame["quantity"].to_numpy(), "spend": self.frame["amount"].to_numpy()},
+        )
 
 
 _COLUMNS = {
@@ -86,10 +89,10 @@ class StoredPurchases:
         number = (np.cumsum(counts["rows"].to_numpy()) - 1) // self.rows
         firsts = counts[by].to_numpy()[1:][number[1:] != number[:-1]]
         bounds = [_LEAST, *firsts.tolist(), _MOST]
-        for low, high in zip(bounds, bounds[1:], strict=False):
+        for low, high in pairwise(bounds):
             table = arrow(
                 self.connection,
-                f"select {_COLUMNS[by]}, epoch_us(purchased_at) // 1000000 as second, quantity as items, amount as spend "
-                f"{found} and {by} >= {low} and {by} < {high}",
+                f"select {_COLUMNS[by]}, epoch_us(purchased_at) // 1000000 as second, quantity as items, "
+                f"amount as spend {found} and {by} >= {low} and {by} < {high}",
             )
             yield Portion(low, high, {name: table[name].to_numpy() for name in table.column_names})

@@ -16,7 +16,7 @@ EARLIEST = datetime(1990, 1, 1)
 
 # Casting text with an offset would silently shift it to UTC.
 _OFFSET = r"'(?i)([0-9][+-][0-9]{1,2}(:?[0-9]{2})?|z|utc|gmt| [a-z]+/[a-z_]+)\s*$'"
-_BLANKS = r"E' \t\r\n'"
+_BLANKS = (r"E' '", r"E'\t'", r"E'\r'", r"E'\n'")
 
 
 def typed(contract: TableContract, schema: pa.Schema) -> dict[str, str]:
@@ -67,10 +67,15 @@ def _column_rules(name: str, kind: Kind, raw: pa.DataType, horizon: datetime) ->
     is_text = holds_text(raw)
     text = f"cast({name} as varchar)"
     yield f"{name} is null", f"{name} is null"
+    begins, ends = (" or ".join(f"{side}({text}, {blank})" for blank in _BLANKS) for side in ("starts_with", "suffix"))
     if is_text:
-        yield f"{name} is empty", f"trim({text}, {_BLANKS}) = ''"
+        # To trim a text takes ten times as long as to look at its ends.
+        yield (
+            f"{name} is empty",
+            f"{text} = '' or case when {begins} then trim({text}, {' || '.join(_BLANKS)}) = '' end",
+        )
     if kind == "id" and is_text:
-        yield f"{name} has blanks around it", f"{text} <> trim({text}, {_BLANKS})"
+        yield f"{name} has blanks around it", f"{begins} or {ends}"
     elif kind == "number":
         value = f"try_cast({name} as double)"
         yield f"{name} is not a number", f"{value} is null"

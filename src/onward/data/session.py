@@ -7,7 +7,6 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-
 MEMORY = "4GB"
 """What a database that may spill holds at most."""
 _BATCH = 2**17

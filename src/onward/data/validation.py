@@ -1,7 +1,7 @@
 """Validation: every row of a raw log is either kept, typed, or put into quarantine with one reason.
 
-Rows are judged where they lie, in Arrow or in Parquet files, and none is copied: the database remembers the bad ones, and
-what is kept is a view of the others.
+Rows are judged where they lie, in Arrow or in Parquet files, and none is copied: the database remembers the bad ones,
+and what is kept is a view of the others.
 """
 
 # ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from onward.data.contract import CONTRACT, ParquetFiles, RawLog, RawTable, TableContract
+from onward.data.contract import CONTRACT, ParquetFiles, RawTable, SourceLog, TableContract
 from onward.data.rules import moment, reference_rules, row_rules, typed
 from onward.data.session import arrow, literal, quoted, session
 from onward.data.structure import refuse_broken_structure
@@ -46,7 +46,7 @@ class ValidLog:
     counts: Mapping[str, TableCount]
 
 
-def validate(log: RawLog, horizon: datetime, window: timedelta, threads: int) -> ValidLog:
+def validate(log: SourceLog, horizon: datetime, window: timedelta, threads: int) -> ValidLog:
     """Sort the rows of a log that fits in memory into kept and quarantined; see `judge`."""
     with session(threads) as connection:
         counts = judge(connection, log, horizon, window)
@@ -55,7 +55,7 @@ def validate(log: RawLog, horizon: datetime, window: timedelta, threads: int) ->
 
 
 def judge(
-    connection: duckdb.DuckDBPyConnection, log: RawLog, horizon: datetime, window: timedelta
+    connection: duckdb.DuckDBPyConnection, log: SourceLog, horizon: datetime, window: timedelta
 ) -> dict[str, TableCount]:
     """Sort the rows of a raw log into kept and quarantined.
 
@@ -86,7 +86,7 @@ def judge(
     return counts
 
 
-def quarantine(log: RawLog, table: str) -> str:
+def quarantine(log: SourceLog, table: str) -> str:
     """Ask for a table's rows that were not kept: raw columns as text and `reason`, in the order of the source."""
     texts = ", ".join(
         f"cast(r.{quoted(column)} as varchar) as {quoted(column)}" for column in log.tables[table].schema.names
@@ -204,6 +204,5 @@ def _naming_files(table: str, raw: RawTable) -> Iterator[None]:
         if not isinstance(raw, ParquetFiles):
             raise
         reason = " ".join(str(error).split())
-        raise DataError(
-            f"{table}: {raw.paths[0]}{' or a part' if len(raw.paths) > 1 else ''} is not readable as Parquet ({reason}); export it again"
-        ) from error
+        place = f"{raw.paths[0]}{' or a part' if len(raw.paths) > 1 else ''}"
+        raise DataError(f"{table}: {place} is not readable as Parquet ({reason}); export it again") from error

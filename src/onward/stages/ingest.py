@@ -6,12 +6,12 @@ from duckdb import DuckDBPyConnection
 
 from onward.artifacts import replacing_directory, scratch_directory, write_batches, write_json, write_table
 from onward.choices import GRAPH_SOURCES
-from onward.data.contract import RawLog
+from onward.data.contract import SourceLog
 from onward.data.features import build_features
 from onward.data.identifiers import Clocks, encode
 from onward.data.purchase_history import StoredPurchases
 from onward.data.session import arrow, batches, session
-from onward.data.sources import read_source
+from onward.data.sources import find_source
 from onward.data.splits import SPLITS, assign_splits
 from onward.data.validation import judge, quarantine, refuse_excess
 from onward.layout import Layout, LogFiles
@@ -30,9 +30,7 @@ def run(layout: Layout, params: Params) -> str:
     threads = clock.threads
     start, end = clock.history_start, clock.horizon
     settings = params.sources.model_dump()
-    log = read_source(
-        clock.source, settings, clock.window, start, end, threads, known=clock.clock, in_memory=False
-    )
+    log = find_source(clock.source, settings, clock.window, start, end, threads, known=clock.clock)
     with scratch_directory(layout.serving.parent) as spill, session(threads, spill=spill) as connection:
         counts = _ingest(layout, params, log, connection)
     write_json(layout.metric("ingest"), {"source": clock.source, "tables": counts, "notes": log.notes})
@@ -44,7 +42,9 @@ def run(layout: Layout, params: Params) -> str:
     )
 
 
-def _ingest(layout: Layout, params: Params, log: RawLog, connection: DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+def _ingest(
+    layout: Layout, params: Params, log: SourceLog, connection: DuckDBPyConnection
+) -> dict[str, dict[str, Any]]:
     """Write all but the metrics; returns what became of each table's rows."""
     run, splits = params.run, params.splits
     counts = judge(connection, log, run.horizon, run.window)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from onward.data.contract import RawLog
+from onward.data.contract import RawLog, SourceLog
 from onward.errors import DataError
 
 
@@ -17,7 +17,6 @@ def read_source(
     threads: int,
     *,
     known: datetime | None = None,
-    in_memory: bool = True,
 ) -> RawLog:
     """Read a raw log.
 
@@ -29,7 +28,6 @@ def read_source(
         end: first moment that is not needed.
         threads: threads a source may use.
         known: what sources that describe products from the log say of them comes from before this moment; None: `end`.
-        in_memory: whether every table has to be an Arrow table; otherwise some may be left in their files.
 
     Raises:
         DataError: the source is unknown or cannot be read.
@@ -62,10 +60,28 @@ def read_source(
         case "parquet":
             from onward.data.sources import parquet_folder
 
-            return parquet_folder.read_log(**settings[name], end=end, in_memory=in_memory)
+            return parquet_folder.read_log(**settings[name], end=end)
         case "edge_list" | "sequences":
             raise DataError(f"run.source = {name!r} is no log of impressions; only `dvc repro` reads it, see examples/")
     raise DataError(
         f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail, event_log, "
         "parquet, edge_list or sequences"
     )
+
+
+def find_source(
+    name: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    window: timedelta,
+    start: datetime,
+    end: datetime,
+    threads: int,
+    *,
+    known: datetime | None = None,
+) -> SourceLog:
+    """As `read_source`, but what lies in files in the contract's own form is left there, to be scanned."""
+    if name == "parquet":
+        from onward.data.sources import parquet_folder
+
+        return parquet_folder.find_log(**settings[name], end=end)
+    return read_source(name, settings, window, start, end, threads, known=known)

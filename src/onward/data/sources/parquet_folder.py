@@ -2,22 +2,20 @@
 
 `impressions.parquet` is the table; what lies in a folder `impressions` are further rows of it, such as the parts that
 `onward feedback` writes. A file `complete_through`, where there is one, names the last whole day.
-
-Ingest leaves large tables in their files. Arrow reads what DuckDB might read otherwise: rare types, and parts of another
-schema than the table's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from onward.data.contract import CONTRACT, ParquetFiles, RawLog, RawTable, TableContract
+from onward.data.contract import CONTRACT, ParquetFiles, RawLog, RawTable, SourceLog, TableContract
 from onward.errors import DataError
 
 MARKER = "complete_through"
@@ -27,7 +25,7 @@ MARKER = "complete_through"
 _GLOB = frozenset("*?[{\\")
 
 
-def read_log(*, folder: Path, end: datetime, in_memory: bool = True) -> RawLog:
+def read_log(*, folder: Path, end: datetime) -> RawLog:
     """Read `<table>.parquet` for every table of the contract.
 
     A log goes on growing after a run's horizon. Rows at or after `end` are left out and counted in the notes, so
@@ -36,25 +34,39 @@ def read_log(*, folder: Path, end: datetime, in_memory: bool = True) -> RawLog:
     Args:
         folder: where the files lie.
         end: first moment that is not read.
-        in_memory: whether tables are read at once; otherwise they are left in their files where they can be.
 
     Raises:
         DataError: the folder or a file is missing, or a file is not Parquet.
     """
+    _refuse_missing(folder)
+    tables = {contract.name: _read_before(folder, contract, end) for contract in CONTRACT}
+    return RawLog({name: table for name, (table, _) in tables.items()}, _notes(folder, tables))
+
+
+def find_log(*, folder: Path, end: datetime) -> SourceLog:
+    """As `read_log`, but tables are left in their files where DuckDB reads these as Arrow does.
+
+    Arrow reads rare types, and parts of another schema than the table's.
+    """
+    _refuse_missing(folder)
+    tables = {contract.name: _find_before(folder, contract, end) for contract in CONTRACT}
+    return SourceLog({name: table for name, (table, _) in tables.items()}, _notes(folder, tables))
+
+
+def _refuse_missing(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"source parquet: no folder {folder}; set sources.parquet.folder to where the log lies")
-    tables: dict[str, RawTable] = {}
-    later = {}
-    for contract in CONTRACT:
-        paths = [folder / f"{contract.name}.parquet", *part_paths(folder, contract.name)]
-        schema = None if in_memory else _shared_schema(paths, contract)
-        if schema is not None:
-            tables[contract.name], later[contract.name] = _in_files(paths, schema, contract, end)
-        else:
-            table = read_whole(folder, contract)
-            tables[contract.name] = kept = rows_before(table, contract.clock, end)
-            later[contract.name] = table.num_rows - kept.num_rows
-    return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
+
+
+def _notes(folder: Path, tables: Mapping[str, tuple[RawTable, int]]) -> dict[str, Any]:
+    return {"folder": str(folder), "rows_at_or_after_horizon": {name: later for name, (_, later) in tables.items()}}
+
+
+def _read_before(folder: Path, contract: TableContract, end: datetime) -> tuple[pa.Table, int]:
+    """Rows before `end`, and the number of others."""
+    table = read_whole(folder, contract)
+    kept = rows_before(table, contract.clock, end)
+    return kept, table.num_rows - kept.num_rows
 
 
 def part_paths(folder: Path, table: str) -> list[Path]:
@@ -142,18 +154,37 @@ def _opened(path: Path, contract: TableContract) -> Iterator[pq.ParquetFile]:
         raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error
 
 
+def _find_before(folder: Path, contract: TableContract, end: datetime) -> tuple[RawTable, int]:
+    """As `_read_before`, in the files where that can be."""
+    paths = [folder / f"{contract.name}.parquet", *part_paths(folder, contract.name)]
+    schema = _shared_schema(paths, contract)
+    if schema is None:
+        return _read_before(folder, contract, end)
+    is_timed = contract.clock in schema.names and pt.is_timestamp(schema.field(contract.clock).type)
+    clock = contract.clock if is_timed else ""
+    rows = later = 0
+    for path in paths:
+        with _opened(path, contract) as file:
+            rows += file.metadata.num_rows
+            for batch in file.iter_batches(2**20, columns=[clock]) if clock else ():
+                later += batch.num_rows - rows_before(pa.Table.from_batches([batch]), clock, end).num_rows
+    return ParquetFiles(tuple(map(str, paths)), schema, rows - later, clock, end), later
+
+
 def _shared_schema(paths: list[Path], contract: TableContract) -> pa.Schema | None:
     """The one schema of a table's files, if DuckDB reads them as Arrow does, and None if not."""
     schemas = []
     for path in paths:
         with _opened(path, contract) as file:
             schemas.append(file.schema_arrow.remove_metadata())
-            stored = file.schema
-            if any(stored.column(number).physical_type == "INT96" for number in range(len(stored))):
+            stored = [file.schema.column(number).physical_type for number in range(len(file.schema))]
+            if "INT96" in stored:
                 return None
-    schema = schemas[0]
-    named = not any(_GLOB & set(str(path)) for path in paths) and len({name.lower() for name in schema.names}) == len(schema)
-    return schema if named and all(each.equals(schema) for each in schemas) and all(map(_is_plain, schema.types)) else None
+    names = schemas[0].names
+    is_told_apart = len({name.lower() for name in names}) == len(names)
+    if any(_GLOB & set(str(path)) for path in paths) or not is_told_apart or not all(map(_is_plain, schemas[0].types)):
+        return None
+    return schemas[0] if all(schema.equals(schemas[0]) for schema in schemas) else None
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -162,18 +193,6 @@ def _is_plain(kind: pa.DataType) -> bool:
     # Times in milliseconds may lie too far ahead for the microseconds in which DuckDB holds them.
     times = pt.is_timestamp(kind) and kind.tz is None and kind.unit in {"us", "ns"}
     return bool(texts or times or pt.is_integer(kind) or pt.is_float32(kind) or pt.is_float64(kind))
-
-
-def _in_files(paths: list[Path], schema: pa.Schema, contract: TableContract, end: datetime) -> tuple[ParquetFiles, int]:
-    """A table that is left in its files, and how many rows at or after `end` are none of it."""
-    clock = contract.clock if contract.clock in schema.names and pt.is_timestamp(schema.field(contract.clock).type) else ""
-    rows = later = 0
-    for path in paths:
-        with _opened(path, contract) as file:
-            rows += file.metadata.num_rows
-            for batch in file.iter_batches(1 << 20, columns=[clock]) if clock else ():
-                later += batch.num_rows - rows_before(pa.Table.from_batches([batch]), clock, end).num_rows
-    return ParquetFiles(tuple(map(str, paths)), schema, rows - later, clock, end), later
 
 
 def rows_before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
