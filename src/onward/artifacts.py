@@ -27,6 +27,8 @@ PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
 _LARGE = 2**30
 _ROW_GROUP = 2**20
+CHUNK = 2**17
+"""Rows of a table that come at once."""
 
 
 @contextmanager
@@ -81,19 +83,27 @@ def write_table(path: Path, table: "pd.DataFrame | pa.Table") -> None:
 
 
 def write_batches(path: Path, batches: "pa.RecordBatchReader") -> None:
-    """Write a table as its rows come; the bytes are those that `write_table` writes of the whole."""
+    """Write a table as its rows come; the same rows give the same bytes, however many come at once.
+
+    The bytes are those that `write_table` writes of a table in chunks of `CHUNK` rows.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = batches.schema.remove_metadata()
     held = schema.empty_table()
     with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+
+        def write(rows: pa.Table) -> None:
+            # Where pages end depends on where chunks do.
+            writer.write_table(pa.Table.from_batches(rows.combine_chunks().to_batches(CHUNK), schema))
+
         for batch in batches:
             held = pa.concat_tables([held, pa.Table.from_batches([batch]).replace_schema_metadata(None)])
             while held.num_rows > _ROW_GROUP:
-                writer.write_table(held.slice(0, _ROW_GROUP))
+                write(held.slice(0, _ROW_GROUP))
                 held = held.slice(_ROW_GROUP)
-        writer.write_table(held)
+        write(held)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":

@@ -16,7 +16,7 @@ from onward.data.rules import moment
 from onward.data.session import arrow
 
 Entity = Literal["customer", "product"]
-ROWS = 4_000_000
+ROWS = 8_000_000
 """Of a portion, but for an entity that has more."""
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 MEMORY = "4GB"
 """What a database that may spill holds at most."""
-_BATCH = 2**17
 
 
 @contextmanager
@@ -49,9 +48,9 @@ def arrow(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     return connection.sql(query).to_arrow_table()
 
 
-def batches(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
-    """Run a query and take its rows out as they come, as Arrow."""
-    return connection.sql(query).to_arrow_reader(_BATCH)
+def batches(connection: duckdb.DuckDBPyConnection, query: str, rows: int) -> pa.RecordBatchReader:
+    """Run a query and take its rows out as they come, so many at once, as Arrow."""
+    return connection.sql(query).to_arrow_reader(rows)
 
 
 def quoted(name: str) -> str:

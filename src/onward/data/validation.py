@@ -21,6 +21,8 @@ from onward.data.session import arrow, literal, quoted, session
 from onward.data.structure import refuse_broken_structure
 from onward.errors import DataError
 
+_NOT_OF_FILES = (duckdb.OutOfMemoryException, duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+
 
 @dataclass(frozen=True)
 class TableCount:
@@ -82,6 +84,7 @@ def judge(
         with _naming_files(contract.name, raw):
             _number_rows(connection, contract.name, raw)
             _judge(connection, contract, raw.schema, horizon, window)
+            _read_optional(connection, contract, raw.schema)
             counts[contract.name] = _count(connection, contract.name, raw.num_rows)
     return counts
 
@@ -173,6 +176,15 @@ def _judge_copies(connection: duckdb.DuckDBPyConnection, contract: TableContract
     )
 
 
+def _read_optional(connection: duckdb.DuckDBPyConnection, contract: TableContract, schema: pa.Schema) -> None:
+    """Read the columns at which no rule looked, so that a file is known to be whole."""
+    optional = sorted(set(schema.names) - set(contract.columns))
+    if optional:
+        connection.execute(
+            f"select {', '.join(f'count({quoted(column)})' for column in optional)} from {contract.name}"
+        ).fetchall()
+
+
 def _first(rules: Sequence[tuple[str, str]]) -> str:
     if not rules:
         return "null"
@@ -200,8 +212,9 @@ def _naming_files(table: str, raw: RawTable) -> Iterator[None]:
     """Say which files could not be read to the end."""
     try:
         yield
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
-        if not isinstance(raw, ParquetFiles):
+    except duckdb.Error as error:
+        # A broken page is of no class of its own.
+        if not isinstance(raw, ParquetFiles) or isinstance(error, _NOT_OF_FILES):
             raise
         reason = " ".join(str(error).split())
         place = f"{raw.paths[0]}{' or a part' if len(raw.paths) > 1 else ''}"
