@@ -27,8 +27,8 @@ PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
 _LARGE = 2**30
 _ROW_GROUP = 2**20
-CHUNK = 2**17
-"""Rows of a table that come at once."""
+CHUNK = 122_880
+"""Rows of a table that come at once: as many as DuckDB hands over."""
 
 
 @contextmanager
@@ -93,17 +93,25 @@ def write_batches(path: Path, batches: "pa.RecordBatchReader") -> None:
     schema = batches.schema.remove_metadata()
     held = schema.empty_table()
     with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-
-        def write(rows: pa.Table) -> None:
-            # Where pages end depends on where chunks do.
-            writer.write_table(pa.Table.from_batches(rows.combine_chunks().to_batches(CHUNK), schema))
-
-        for batch in batches:
-            held = pa.concat_tables([held, pa.Table.from_batches([batch]).replace_schema_metadata(None)])
+        for chunk in _even(batches, schema):
+            held = pa.concat_tables([held, chunk])
             while held.num_rows > _ROW_GROUP:
-                write(held.slice(0, _ROW_GROUP))
+                writer.write_table(held.slice(0, _ROW_GROUP))
                 held = held.slice(_ROW_GROUP)
-        write(held)
+        writer.write_table(held)
+
+
+def _even(batches: "pa.RecordBatchReader", schema: "pa.Schema") -> "Iterator[pa.Table]":
+    """The rows in chunks of `CHUNK`, for the pages of a file end where chunks do."""
+    import pyarrow as pa
+
+    waiting = schema.empty_table()
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).replace_schema_metadata(None)])
+        while waiting.num_rows >= CHUNK:
+            yield waiting.slice(0, CHUNK).combine_chunks()
+            waiting = waiting.slice(CHUNK)
+    yield waiting.combine_chunks()
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":

@@ -126,7 +126,7 @@ def test_rows_that_come_in_batches_give_the_bytes_of_the_whole(tmp_path, rows):
     )
     chunks = table.combine_chunks().to_batches(artifacts.CHUNK)
     artifacts.write_table(tmp_path / "whole.parquet", pa.Table.from_batches(chunks, table.schema))
-    for size in (2**17, 50_000, 2**21):
+    for size in (artifacts.CHUNK, 50_000, 2**21):
         reader = pa.RecordBatchReader.from_batches(table.schema, table.combine_chunks().to_batches(size))
         artifacts.write_batches(tmp_path / "batches.parquet", reader)
         assert (tmp_path / "batches.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
