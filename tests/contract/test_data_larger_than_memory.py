@@ -152,3 +152,20 @@ def test_a_customer_without_purchases_falls_into_a_portion():
         found = list(StoredPurchases(connection, AS_OF, 50).portions("customer", np.array([0, 3, 99_999])))
     assert [sum(part.low <= who < part.high for part in found) for who in (0, 3, 99_999)] == [1, 1, 1]
     assert {int(who) for part in found for who in part.bought["customer"]} == {0, 3}
+
+
+def test_ids_that_are_whole_numbers_everywhere_are_numbered_as_the_texts_they_are():
+    texts, numbers = small_log(), small_log()
+    for column in ("customer_id", "order_id", "product_id", "source_product_id", "target_product_id", "impression_id"):
+        for name, table in texts.items():
+            if column not in table.column_names:
+                continue
+            # Of one to four digits, so that 10 comes before 9.
+            digits = [int("".join(filter(str.isdigit, value))) % 9_973 for value in table[column].to_pylist()]
+            place = table.column_names.index(column)
+            texts[name] = table.set_column(place, column, pa.array(map(str, digits)))
+            numbers[name] = numbers[name].set_column(place, column, pa.array(digits, pa.int32()))
+    of_texts, of_numbers = ingest(texts), ingest(numbers)
+    assert of_numbers.serving == of_texts.serving
+    assert of_numbers.backtest == of_texts.backtest
+    assert of_texts.serving["customers"]["customer_id"].to_pylist()[:3] == ["0", "1", "10"]

@@ -84,11 +84,13 @@ def encode(
     _refuse_empty(destinations, clocks)
     serving, backtest = ({name: query.format(place=place) for name, query in _PARTS.items()} for place in _SIDES)
     serving["products"] = (
-        "select p.*, c.* exclude (product_id) from coded_products p join products c using (product_id) order by product"
+        "select product, cast(p.product_id as varchar) as product_id, c.* exclude (product_id) "
+        "from coded_products p join products c using (product_id) order by product"
     )
-    serving["customers"] = "select customer, customer_id, split from coded_customers where known order by customer"
+    customers = "select customer, cast(customer_id as varchar) as customer_id, split from coded_customers"
+    serving["customers"] = f"{customers} where known order by customer"
     backtest["customers"] = (
-        "select customer, customer_id, split from coded_customers where customer in (select customer "
+        f"{customers} where customer in (select customer "
         "from coded_purchases where place = 'backtest' union select customer from coded_impressions "
         "where place = 'backtest') order by customer"
     )
@@ -102,7 +104,7 @@ _PARTS = {
 select customer, "order", product, purchased_at, quantity, amount from coded_purchases where place = '{place}'
 order by purchased_at, customer, "order", product, quantity, amount""",
     "impressions": """
-select impression, impression_id, customer, split, source, target, shown_at
+select impression, cast(impression_id as varchar) as impression_id, customer, split, source, target, shown_at
 from coded_impressions where place = '{place}' order by impression""",
     "conversions": """
 select impression, converted_at from coded_conversions where place = '{place}' order by impression""",
@@ -120,10 +122,10 @@ def _number_customers(
         f"""select customer_id, min(first) < {moment(clocks.as_of)} as known from (
             select customer_id, min(purchased_at) as first from purchases group by customer_id
             union all select customer_id, min(shown_at) as first from impressions group by customer_id)
-        group by customer_id order by known desc, customer_id""",
+        group by customer_id order by known desc, cast(customer_id as varchar)""",
     )
     numbers = pa.array(np.arange(customers.num_rows, dtype=np.int32))
-    splits = pa.array(split_of(customers.column("customer_id").to_pylist()).tolist(), pa.string())
+    splits = pa.array(split_of(customers.column("customer_id").cast(pa.string()).to_pylist()).tolist(), pa.string())
     connection.register("coded_customers", customers.append_column("customer", numbers).append_column("split", splits))
 
 
@@ -133,11 +135,13 @@ def _number_rest(connection: duckdb.DuckDBPyConnection, clocks: Clocks, test_spl
     connection.execute(
         f"""
         create temp table coded_products as
-        select cast(row_number() over (order by product_id) - 1 as integer) as product, product_id from products;
+        select cast(row_number() over (order by cast(product_id as varchar)) - 1 as integer) as product, product_id
+        from products;
 
         create temp table coded_orders as
         select customer, order_id,
-               row_number() over (order by min(purchased_at) >= {as_of}, customer, order_id) - 1 as "order"
+               row_number() over (
+                   order by min(purchased_at) >= {as_of}, customer, cast(order_id as varchar)) - 1 as "order"
         from purchases join coded_customers using (customer_id) group by customer, order_id;
 
         create type place as enum ('serving', 'backtest', 'outside_window');
@@ -150,7 +154,8 @@ def _number_rest(connection: duckdb.DuckDBPyConnection, clocks: Clocks, test_spl
         join coded_orders o on o.customer = k.customer and o.order_id = p.order_id;
 
         create temp table coded_impressions as
-        select row_number() over (order by place = 'outside_window', shown_at, impression_id) - 1 as impression, *
+        select row_number() over (
+                   order by place = 'outside_window', shown_at, cast(impression_id as varchar)) - 1 as impression, *
         from (select i.* exclude (customer_id, source_product_id, target_product_id), k.customer, k.split,
                      s.product as source, t.product as target,
                      case when shown_at < {moment(clocks.history_start)} then 'outside_window'

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from onward.data.contract import CONTRACT, ParquetFiles, RawTable, SourceLog, TableContract
-from onward.data.rules import moment, reference_rules, row_rules, typed
+from onward.data.rules import moment, reference_rules, row_rules, typed, whole_ids
 from onward.data.session import arrow, literal, quoted, session
 from onward.data.structure import refuse_broken_structure
 from onward.errors import DataError
@@ -52,8 +52,13 @@ def validate(log: SourceLog, horizon: datetime, window: timedelta, threads: int)
     """Sort the rows of a log that fits in memory into kept and quarantined; see `judge`."""
     with session(threads) as connection:
         counts = judge(connection, log, horizon, window)
-        tables = {name: arrow(connection, f"select * from {name}") for name in counts}
+        tables = {contract.name: arrow(connection, _with_texts(contract)) for contract in CONTRACT}
         return ValidLog(tables, {name: arrow(connection, quarantine(log, name)) for name in counts}, counts)
+
+
+def _with_texts(contract: TableContract) -> str:
+    ids = [name for name, kind in contract.columns.items() if kind == "id"]
+    return f"select * replace ({', '.join(f'cast({name} as varchar) as {name}' for name in ids)}) from {contract.name}"
 
 
 def judge(
@@ -62,8 +67,8 @@ def judge(
     """Sort the rows of a raw log into kept and quarantined.
 
     Of rows with the same key the earliest is kept and the others go into quarantine, so that a later event can never
-    displace an earlier one. The kept rows of each table are a view of its name, typed (see `ValidLog`); the others are
-    what `quarantine` asks for.
+    displace an earlier one. The kept rows of each table are a view of its name, typed (see `ValidLog`; but ids that are
+    whole numbers everywhere stay what they are); the others are what `quarantine` asks for.
 
     Args:
         connection: an empty database, which needs the log's tables and files as long as it lives.
@@ -78,12 +83,13 @@ def judge(
         DataError: a table or a column is missing, superfluous, of the wrong type or empty, or a file is broken.
     """
     refuse_broken_structure(log.tables)
+    whole = whole_ids({name: raw.schema for name, raw in log.tables.items()})
     counts = {}
     for contract in CONTRACT:
         raw = log.tables[contract.name]
         with _naming_files(contract.name, raw):
             _number_rows(connection, contract.name, raw)
-            _judge(connection, contract, raw.schema, horizon, window)
+            _judge(connection, contract, typed(contract, raw.schema, whole), raw.schema, horizon, window)
             _read_optional(connection, contract, raw.schema)
             counts[contract.name] = _count(connection, contract.name, raw.num_rows)
     return counts
@@ -134,13 +140,13 @@ def _number_rows(connection: duckdb.DuckDBPyConnection, table: str, raw: RawTabl
 def _judge(
     connection: duckdb.DuckDBPyConnection,
     contract: TableContract,
+    columns: Mapping[str, str],
     schema: pa.Schema,
     horizon: datetime,
     window: timedelta,
 ) -> None:
-    """Make table bad_<name> (_row, reason) and the view of what is kept."""
+    """Make table bad_<name> (_row, reason) and the view of what is kept, with its columns."""
     name = contract.name
-    columns = typed(contract, schema)
     casts = ", ".join(f"{expression} as {quoted(column)}" for column, expression in columns.items())
     joins, owed = reference_rules(name, window)
     own = row_rules(contract, schema, horizon)
