@@ -118,6 +118,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--millions", type=float, nargs="+", default=[1.0, 10.0, 100.0])
     asked = arguments.parse_args()
+    if len(asked.millions) < 2:
+        arguments.error("--millions: growth needs two sizes")
     console = Console(stderr=True)
     rows: list[dict[str, Cell]] = []
     for millions in asked.millions:
