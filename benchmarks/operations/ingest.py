@@ -1,10 +1,12 @@
 """Ingest of ever larger shops: seconds and memory of the stage, from one million purchases on.
 
-Shops are simulated and written as Parquet, which is not counted: as many impressions in each, more customers and
-products. Every size is ingested by the stage in a process of its own, whose time and highest memory count.
+Shops are simulated and written as Parquet, which is not counted. A large one is put together from shops of five million
+purchases, each with other customers, that sell the same products, so that the writing needs no more memory than one of
+them. Ten lines make a basket. At every size there are as many impressions in all, and customers and products grow with
+the purchases. Every size is ingested by the stage in a process of its own, whose time and highest memory count.
 
 Usage:
-    python -m benchmarks.operations.ingest                          # 1, 3 and 10 million
+    python -m benchmarks.operations.ingest                          # 1, 10 and 100 million
     python -m benchmarks.operations.ingest --millions 1 10 30
 """
 
@@ -16,30 +18,84 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from matplotlib import pyplot as plt
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.picture import STYLE, save_svg
 from onward.data.sources.simulator import simulate
-from tools.testbeds.small_shop import set_params, write_tables
+from tools.testbeds.small_shop import set_params
 
 SEED = 7
 DAYS = 240
 END = datetime(2017, 12, 1)
 AS_OF = "2017-10-10"
 IMPRESSIONS_PER_DAY = 4000
-CUSTOMERS_A_MILLION = 11_800
+CUSTOMERS_A_MILLION = 12_250
 CUSTOMERS_A_PRODUCT = 3
+LINES_A_BASKET = 10
+MILLIONS_A_PART = 5
+_PICTURE = ROOT / "docs/images/ingest_growth.svg"
 
 
 def write_shop(folder: Path, millions: float) -> int:
-    """Simulate a shop into a folder of Parquet files; returns its purchases."""
+    """Simulate a shop into a folder of Parquet files, part by part; returns its purchases."""
+    folder.mkdir(parents=True)
+    parts = math.ceil(millions / MILLIONS_A_PART)
     customers = round(millions * CUSTOMERS_A_MILLION)
-    tables = simulate(customers // CUSTOMERS_A_PRODUCT, customers, DAYS, IMPRESSIONS_PER_DAY, SEED, END).log.tables
-    write_tables(folder, tables)
-    return int(tables["purchases"].num_rows)
+    purchases = 0
+    for part in range(parts):
+        log = simulate(
+            customers // CUSTOMERS_A_PRODUCT, customers // parts, DAYS, IMPRESSIONS_PER_DAY // parts, SEED + part, END
+        ).log
+        tables = dict(_of_part(log.tables, f"{part:02}-"))
+        purchases += tables["purchases"].num_rows
+        for name, table in tables.items():
+            path = folder / f"{name}.parquet" if not part else folder / name / f"part-{part:03}.parquet"
+            path.parent.mkdir(exist_ok=True)
+            # The catalogue is the first part's.
+            if not part or name != "products":
+                pq.write_table(table, path)
+    return purchases
+
+
+def _of_part(tables: Mapping[str, pa.Table], prefix: str) -> Iterator[tuple[str, pa.Table]]:
+    """The tables of a part, with customers, orders and impressions of its own, and ten lines a basket."""
+    for name, table in tables.items():
+        changed = _in_baskets(table) if name == "purchases" else table
+        for column in {"customer_id", "order_id", "impression_id"} & set(changed.column_names):
+            named = pc.binary_join_element_wise(prefix, changed[column], "")
+            changed = changed.set_column(changed.column_names.index(column), column, named)
+        yield name, changed
+
+
+def _in_baskets(purchases: pa.Table) -> pa.Table:
+    """Join each customer's lines, as they follow each other, to baskets at the time of the first.
+
+    A product comes once in a basket, so some lines are lost.
+    """
+    customer = purchases["customer_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    product = purchases["product_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    by_customer = np.argsort(customer, kind="stable")
+    owner = customer[by_customer]
+    begins = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
+    place = np.arange(len(owner)) - np.repeat(begins, np.diff(np.r_[begins, len(owner)]))
+    basket = np.cumsum(place % LINES_A_BASKET == 0) - 1
+    moments = purchases["purchased_at"].to_numpy()[by_customer][place % LINES_A_BASKET == 0][basket]
+    _, kept = np.unique(basket * (int(product.max()) + 1) + product[by_customer], return_index=True)
+    kept = kept[np.argsort(moments[kept], kind="stable")]
+    numbers = pc.utf8_lpad(pc.cast(pa.array(basket[kept]), pa.string()), 9, "0")
+    taken = purchases.take(pa.array(by_customer[kept]))
+    taken = taken.set_column(1, "order_id", pc.binary_join_element_wise("O", numbers, ""))
+    return taken.set_column(3, "purchased_at", pa.array(moments[kept]))
 
 
 def ingest(project: Path, shop: Path) -> tuple[float, float]:
@@ -60,8 +116,10 @@ def ingest(project: Path, shop: Path) -> tuple[float, float]:
 def main() -> None:
     """Simulate, ingest and publish."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--millions", type=float, nargs="+", default=[1.0, 3.0, 10.0])
+    arguments.add_argument("--millions", type=float, nargs="+", default=[1.0, 10.0, 100.0])
     asked = arguments.parse_args()
+    if len(asked.millions) < 2:
+        arguments.error("--millions: growth needs two sizes")
     console = Console(stderr=True)
     rows: list[dict[str, Cell]] = []
     for millions in asked.millions:
@@ -71,19 +129,39 @@ def main() -> None:
         rows.append({"purchases": purchases, "seconds": seconds, "purchases a second": purchases / seconds,
                      "peak GB": gigabytes})  # fmt: skip
         console.print(f"{purchases:,} purchases: {seconds:.0f} s, {gigabytes:.1f} GB", highlight=False)
-    first, last = rows[0], rows[-1]
+    before, last = rows[-2], rows[-1]
 
     def growth(column: str) -> float:
-        larger = float(str(last["purchases"])) / float(str(first["purchases"]))
-        return math.log(float(str(last[column])) / float(str(first[column]))) / math.log(larger)
+        larger = float(str(last["purchases"])) / float(str(before["purchases"]))
+        return math.log(float(str(last[column])) / float(str(before[column]))) / math.log(larger)
 
+    draw(rows)
+    minutes, peak = float(str(last["seconds"])) / 60, float(str(last["peak GB"]))
     publish(Finding("ingest", [SEED], rows, {
         "purchases_most": float(str(last["purchases"])),
         "exponent": growth("seconds"),
         "exponent_memory": growth("peak GB"),
-        "minutes_most": float(str(last["seconds"])) / 60,
-        "peak_gb_most": float(str(last["peak GB"])),
+        "minutes_most": minutes,
+        "peak_gb_most": peak,
+        **({"minutes_100m": minutes, "peak_gb_100m": peak} if asked.millions[-1] == 100 else {}),
     }))  # fmt: skip
+
+
+def draw(rows: list[dict[str, Cell]]) -> None:
+    """Seconds and memory by purchases, both axes logarithmic."""
+    purchases = [float(str(row["purchases"])) for row in rows]
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
+        for panel, column, label in zip(panels, ("seconds", "peak GB"), ("seconds", "peak memory, GB"), strict=True):
+            values = [float(str(row[column])) for row in rows]
+            panel.loglog(purchases, values, marker="o", color="#175cd3")
+            for x, y in zip(purchases, values, strict=True):
+                panel.annotate(f"{y:.3g}", (x, y), textcoords="offset points", xytext=(0, 6), ha="center")
+            panel.set_xlabel("purchases")
+            panel.set_ylabel(label)
+            panel.margins(0.15, 0.25)
+        save_svg(figure, _PICTURE)
+        plt.close(figure)
 
 
 if __name__ == "__main__":

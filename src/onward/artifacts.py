@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PARTIAL = ".partial"
 """Ending of what is being written; what a killed process leaves of it nobody reads."""
 _LARGE = 2**30
+_ROW_GROUP = 2**20
+CHUNK = 122_880
+"""Rows of a table that come at once: as many as DuckDB hands over."""
 
 
 @contextmanager
@@ -39,6 +42,18 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_directory(root: Path) -> Iterator[Path]:
+    """Yield an empty directory below another, which goes when the block ends, however it ends."""
+    path = root / f".scratch.{os.getpid()}{PARTIAL}"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @contextmanager
@@ -65,6 +80,38 @@ def write_table(path: Path, table: "pd.DataFrame | pa.Table") -> None:
     arrow = arrow.replace_schema_metadata(None)
     with replacing(path) as partial:
         pq.write_table(arrow, partial, compression="zstd")
+
+
+def write_batches(path: Path, batches: "pa.RecordBatchReader") -> None:
+    """Write a table as its rows come; the same rows give the same bytes, however many come at once.
+
+    The bytes are those that `write_table` writes of a table in chunks of `CHUNK` rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = batches.schema.remove_metadata()
+    held = schema.empty_table()
+    with replacing(path) as partial, pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for chunk in _even(batches, schema):
+            held = pa.concat_tables([held, chunk])
+            while held.num_rows > _ROW_GROUP:
+                writer.write_table(held.slice(0, _ROW_GROUP))
+                held = held.slice(_ROW_GROUP)
+        writer.write_table(held)
+
+
+def _even(batches: "pa.RecordBatchReader", schema: "pa.Schema") -> "Iterator[pa.Table]":
+    """The rows in chunks of `CHUNK`, for the pages of a file end where chunks do."""
+    import pyarrow as pa
+
+    waiting = schema.empty_table()
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).replace_schema_metadata(None)])
+        while waiting.num_rows >= CHUNK:
+            yield waiting.slice(0, CHUNK).combine_chunks()
+            waiting = waiting.slice(CHUNK)
+    yield waiting.combine_chunks()
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> "pd.DataFrame":

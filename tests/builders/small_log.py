@@ -1,13 +1,17 @@
 """A small valid log in the contract's form, for tests to spoil."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from onward.data.contract import RawLog
-from onward.data.identifiers import Clocks, EncodedLog, encode
-from onward.data.validation import validate
+from onward.data.contract import RawTable, SourceLog
+from onward.data.identifiers import Clocks, encode
+from onward.data.session import MEMORY, arrow, session
+from onward.data.validation import judge
 
 WINDOW = timedelta(days=5)
 START, AS_OF, HORIZON = datetime(2024, 1, 1), datetime(2024, 2, 1), datetime(2024, 2, 15)
@@ -82,6 +86,23 @@ def by_name(customer_ids):
     return np.array(["test" if customer < "c04" else "train" for customer in customer_ids])
 
 
-def ingest(tables: dict[str, pa.Table]) -> EncodedLog:
-    valid = validate(RawLog(tables), HORIZON, WINDOW, threads=1)
-    return encode(valid.tables, CLOCKS, by_name, "test", threads=1)
+@dataclass(frozen=True)
+class IngestedLog:
+    """What the queries of an `EncodedLog` give."""
+
+    serving: dict[str, pa.Table]
+    backtest: dict[str, pa.Table]
+    context: dict[str, pa.Table]
+    purchases: pa.Table
+    destinations: Mapping[str, dict[str, int]]
+
+
+def ingest(
+    tables: Mapping[str, RawTable], clocks: Clocks = CLOCKS, spill: Path | None = None, memory: str = MEMORY
+) -> IngestedLog:
+    with session(1, spill=spill, memory=memory) as connection:
+        judge(connection, SourceLog(tables), HORIZON, WINDOW)
+        log = encode(connection, clocks, by_name, "test")
+        queries = (log.serving, log.backtest, log.context)
+        sides = ({name: arrow(connection, query) for name, query in side.items()} for side in queries)
+        return IngestedLog(*sides, arrow(connection, "from coded_purchases"), log.destinations)

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from builders.small_log import AS_OF, HORIZON, WINDOW, ingest, small_log
+from builders.small_log import AS_OF, HORIZON, WINDOW, IngestedLog, ingest, small_log
 from onward.data.contract import CONTRACT, RawLog
-from onward.data.identifiers import EncodedLog
 from onward.data.validation import validate
 
 # Reads a whole log again and again.
@@ -41,7 +40,7 @@ KEPT_BY_ALL = ["c00", "c01"]  # whose future is left alone, so that the log stil
 EXPECTED = ingest(small_log())
 
 
-def assert_same_serving(log: EncodedLog, other: EncodedLog) -> None:
+def assert_same_serving(log: IngestedLog, other: IngestedLog) -> None:
     assert log.serving.keys() == other.serving.keys()
     for name, table in log.serving.items():
         assert table.equals(other.serving[name]), name

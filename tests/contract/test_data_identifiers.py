@@ -14,6 +14,7 @@ from builders.small_log import AS_OF, CLOCKS, HORIZON, WINDOW, by_name, ingest, 
 from onward.artifacts import read_json
 from onward.data.contract import RawLog
 from onward.data.identifiers import encode
+from onward.data.session import session
 from onward.data.validation import TableCount, refuse_excess, validate
 from onward.errors import DataError
 from onward.layout import Layout
@@ -132,17 +133,18 @@ def only(table, clock, before):
 )
 def test_a_log_that_cannot_be_learnt_from_is_refused(spoil, fragment):
     valid = validate(RawLog(small_log()), HORIZON, WINDOW, threads=1)
-    with pytest.raises(DataError, match=r"^[^\n]*;[^\n]*$") as caught:
-        encode(spoil(dict(valid.tables)), CLOCKS, by_name, "test", threads=1)
+    with (
+        session(1, spoil(dict(valid.tables))) as connection,
+        pytest.raises(DataError, match=r"^[^\n]*;[^\n]*$") as caught,
+    ):
+        encode(connection, CLOCKS, by_name, "test")
     assert fragment in str(caught.value)
 
 
 def test_a_short_silence_before_the_horizon_is_fine():
     tables = small_log()
     tables["purchases"] = only(tables["purchases"], "purchased_at", HORIZON - timedelta(days=2))
-    clocks = replace(CLOCKS, horizon=HORIZON)
-    valid = validate(RawLog(tables), HORIZON, WINDOW, threads=1)
-    assert encode(valid.tables, clocks, by_name, "test", threads=1).purchases.num_rows == tables["purchases"].num_rows
+    assert ingest(tables, replace(CLOCKS, horizon=HORIZON)).purchases.num_rows == tables["purchases"].num_rows
 
 
 def test_too_many_bad_rows_are_refused_by_name():

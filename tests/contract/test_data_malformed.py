@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders.small_log import AS_OF, HORIZON, WINDOW, small_log
-from onward.data.contract import RawLog
-from onward.data.sources.parquet_folder import read_log
+from onward.data.contract import RawLog, SourceLog
+from onward.data.session import session
+from onward.data.sources.parquet_folder import find_log, read_log
 from onward.data.validation import ValidLog, _count, validate
 from onward.errors import DataError
 
@@ -283,7 +284,7 @@ QUARANTINED = [
 ]  # fmt: skip
 
 
-def read(folder: Path, case: Case) -> tuple[RawLog, ValidLog]:
+def read(folder: Path, case: Case, in_memory: bool) -> tuple[SourceLog, ValidLog]:
     tables = small_log()
     if case.spoil is not None:
         case.spoil(tables)
@@ -291,31 +292,35 @@ def read(folder: Path, case: Case) -> tuple[RawLog, ValidLog]:
         pq.write_table(table, folder / f"{name}.parquet")
     if case.harm is not None:
         case.harm(folder)
-    raw = read_log(folder=folder, end=NEVER)
+    raw = (read_log if in_memory else find_log)(folder=folder, end=NEVER)
     return raw, validate(raw, HORIZON, WINDOW, threads=1)
 
 
-def assert_conserved(raw: RawLog, valid: ValidLog) -> None:
+def assert_conserved(raw: SourceLog, valid: ValidLog) -> None:
     for name, table in raw.tables.items():
         count = valid.counts[name]
         assert count.rows_in == table.num_rows == count.rows_kept + sum(count.quarantined.values())
         assert count.rows_kept == valid.tables[name].num_rows
         assert valid.quarantine[name].num_rows == table.num_rows - count.rows_kept
-        assert valid.quarantine[name].column_names == [*table.column_names, "reason"]
+        assert valid.quarantine[name].column_names == [*table.schema.names, "reason"]
 
 
+IN_MEMORY = pytest.mark.parametrize("in_memory", [True, False], ids=["Arrow", "files"])
+
+
+@IN_MEMORY
 @pytest.mark.parametrize("case", REFUSED + QUARANTINED, ids=lambda case: case.name)
-def test_no_malformed_input_passes_and_no_row_is_lost(case, tmp_path):
+def test_no_malformed_input_passes_and_no_row_is_lost(case, in_memory, tmp_path):
     if case.rows == 0:
         with pytest.raises(DataError) as caught:
-            read(tmp_path, case)
+            read(tmp_path, case, in_memory)
         message = str(caught.value)
         assert message.startswith(case.table)
         assert case.expected in message
         assert "\n" not in message
         assert ";" in message, "the remedy comes after a semicolon"
         return
-    raw, valid = read(tmp_path, case)
+    raw, valid = read(tmp_path, case, in_memory)
     assert_conserved(raw, valid)
     assert valid.counts[case.table].quarantined == {case.expected: case.rows}
     assert all("\n" not in reason for count in valid.counts.values() for reason in count.quarantined)
@@ -354,9 +359,10 @@ ODD_BUT_VALID = {
 }
 
 
+@IN_MEMORY
 @pytest.mark.parametrize("spoil", ODD_BUT_VALID.values(), ids=ODD_BUT_VALID)
-def test_what_is_odd_but_valid_is_kept_whole(spoil, tmp_path):
-    raw, valid = read(tmp_path, Case("", "", spoil, ""))
+def test_what_is_odd_but_valid_is_kept_whole(spoil, in_memory, tmp_path):
+    raw, valid = read(tmp_path, Case("", "", spoil, ""), in_memory)
     assert_conserved(raw, valid)
     assert {name: dict(count.quarantined) for name, count in valid.counts.items()} == {name: {} for name in raw.tables}
 
@@ -388,9 +394,12 @@ def test_a_source_yields_the_tables_of_the_contract_and_no_other():
 
 
 def test_a_lost_row_would_not_go_unnoticed():
-    bad = pa.table({"amount": ["-1"], "reason": ["amount is negative"]})
-    with pytest.raises(DataError, match="10 rows came in but 8 were kept and 1 quarantined"):
-        _count("purchases", 10, 8, bad)
+    bad = pa.table({"_row": [3], "reason": ["amount is negative"]})
+    with (
+        session(1, {"purchases": pa.table({"amount": [1.0] * 8}), "bad_purchases": bad}) as connection,
+        pytest.raises(DataError, match="10 rows came in but 8 were kept and 1 quarantined"),
+    ):
+        _count(connection, "purchases", 10)
 
 
 def test_of_two_rows_with_one_id_the_earlier_moment_is_kept():

@@ -4,6 +4,8 @@ from zipfile import ZipFile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from onward import artifacts
@@ -109,3 +111,34 @@ def test_a_fitted_part_survives_as_files_and_a_missing_one_is_named(tmp_path):
     assert "lists.json" not in stored
     with pytest.raises(ArtifactError, match=r"lists\.json.*dvc repro"):
         stored["lists.json"]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2**20, 2**20 + 1, 2_300_000])
+def test_rows_that_come_in_batches_give_the_bytes_of_the_whole(tmp_path, rows):
+    numbers = np.arange(rows)
+    table = pa.table(
+        {
+            "number": numbers % 1000,
+            "amount": (numbers * 0.37).astype(np.float32),
+            "at": (numbers * 1_000_003).astype("datetime64[us]"),
+            "name": pa.array(["milk", None, "bread"]).take(pa.array(numbers % 3)),
+        }
+    )
+    chunks = table.combine_chunks().to_batches(artifacts.CHUNK)
+    artifacts.write_table(tmp_path / "whole.parquet", pa.Table.from_batches(chunks, table.schema))
+    for size in (artifacts.CHUNK, 50_000, 2**21):
+        reader = pa.RecordBatchReader.from_batches(table.schema, table.combine_chunks().to_batches(size))
+        artifacts.write_batches(tmp_path / "batches.parquet", reader)
+        assert (tmp_path / "batches.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert pq.ParquetFile(tmp_path / "whole.parquet").num_row_groups == max(1, -(-rows // 2**20))
+
+
+def test_a_scratch_directory_goes_whatever_happens(tmp_path):
+    def fail():
+        with artifacts.scratch_directory(tmp_path) as path:
+            (path / "spilt").write_text("much")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        fail()
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,8 @@ adds up the lines of one product in one order, so an exact copy of a row is a co
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -98,13 +99,42 @@ TABLES: tuple[str, ...] = tuple(table.name for table in CONTRACT)
 
 
 @dataclass(frozen=True)
-class RawLog:
+class ParquetFiles:
+    """A table left in its files, of one schema, which need not fit in memory: validation scans it there.
+
+    Attributes:
+        paths: in the order of their rows.
+        schema: of each file.
+        num_rows: how many there are, those left out not counted.
+        clock: a row with a time at or after `end` in this column is left out; "" leaves none out.
+        end: first moment that is left out.
+    """
+
+    paths: tuple[str, ...]
+    schema: pa.Schema
+    num_rows: int
+    clock: str
+    end: datetime
+
+
+RawTable: TypeAlias = pa.Table | ParquetFiles
+
+
+@dataclass(frozen=True)
+class SourceLog:
     """What a source yields: tables as it found them, not yet validated.
 
     Attributes:
-        tables: one Arrow table per name in `TABLES`; ids as text or integers, times as naive timestamps.
+        tables: one table per name in `TABLES`; ids as text or integers, times as naive timestamps.
         notes: JSON-able facts about the reading, such as rows left out and why; shown in metrics/ingest.json.
     """
 
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, RawTable]
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RawLog(SourceLog):
+    """A log of which every table is in memory."""
+
+    tables: Mapping[str, pa.Table]

@@ -8,7 +8,7 @@ strict comparison, and running totals are whole numbers, for which (a + b) - a i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -22,6 +22,18 @@ FIXED_POINT = 10_000
 def to_seconds(times: pd.Series) -> np.ndarray:
     """Naive timestamps as whole seconds since 1970, rounded down, int64 [n]."""
     return times.to_numpy().astype("datetime64[s]").astype(np.int64)
+
+
+def ascending(major: np.ndarray, minor: np.ndarray) -> np.ndarray:
+    """Positions that sort whole numbers by `major`, then `minor`; equal ones in any order, [n]."""
+    if not len(major):
+        return np.zeros(0, np.intp)
+    first, low = int(major.min()), int(minor.min())
+    span = int(minor.max()) - low + 1
+    if (int(major.max()) - first + 1) * span >= 2**63:
+        return np.lexsort((minor, major))
+    # One number for both is sorted several times faster.
+    return np.argsort((major.astype(np.int64) - first) * span + (minor - low))
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,7 @@ class EventIndex:
         """
         origin = int(second.min()) if len(second) else 0
         stride = int(second.max()) - origin + 2 if len(second) else 1
-        order = np.lexsort((second, entity))
+        order = ascending(entity, second)
         ordered = entity[order].astype(np.int64)
         first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)
         starts = np.r_[first, len(ordered)]
@@ -79,6 +91,7 @@ class Past:
     rank: np.ndarray  # in ascending order of the key, as is `elapsed`
     elapsed: np.ndarray
     order: np.ndarray  # the question that each belongs to
+    positions: dict[int, np.ndarray] = field(default_factory=dict)  # found before, by seconds ago
 
     def count(self, days: int | None = None) -> np.ndarray:
         """Number of events, of the last `days` if given; float64 [questions]."""
@@ -108,9 +121,10 @@ class Past:
         return self.index.starts[self.rank] if days is None else self._position(days * DAY_SECONDS)
 
     def _position(self, seconds_ago: int) -> np.ndarray:
-        within = np.clip(self.elapsed - seconds_ago, 0, self.index.stride - 1)
-        position: np.ndarray = np.searchsorted(self.index.keys, self.rank * self.index.stride + within)
-        return position
+        if seconds_ago not in self.positions:
+            within = np.clip(self.elapsed - seconds_ago, 0, self.index.stride - 1)
+            self.positions[seconds_ago] = np.searchsorted(self.index.keys, self.rank * self.index.stride + within)
+        return self.positions[seconds_ago]
 
     def _answer(self, ordered: np.ndarray) -> np.ndarray:
         answer = np.empty_like(ordered)

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from onward.data.contract import CATEGORY_SEPARATOR, CONTEXT_PREFIX
-from onward.data.event_index import DAY_SECONDS, EventIndex, to_seconds
+from onward.data.event_index import DAY_SECONDS, EventIndex, ascending, to_seconds
+from onward.data.purchase_history import HeldPurchases, Portion, PurchaseHistory
 from onward.errors import DataError
 
 CATEGORICAL_PREFIX = "cat_"
@@ -21,6 +22,7 @@ MAX_CATEGORIES = 250
 OTHER = "(other)"
 # Logs begin one day for everybody: a longer tenure would only tell how far that day is.
 _MAX_TENURE_DAYS = 120
+_PRODUCT_COLUMNS = ("target_sales_7d", "target_sales_28d", "source_sales_28d", "target_price_90d", "source_price_90d")
 
 _Columns = dict[str, np.ndarray]
 
@@ -45,14 +47,8 @@ class _Impressions:
     target: np.ndarray
     second: np.ndarray
 
-
-@dataclass(frozen=True)
-class _Purchases:
-    customer: np.ndarray
-    order: np.ndarray
-    product: np.ndarray
-    second: np.ndarray
-    amounts: Mapping[str, np.ndarray]  # items, spend
+    def of(self, rows: np.ndarray) -> "_Impressions":
+        return _Impressions(self.customer[rows], self.source[rows], self.target[rows], self.second[rows])
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class _Categories:
 
 def build_features(
     products: pd.DataFrame,
-    purchases: pd.DataFrame,
+    purchases: pd.DataFrame | PurchaseHistory,
     impressions: pd.DataFrame,
     context: pd.DataFrame,
     categories: Mapping[str, list[str]] | None = None,
@@ -76,7 +72,8 @@ def build_features(
 
     Args:
         products: product (0..P-1), category (path joined by " > ").
-        purchases: customer, order, product, purchased_at, quantity, amount; any order, later rows do no harm.
+        purchases: customer, order, product, purchased_at, quantity, amount, or where to ask for them; any order, later
+            rows do no harm.
         impressions: impression, customer, source, target, shown_at; ids are inside ids.
         context: `context_*` columns, numbers or texts, one row per impression in the same order; may have none.
         categories: codes to apply, as fitted on serving data; None fits them on these impressions.
@@ -94,19 +91,13 @@ def build_features(
         impressions["target"].to_numpy(np.int64),
         to_seconds(impressions["shown_at"]),
     )
-    bought = _Purchases(
-        purchases["customer"].to_numpy(np.int64),
-        purchases["order"].to_numpy(np.int64),
-        purchases["product"].to_numpy(np.int64),
-        to_seconds(purchases["purchased_at"]),
-        {"items": purchases["quantity"].to_numpy(), "spend": purchases["amount"].to_numpy()},
-    )
+    history = HeldPurchases(purchases) if isinstance(purchases, pd.DataFrame) else purchases
     paths = _category_paths(products)
+    of_customers = _of_customers(shown, history, paths.leaf_code)
     columns = {
-        **_customer(shown, bought),
-        **_products(shown, bought),
-        **_customer_and_product(shown, bought),
-        **_customer_and_category(shown, bought, paths.leaf_code),
+        **{name: values for name, values in of_customers.items() if name.startswith("customer_")},
+        **_of_products(shown, history),
+        **of_customers,
         "same_category": (paths.leaf_code[shown.source] == paths.leaf_code[shown.target]),
         "same_department": (paths.top_code[shown.source] == paths.top_code[shown.target]),
         "weekday": (shown.second // DAY_SECONDS + 3) % 7,  # 1970-01-01 was a Thursday; 0 is Monday
@@ -176,13 +167,43 @@ def _category_paths(products: pd.DataFrame) -> _Categories:
     return _Categories(leaf, top, codes + 1, pd.factorize(top)[0] + 1)
 
 
-def _customer(shown: _Impressions, bought: _Purchases) -> _Columns:
+def _of_customers(shown: _Impressions, history: PurchaseHistory, category: np.ndarray) -> _Columns:
+    """What the customers' own purchases say."""
+    columns: _Columns = {}
+    for portion in history.portions("customer", shown.customer):
+        rows = _within(portion, shown.customer)
+        asked, bought = shown.of(rows), portion.bought
+        answers = {
+            **_customer(asked, bought),
+            **_customer_and_product(asked, bought),
+            **_customer_and_category(asked, bought, category),
+        }
+        _put(columns, answers, rows, len(shown.second))
+    return columns
+
+
+def _within(portion: Portion, entity: np.ndarray) -> np.ndarray:
+    return np.flatnonzero((entity >= portion.low) & (entity < portion.high))
+
+
+def _put(columns: _Columns, answers: _Columns, rows: np.ndarray, every: int) -> None:
+    for name, values in answers.items():
+        columns.setdefault(name, np.empty(every))[rows] = values
+
+
+def _amounts(bought: Mapping[str, np.ndarray]) -> _Columns:
+    return {name: bought[name] for name in ("items", "spend")}
+
+
+def _customer(shown: _Impressions, bought: Mapping[str, np.ndarray]) -> _Columns:
     """How often, how recently and how much the customer buys."""
-    orders = pd.DataFrame({"customer": bought.customer, "order": bought.order, "second": bought.second})
     # An order happens at its first line: lines that come later cannot move it.
-    visits = orders.groupby(["customer", "order"], sort=False)["second"].min().reset_index()
-    index = EventIndex.of(visits["customer"].to_numpy(), visits["second"].to_numpy())
-    past = index.before(shown.customer, shown.second)
+    lines = ascending(bought["customer"], bought["order"])
+    customer, order = bought["customer"][lines], bought["order"][lines]
+    begins = np.r_[True, (customer[1:] != customer[:-1]) | (order[1:] != order[:-1])][: len(lines)]
+    first = np.flatnonzero(begins)
+    second = np.minimum.reduceat(bought["second"][lines], first) if len(first) else bought["second"]
+    past = EventIndex.of(customer[first], second).before(shown.customer, shown.second)
     columns = {
         "customer_visits_28d": past.count(28),
         "customer_visits_90d": past.count(90),
@@ -191,38 +212,39 @@ def _customer(shown: _Impressions, bought: _Purchases) -> _Columns:
         "customer_days_since_earlier_visit": past.days_since_last(earlier_than_days=1),
         "customer_tenure_days": np.minimum(past.days_since_first(), _MAX_TENURE_DAYS),
     }
-    past = EventIndex.of(bought.customer, bought.second, bought.amounts).before(shown.customer, shown.second)
+    past = EventIndex.of(bought["customer"], bought["second"], _amounts(bought)).before(shown.customer, shown.second)
     for days in (1, 28):
         for name in ("items", "spend"):
             columns[f"customer_{name}_{days}d"] = past.total(name, days)
     return columns
 
 
-def _products(shown: _Impressions, bought: _Purchases) -> _Columns:
+def _of_products(shown: _Impressions, history: PurchaseHistory) -> _Columns:
     """How well source and target sell, and at what price."""
-    index = EventIndex.of(bought.product, bought.second, bought.amounts)
-    target = index.before(shown.target, shown.second)
-    source = index.before(shown.source, shown.second)
-    columns = {
-        "target_sales_7d": target.count(7),
-        "target_sales_28d": target.count(28),
-        "source_sales_28d": source.count(28),
-    }
-    for name, past in (("target", target), ("source", source)):
-        items = past.total("items", 90)
-        spend = past.total("spend", 90)
-        columns[f"{name}_price_90d"] = np.divide(spend, items, out=np.full(len(items), np.nan), where=items > 0)
-    source_price = columns["source_price_90d"]
-    columns["price_ratio_90d"] = np.divide(
-        columns["target_price_90d"], source_price, out=np.full(len(source_price), np.nan), where=source_price > 0
-    )
-    return columns
+    columns: _Columns = {}
+    for portion in history.portions("product", np.r_[shown.source, shown.target]):
+        bought = portion.bought
+        index = EventIndex.of(bought["product"], bought["second"], _amounts(bought))
+        for name, entity in (("target", shown.target), ("source", shown.source)):
+            rows = _within(portion, entity)
+            past = index.before(entity[rows], shown.second[rows])
+            items, spend = past.total("items", 90), past.total("spend", 90)
+            answers = {
+                f"{name}_sales_28d": past.count(28),
+                f"{name}_price_90d": np.divide(spend, items, out=np.full(len(items), np.nan), where=items > 0),
+            }
+            if name == "target":
+                answers["target_sales_7d"] = past.count(7)
+            _put(columns, answers, rows, len(shown.second))
+    price, source_price = columns["target_price_90d"], columns["source_price_90d"]
+    ratio = np.divide(price, source_price, out=np.full(len(price), np.nan), where=source_price > 0)
+    return {name: columns[name] for name in _PRODUCT_COLUMNS} | {"price_ratio_90d": ratio}
 
 
-def _customer_and_product(shown: _Impressions, bought: _Purchases) -> _Columns:
+def _customer_and_product(shown: _Impressions, bought: Mapping[str, np.ndarray]) -> _Columns:
     """What the customer has had of these very products."""
-    products = 1 + max(int(ids.max(initial=0)) for ids in (bought.product, shown.source, shown.target))
-    index = EventIndex.of(bought.customer * products + bought.product, bought.second)
+    products = 1 + max(int(ids.max(initial=0)) for ids in (bought["product"], shown.source, shown.target))
+    index = EventIndex.of(bought["customer"] * products + bought["product"], bought["second"])
     target = index.before(shown.customer * products + shown.target, shown.second)
     source = index.before(shown.customer * products + shown.source, shown.second)
     return {
@@ -233,10 +255,10 @@ def _customer_and_product(shown: _Impressions, bought: _Purchases) -> _Columns:
     }
 
 
-def _customer_and_category(shown: _Impressions, bought: _Purchases, category: np.ndarray) -> _Columns:
+def _customer_and_category(shown: _Impressions, bought: Mapping[str, np.ndarray], category: np.ndarray) -> _Columns:
     """What the customer has had of their categories."""
     categories = 1 + int(category.max(initial=0))
-    index = EventIndex.of(bought.customer * categories + category[bought.product], bought.second)
+    index = EventIndex.of(bought["customer"] * categories + category[bought["product"]], bought["second"])
     target = index.before(shown.customer * categories + category[shown.target], shown.second)
     source = index.before(shown.customer * categories + category[shown.source], shown.second)
     return {

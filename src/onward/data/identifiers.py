@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from onward.data.contract import CONTEXT_PREFIX, TABLES
 from onward.data.rules import moment
-from onward.data.session import arrow, quoted, session
+from onward.data.session import arrow, quoted
 from onward.errors import DataError
 
 # A shop may be closed for a long weekend before the horizon; a longer silence means that outcomes are missing.
@@ -42,83 +42,69 @@ class Clocks:
 
 @dataclass(frozen=True)
 class EncodedLog:
-    """The log in inside ids, every table in a fixed order.
+    """The log in inside ids: queries of the database in which it was encoded, each in a fixed order.
 
     Attributes:
         serving: products, customers, purchases, impressions, engagements and conversions before as_of.
         backtest: the same tables for test customers at and after as_of; customers names those who appear in it.
-        purchases: every customer's purchases up to the horizon, for features of the backtest's impressions, which may
-            look at what others bought before they were shown.
         context: the impressions' context columns, row by row; keys "serving" and "backtest".
         destinations: per table, how many valid rows went to serving, backtest and outside_window.
     """
 
-    serving: Mapping[str, pa.Table]
-    backtest: Mapping[str, pa.Table]
-    purchases: pa.Table
-    context: Mapping[str, pa.Table]
+    serving: Mapping[str, str]
+    backtest: Mapping[str, str]
+    context: Mapping[str, str]
     destinations: Mapping[str, dict[str, int]]
 
 
 def encode(
-    tables: Mapping[str, pa.Table],
+    connection: duckdb.DuckDBPyConnection,
     clocks: Clocks,
     split_of: Callable[[Sequence[str]], np.ndarray],
     test_split: str,
-    threads: int,
 ) -> EncodedLog:
     """Number the ids of a valid log and divide it at as_of.
 
+    Leaves table coded_purchases (customer, order, product, purchased_at, quantity, amount, place): every customer's, up
+    to the horizon.
+
     Args:
-        tables: the kept tables of a `ValidLog`.
+        connection: holds the kept tables, see `ValidLog`.
         clocks: the run's moments.
         split_of: names the split of each customer id.
         test_split: the split whose impressions are the backtest.
-        threads: DuckDB's threads.
 
     Raises:
         DataError: the log stops short of the horizon, or a stretch holds nothing to learn from or to test on.
     """
-    with session(threads, tables) as connection:
-        _refuse_short(connection, clocks)
-        _number_customers(connection, clocks, split_of)
-        _number_rest(connection, clocks, test_split)
-        context = [name for name in tables["impressions"].column_names if name.startswith(CONTEXT_PREFIX)]
-        serving, backtest = _tables(connection, "serving"), _tables(connection, "backtest")
-        serving["products"] = arrow(
-            connection,
-            "select p.*, c.* exclude (product_id) from coded_products p "
-            "join products c using (product_id) order by product",
-        )
-        serving["customers"] = arrow(
-            connection, "select customer, customer_id, split from coded_customers where known order by customer"
-        )
-        backtest["customers"] = arrow(
-            connection,
-            "select customer, customer_id, split from coded_customers where customer in (select customer "
-            "from coded_purchases where place = 'backtest' union select customer from coded_impressions "
-            "where place = 'backtest') order by customer",
-        )
-        log = EncodedLog(
-            serving,
-            backtest,
-            arrow(connection, _PURCHASES.format(condition="true")),
-            {place: _context(connection, context, place) for place in ("serving", "backtest")},
-            _destinations(connection),
-        )
-    _refuse_empty(log, clocks)
-    return log
+    _refuse_short(connection, clocks)
+    _number_customers(connection, clocks, split_of)
+    _number_rest(connection, clocks, test_split)
+    destinations = _destinations(connection)
+    _refuse_empty(destinations, clocks)
+    serving, backtest = ({name: query.format(place=place) for name, query in _PARTS.items()} for place in _SIDES)
+    serving["products"] = (
+        "select product, cast(p.product_id as varchar) as product_id, c.* exclude (product_id) "
+        "from coded_products p join products c using (product_id) order by product"
+    )
+    customers = "select customer, cast(customer_id as varchar) as customer_id, split from coded_customers"
+    serving["customers"] = f"{customers} where known order by customer"
+    backtest["customers"] = (
+        f"{customers} where customer in (select customer "
+        "from coded_purchases where place = 'backtest' union select customer from coded_impressions "
+        "where place = 'backtest') order by customer"
+    )
+    return EncodedLog(serving, backtest, {place: _context(connection, place) for place in _SIDES}, destinations)
 
 
-_PURCHASES = """
-select customer, "order", product, purchased_at, cast(quantity as float) as quantity, cast(amount as float) as amount
-from coded_purchases where {condition} order by purchased_at, customer, "order", product, quantity, amount
-"""
+_SIDES = ("serving", "backtest")
 
 _PARTS = {
-    "purchases": _PURCHASES.format(condition="place = '{place}'"),
+    "purchases": """
+select customer, "order", product, purchased_at, quantity, amount from coded_purchases where place = '{place}'
+order by purchased_at, customer, "order", product, quantity, amount""",
     "impressions": """
-select impression, impression_id, customer, split, source, target, shown_at
+select impression, cast(impression_id as varchar) as impression_id, customer, split, source, target, shown_at
 from coded_impressions where place = '{place}' order by impression""",
     "conversions": """
 select impression, converted_at from coded_conversions where place = '{place}' order by impression""",
@@ -136,10 +122,10 @@ def _number_customers(
         f"""select customer_id, min(first) < {moment(clocks.as_of)} as known from (
             select customer_id, min(purchased_at) as first from purchases group by customer_id
             union all select customer_id, min(shown_at) as first from impressions group by customer_id)
-        group by customer_id order by known desc, customer_id""",
+        group by customer_id order by known desc, cast(customer_id as varchar)""",
     )
     numbers = pa.array(np.arange(customers.num_rows, dtype=np.int32))
-    splits = pa.array(split_of(customers.column("customer_id").to_pylist()).tolist(), pa.string())
+    splits = pa.array(split_of(customers.column("customer_id").cast(pa.string()).to_pylist()).tolist(), pa.string())
     connection.register("coded_customers", customers.append_column("customer", numbers).append_column("split", splits))
 
 
@@ -149,22 +135,27 @@ def _number_rest(connection: duckdb.DuckDBPyConnection, clocks: Clocks, test_spl
     connection.execute(
         f"""
         create temp table coded_products as
-        select cast(row_number() over (order by product_id) - 1 as integer) as product, product_id from products;
+        select cast(row_number() over (order by cast(product_id as varchar)) - 1 as integer) as product, product_id
+        from products;
 
         create temp table coded_orders as
         select customer, order_id,
-               row_number() over (order by min(purchased_at) >= {as_of}, customer, order_id) - 1 as "order"
+               row_number() over (
+                   order by min(purchased_at) >= {as_of}, customer, cast(order_id as varchar)) - 1 as "order"
         from purchases join coded_customers using (customer_id) group by customer, order_id;
 
+        create type place as enum ('serving', 'backtest', 'outside_window');
         create temp table coded_purchases as
-        select o.customer, o."order", c.product, p.purchased_at, p.quantity, p.amount,
-               case when p.purchased_at < {as_of} then 'serving' when {test} then 'backtest'
-                    else 'outside_window' end as place
+        select o.customer, o."order", c.product, p.purchased_at,
+               cast(p.quantity as float) as quantity, cast(p.amount as float) as amount,
+               cast(case when p.purchased_at < {as_of} then 'serving' when {test} then 'backtest'
+                         else 'outside_window' end as place) as place
         from purchases p join coded_customers k using (customer_id) join coded_products c using (product_id)
         join coded_orders o on o.customer = k.customer and o.order_id = p.order_id;
 
         create temp table coded_impressions as
-        select row_number() over (order by place = 'outside_window', shown_at, impression_id) - 1 as impression, *
+        select row_number() over (
+                   order by place = 'outside_window', shown_at, cast(impression_id as varchar)) - 1 as impression, *
         from (select i.* exclude (customer_id, source_product_id, target_product_id), k.customer, k.split,
                      s.product as source, t.product as target,
                      case when shown_at < {moment(clocks.history_start)} then 'outside_window'
@@ -186,20 +177,15 @@ def _number_rest(connection: duckdb.DuckDBPyConnection, clocks: Clocks, test_spl
         )
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, place: str) -> dict[str, pa.Table]:
-    return {name: arrow(connection, query.format(place=place)) for name, query in _PARTS.items()}
-
-
-def _context(connection: duckdb.DuckDBPyConnection, columns: list[str], place: str) -> pa.Table:
-    chosen = ", ".join(["impression", *map(quoted, columns)])
-    return arrow(
-        connection, f"select {chosen} from coded_impressions where place = '{place}' order by impression"
-    ).drop_columns(["impression"])
+def _context(connection: duckdb.DuckDBPyConnection, place: str) -> str:
+    """Ask for the context columns; an impression without any still has its row."""
+    columns = [name for name, *_ in connection.execute("describe impressions").fetchall()]
+    chosen = ", ".join(quoted(name) for name in columns if name.startswith(CONTEXT_PREFIX)) or "impression"
+    return f"select {chosen} from coded_impressions where place = '{place}' order by impression"
 
 
 def _destinations(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, int]]:
-    places = ("serving", "backtest", "outside_window")
-    counts = {name: dict.fromkeys(places, 0) for name in TABLES}
+    counts = {name: dict.fromkeys((*_SIDES, "outside_window"), 0) for name in TABLES}
     for name in _PARTS:
         rows = connection.execute(f"select place, count(*) from coded_{name} group by place").fetchall()
         counts[name] |= dict(rows)
@@ -218,12 +204,12 @@ def _refuse_short(connection: duckdb.DuckDBPyConnection, clocks: Clocks) -> None
         )
 
 
-def _refuse_empty(log: EncodedLog, clocks: Clocks) -> None:
+def _refuse_empty(destinations: Mapping[str, Mapping[str, int]], clocks: Clocks) -> None:
     stretch = f"[{clocks.history_start:%Y-%m-%d}, {clocks.as_of:%Y-%m-%d})"
     for name in ("impressions", "conversions"):
-        if not log.serving[name].num_rows:
+        if not destinations[name]["serving"]:
             raise DataError(f"{name}: none in {stretch}, nothing can be learnt; set run.as_of to a day the log covers")
-    if not log.backtest["impressions"].num_rows:
+    if not destinations["impressions"]["backtest"]:
         raise DataError(
             f"impressions: none of test customers in [{clocks.as_of:%Y-%m-%d}, {clocks.backtest_end:%Y-%m-%d}); "
             "set run.as_of earlier, or raise run.backtest_days or splits.test"

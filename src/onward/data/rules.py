@@ -3,12 +3,13 @@
 Conditions are tried in the order given here, so a row with several faults always gets the same reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.types as pt
 
-from onward.data.contract import Kind, TableContract
+from onward.data.contract import CONTRACT, Kind, TableContract
 from onward.data.session import quoted
 from onward.data.structure import holds_text
 
@@ -16,19 +17,33 @@ EARLIEST = datetime(1990, 1, 1)
 
 # Casting text with an offset would silently shift it to UTC.
 _OFFSET = r"'(?i)([0-9][+-][0-9]{1,2}(:?[0-9]{2})?|z|utc|gmt| [a-z]+/[a-z_]+)\s*$'"
-_BLANKS = r"E' \t\r\n'"
+_BLANKS = (r"E' '", r"E'\t'", r"E'\r'", r"E'\n'")
 
 
-def typed(contract: TableContract, schema: pa.Schema) -> dict[str, str]:
+def whole_ids(schemas: Mapping[str, pa.Schema]) -> frozenset[str]:
+    """Columns of ids that are whole numbers in every table that speaks of the same things.
+
+    Numbers are joined and counted several times faster than the texts that they are outside.
+    """
+    whole: set[str] = set()
+    for thing in ("product_id", "customer_id", "order_id", "impression_id"):
+        named = {(table.name, column) for table in CONTRACT for column in table.columns if column.endswith(thing)}
+        kinds = [schemas[table].field(column).type for table, column in named]
+        if all(pt.is_integer(kind) and not pt.is_uint64(kind) for kind in kinds):
+            whole |= {column for _, column in named}
+    return frozenset(whole)
+
+
+def typed(contract: TableContract, schema: pa.Schema, whole: Collection[str]) -> dict[str, str]:
     """SQL that casts each raw column to its inside type; a value that cannot be cast becomes NULL.
 
-    Ids and text become VARCHAR, numbers DOUBLE, times TIMESTAMP. A missing context or attribute is NULL, whether it
-    came as NULL, NaN or an empty text.
+    Ids and text become VARCHAR, `whole` ids BIGINT, numbers DOUBLE, times TIMESTAMP. A missing context or attribute is
+    NULL, whether it came as NULL, NaN or an empty text.
     """
     casts = {"id": "varchar", "text": "varchar", "number": "double", "time": "timestamp"}
     expressions = {}
     for name, kind in contract.columns.items():
-        expressions[name] = f"try_cast({quoted(name)} as {casts[kind]})"
+        expressions[name] = f"try_cast({quoted(name)} as {'bigint' if name in whole else casts[kind]})"
     for name in sorted(set(schema.names) - set(contract.columns)):
         column = quoted(name)
         if holds_text(schema.field(name).type):
@@ -67,10 +82,15 @@ def _column_rules(name: str, kind: Kind, raw: pa.DataType, horizon: datetime) ->
     is_text = holds_text(raw)
     text = f"cast({name} as varchar)"
     yield f"{name} is null", f"{name} is null"
+    begins, ends = (" or ".join(f"{side}({text}, {blank})" for blank in _BLANKS) for side in ("starts_with", "suffix"))
     if is_text:
-        yield f"{name} is empty", f"trim({text}, {_BLANKS}) = ''"
+        # To trim a text takes ten times as long as to look at its ends.
+        yield (
+            f"{name} is empty",
+            f"{text} = '' or case when {begins} then trim({text}, {' || '.join(_BLANKS)}) = '' end",
+        )
     if kind == "id" and is_text:
-        yield f"{name} has blanks around it", f"{text} <> trim({text}, {_BLANKS})"
+        yield f"{name} has blanks around it", f"{begins} or {ends}"
     elif kind == "number":
         value = f"try_cast({name} as double)"
         yield f"{name} is not a number", f"{value} is null"

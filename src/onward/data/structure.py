@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.types as pt
 
-from onward.data.contract import CONTRACT, TABLES, Kind, TableContract
+from onward.data.contract import CONTRACT, TABLES, Kind, RawTable, TableContract
 from onward.errors import DataError
 
 _WANTED: Mapping[Kind, str] = {
@@ -17,7 +17,7 @@ _WANTED: Mapping[Kind, str] = {
 }
 
 
-def refuse_broken_structure(tables: Mapping[str, pa.Table]) -> None:
+def refuse_broken_structure(tables: Mapping[str, RawTable]) -> None:
     """Check that the contract's tables are there, with the contract's columns and types, and not empty.
 
     Raises:

@@ -1,8 +1,13 @@
-"""Validation: every row of a raw log is either kept, typed, or put into quarantine with one reason."""
+"""Validation: every row of a raw log is either kept, typed, or put into quarantine with one reason.
+
+Rows are judged where they lie, in Arrow or in Parquet files, and none is copied: the database remembers the bad ones,
+and what is kept is a view of the others.
+"""
 
 # ruff: noqa: S608 - SQL is put together from the contract's own names and numbers; outside names are quoted.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,11 +15,13 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from onward.data.contract import CONTRACT, RawLog, TableContract
-from onward.data.rules import reference_rules, row_rules, typed
+from onward.data.contract import CONTRACT, ParquetFiles, RawTable, SourceLog, TableContract
+from onward.data.rules import moment, reference_rules, row_rules, typed, whole_ids
 from onward.data.session import arrow, literal, quoted, session
 from onward.data.structure import refuse_broken_structure
 from onward.errors import DataError
+
+_NOT_OF_FILES = (duckdb.OutOfMemoryException, duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 
 
 @dataclass(frozen=True)
@@ -41,32 +48,59 @@ class ValidLog:
     counts: Mapping[str, TableCount]
 
 
-def validate(log: RawLog, horizon: datetime, window: timedelta, threads: int) -> ValidLog:
+def validate(log: SourceLog, horizon: datetime, window: timedelta, threads: int) -> ValidLog:
+    """Sort the rows of a log that fits in memory into kept and quarantined; see `judge`."""
+    with session(threads) as connection:
+        counts = judge(connection, log, horizon, window)
+        tables = {contract.name: arrow(connection, _with_texts(contract)) for contract in CONTRACT}
+        return ValidLog(tables, {name: arrow(connection, quarantine(log, name)) for name in counts}, counts)
+
+
+def _with_texts(contract: TableContract) -> str:
+    ids = [name for name, kind in contract.columns.items() if kind == "id"]
+    return f"select * replace ({', '.join(f'cast({name} as varchar) as {name}' for name in ids)}) from {contract.name}"
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection, log: SourceLog, horizon: datetime, window: timedelta
+) -> dict[str, TableCount]:
     """Sort the rows of a raw log into kept and quarantined.
 
     Of rows with the same key the earliest is kept and the others go into quarantine, so that a later event can never
-    displace an earlier one.
+    displace an earlier one. The kept rows of each table are a view of its name, typed (see `ValidLog`; but ids that are
+    whole numbers everywhere stay what they are); the others are what `quarantine` asks for.
 
     Args:
+        connection: an empty database, which needs the log's tables and files as long as it lives.
         log: what a source yielded.
         horizon: nothing may have happened at or after it.
         window: a conversion later than this after its impression is a fault.
-        threads: DuckDB's threads.
+
+    Returns:
+        Where the rows of each table went.
 
     Raises:
-        DataError: a table or a column is missing, superfluous, of the wrong type or empty.
+        DataError: a table or a column is missing, superfluous, of the wrong type or empty, or a file is broken.
     """
     refuse_broken_structure(log.tables)
-    tables = {}
-    quarantine = {}
+    whole = whole_ids({name: raw.schema for name, raw in log.tables.items()})
     counts = {}
-    with session(threads) as connection:
-        for contract in CONTRACT:
-            raw = log.tables[contract.name]
-            _judge(connection, contract, raw, horizon, window)
-            kept, bad = tables[contract.name], quarantine[contract.name] = _divide(connection, contract, raw)
-            counts[contract.name] = _count(contract.name, raw.num_rows, kept.num_rows, bad)
-    return ValidLog(tables, quarantine, counts)
+    for contract in CONTRACT:
+        raw = log.tables[contract.name]
+        with _naming_files(contract.name, raw):
+            _number_rows(connection, contract.name, raw)
+            _judge(connection, contract, typed(contract, raw.schema, whole), raw.schema, horizon, window)
+            _read_optional(connection, contract, raw.schema)
+            counts[contract.name] = _count(connection, contract.name, raw.num_rows)
+    return counts
+
+
+def quarantine(log: SourceLog, table: str) -> str:
+    """Ask for a table's rows that were not kept: raw columns as text and `reason`, in the order of the source."""
+    texts = ", ".join(
+        f"cast(r.{quoted(column)} as varchar) as {quoted(column)}" for column in log.tables[table].schema.names
+    )
+    return f"select {texts}, reason from raw_{table} r join bad_{table} using (_row) order by _row"
 
 
 def refuse_excess(counts: Mapping[str, TableCount], max_share: float) -> None:
@@ -86,37 +120,75 @@ def refuse_excess(counts: Mapping[str, TableCount], max_share: float) -> None:
             )
 
 
+def _number_rows(connection: duckdb.DuckDBPyConnection, table: str, raw: RawTable) -> None:
+    """Make view raw_<table>: the raw columns and `_row`, which ascends in the order of the source."""
+    if isinstance(raw, ParquetFiles):
+        columns = ", ".join(map(quoted, raw.schema.names))
+        kept = f"where {raw.clock} is null or {raw.clock} < {moment(raw.end)}" if raw.clock else ""
+        # No file has as many rows as lie between two of them.
+        scans = (
+            f"select {columns}, {number}::bigint << 40 | file_row_number as _row "
+            f"from read_parquet({literal(path)}, file_row_number = true, hive_partitioning = false) {kept}"
+            for number, path in enumerate(raw.paths)
+        )
+        connection.execute(f"create temp view raw_{table} as {' union all '.join(scans)}")
+    else:
+        place = pa.array(np.arange(raw.num_rows, dtype=np.int64))
+        connection.register(f"raw_{table}", raw.append_column("_row", place))
+
+
 def _judge(
-    connection: duckdb.DuckDBPyConnection, contract: TableContract, raw: pa.Table, horizon: datetime, window: timedelta
+    connection: duckdb.DuckDBPyConnection,
+    contract: TableContract,
+    columns: Mapping[str, str],
+    schema: pa.Schema,
+    horizon: datetime,
+    window: timedelta,
 ) -> None:
-    """Make table judged_<name>: typed columns, the row's place in the source, and the reason against it or NULL."""
+    """Make table bad_<name> (_row, reason) and the view of what is kept, with its columns."""
     name = contract.name
-    numbered = raw.append_column("_row", pa.array(np.arange(raw.num_rows, dtype=np.int64)))
-    connection.register("raw", numbered)
-    columns = typed(contract, raw.schema)
     casts = ", ".join(f"{expression} as {quoted(column)}" for column, expression in columns.items())
     joins, owed = reference_rules(name, window)
-    own = row_rules(contract, raw.schema, horizon)
+    own = row_rules(contract, schema, horizon)
     connection.execute(
-        f"create or replace temp table judged as select t.* exclude (fault), coalesce(fault, {_first(owed)}) as reason "
-        f"from (select {casts}, _row, {_first(own)} as fault from raw) t {joins}"
+        f"create temp table bad_{name} as select _row, coalesce(fault, {_first(owed)}) as reason "
+        f"from (select {casts}, _row, {_first(own)} as fault from raw_{name}) t {joins} where reason is not null"
     )
-    key = ", ".join(contract.key)
-    order = f"({contract.clock}, _row)" if contract.clock else "_row"
-    # Which of a key's rows is first is asked only where there are several: that costs more than to count them.
-    connection.execute(
-        f"""update judged set reason = {literal(_duplicate(contract))} from (
-            select {key}, arg_min(_row, {order}) as first from judged semi join (
-                select {key} from judged where reason is null group by {key} having count(*) > 1) using ({key})
-            where reason is null group by {key}) d
-        where judged.reason is null and judged._row <> d.first
-        and {" and ".join(f"judged.{column} = d.{column}" for column in contract.key)}"""
-    )
+    good = f"raw_{name} anti join bad_{name} using (_row)"
+    _judge_copies(connection, contract, f"(select {casts}, _row from {good})")
+    connection.execute(f"create temp view {name} as select {casts} from {good}")
     if name in ("products", "impressions"):
         clock = ", shown_at" if name == "impressions" else ""
+        connection.execute(f"create temp table kept_{name} as select {contract.key[0]}{clock} from {name}")
+
+
+def _judge_copies(connection: duckdb.DuckDBPyConnection, contract: TableContract, good: str) -> None:
+    """Add all but the first row of each key to the bad ones."""
+    name = contract.name
+    key = ", ".join(contract.key)
+    order = f"({contract.clock}, _row)" if contract.clock else "_row"
+    needed = ", ".join(dict.fromkeys((*contract.key, contract.clock or "_row", "_row")))
+    # Numbers are counted several times faster than keys of texts; who shares one may still have another key.
+    connection.execute(
+        f"""
+        create or replace temp table suspects as
+        select {needed} from {good} where hash({key}) in (
+            select number from (select hash({key}) as number from {good}) group by number having count(*) > 1);
+
+        insert into bad_{name} select s._row, {literal(_duplicate(contract))} from suspects s join (
+            select {key}, arg_min(_row, {order}) as first from suspects group by {key} having count(*) > 1) d
+        on s._row <> d.first and {" and ".join(f"s.{column} = d.{column}" for column in contract.key)};
+        """
+    )
+
+
+def _read_optional(connection: duckdb.DuckDBPyConnection, contract: TableContract, schema: pa.Schema) -> None:
+    """Read the columns at which no rule looked, so that a file is known to be whole."""
+    optional = sorted(set(schema.names) - set(contract.columns))
+    if optional:
         connection.execute(
-            f"create temp table kept_{name} as select {contract.key[0]}{clock} from judged where reason is null"
-        )
+            f"select {', '.join(f'count({quoted(column)})' for column in optional)} from {contract.name}"
+        ).fetchall()
 
 
 def _first(rules: Sequence[tuple[str, str]]) -> str:
@@ -129,22 +201,27 @@ def _duplicate(contract: TableContract) -> str:
     return f"{contract.key[0]} comes again" if len(contract.key) == 1 else "row comes again"
 
 
-def _divide(connection: duckdb.DuckDBPyConnection, contract: TableContract, raw: pa.Table) -> tuple[pa.Table, pa.Table]:
-    columns = ", ".join(quoted(column) for column in typed(contract, raw.schema))
-    kept = arrow(connection, f"select {columns} from judged where reason is null")
-    texts = ", ".join(f"cast(raw.{quoted(column)} as varchar) as {quoted(column)}" for column in raw.schema.names)
-    bad = arrow(
-        connection,
-        f"select {texts}, reason from raw join judged using (_row) where reason is not null order by _row",
-    )
-    return kept, bad
-
-
-def _count(table: str, rows_in: int, rows_kept: int, bad: pa.Table) -> TableCount:
-    if rows_in != rows_kept + bad.num_rows:
+def _count(connection: duckdb.DuckDBPyConnection, table: str, rows_in: int) -> TableCount:
+    kept = connection.execute(f"select count(*) from {table}").fetchall()[0][0]
+    reasons = connection.execute(f"select reason, count(*) from bad_{table} group by reason order by reason").fetchall()
+    bad = sum(rows for _, rows in reasons)
+    if rows_in != kept + bad:
         raise DataError(
-            f"{table}: {rows_in} rows came in but {rows_kept} were kept and {bad.num_rows} quarantined; "
+            f"{table}: {rows_in} rows came in but {kept} were kept and {bad} quarantined; "
             "this is a defect of validation, please report it"
         )
-    reasons = bad.column("reason").value_counts().to_pylist()
-    return TableCount(rows_in, rows_kept, {entry["values"]: entry["counts"] for entry in sorted(reasons, key=str)})
+    return TableCount(rows_in, kept, dict(reasons))
+
+
+@contextmanager
+def _naming_files(table: str, raw: RawTable) -> Iterator[None]:
+    """Say which files could not be read to the end."""
+    try:
+        yield
+    except duckdb.Error as error:
+        # A broken page is of no class of its own.
+        if not isinstance(raw, ParquetFiles) or isinstance(error, _NOT_OF_FILES):
+            raise
+        reason = " ".join(str(error).split())
+        place = f"{raw.paths[0]}{' or a part' if len(raw.paths) > 1 else ''}"
+        raise DataError(f"{table}: {place} is not readable as Parquet ({reason}); export it again") from error

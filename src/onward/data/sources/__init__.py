@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from onward.data.contract import RawLog
+from onward.data.contract import RawLog, SourceLog
 from onward.errors import DataError
 
 
@@ -67,3 +67,21 @@ def read_source(
         f"run.source = {name!r}: unknown source; choose complete_journey, simulator, online_retail, event_log, "
         "parquet, edge_list or sequences"
     )
+
+
+def find_source(
+    name: str,
+    settings: Mapping[str, Mapping[str, Any]],
+    window: timedelta,
+    start: datetime,
+    end: datetime,
+    threads: int,
+    *,
+    known: datetime | None = None,
+) -> SourceLog:
+    """As `read_source`, but what lies in files in the contract's own form is left there, to be scanned."""
+    if name == "parquet":
+        from onward.data.sources import parquet_folder
+
+        return parquet_folder.find_log(**settings[name], end=end)
+    return read_source(name, settings, window, start, end, threads, known=known)

@@ -4,19 +4,25 @@
 `onward feedback` writes. A file `complete_through`, where there is one, names the last whole day.
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from onward.data.contract import CONTRACT, RawLog, TableContract
+from onward.data.contract import CONTRACT, ParquetFiles, RawLog, RawTable, SourceLog, TableContract
 from onward.errors import DataError
 
 MARKER = "complete_through"
 """A text file in the folder: the last day of which the log holds everything, such as 2017-11-20."""
+
+
+_GLOB = frozenset("*?[{\\")
 
 
 def read_log(*, folder: Path, end: datetime) -> RawLog:
@@ -32,15 +38,35 @@ def read_log(*, folder: Path, end: datetime) -> RawLog:
     Raises:
         DataError: the folder or a file is missing, or a file is not Parquet.
     """
+    _refuse_missing(folder)
+    tables = {contract.name: _read_before(folder, contract, end) for contract in CONTRACT}
+    return RawLog({name: table for name, (table, _) in tables.items()}, _notes(folder, tables))
+
+
+def find_log(*, folder: Path, end: datetime) -> SourceLog:
+    """As `read_log`, but tables are left in their files where DuckDB reads these as Arrow does.
+
+    Arrow reads rare types, and parts of another schema than the table's.
+    """
+    _refuse_missing(folder)
+    tables = {contract.name: _find_before(folder, contract, end) for contract in CONTRACT}
+    return SourceLog({name: table for name, (table, _) in tables.items()}, _notes(folder, tables))
+
+
+def _refuse_missing(folder: Path) -> None:
     if not folder.is_dir():
         raise DataError(f"source parquet: no folder {folder}; set sources.parquet.folder to where the log lies")
-    tables = {}
-    later = {}
-    for contract in CONTRACT:
-        table = read_whole(folder, contract)
-        tables[contract.name] = kept = rows_before(table, contract.clock, end)
-        later[contract.name] = table.num_rows - kept.num_rows
-    return RawLog(tables, {"folder": str(folder), "rows_at_or_after_horizon": later})
+
+
+def _notes(folder: Path, tables: Mapping[str, tuple[RawTable, int]]) -> dict[str, Any]:
+    return {"folder": str(folder), "rows_at_or_after_horizon": {name: later for name, (_, later) in tables.items()}}
+
+
+def _read_before(folder: Path, contract: TableContract, end: datetime) -> tuple[pa.Table, int]:
+    """Rows before `end`, and the number of others."""
+    table = read_whole(folder, contract)
+    kept = rows_before(table, contract.clock, end)
+    return kept, table.num_rows - kept.num_rows
 
 
 def part_paths(folder: Path, table: str) -> list[Path]:
@@ -111,15 +137,62 @@ def read_whole(folder: Path, contract: TableContract) -> pa.Table:
 
 
 def _read(path: Path, contract: TableContract, columns: list[str] | None = None) -> pa.Table:
+    with _opened(path, contract) as file:
+        return file.read(columns)
+
+
+@contextmanager
+def _opened(path: Path, contract: TableContract) -> Iterator[pq.ParquetFile]:
     if not path.is_file():
         raise DataError(f"{contract.name}: no file {path}; write it there with columns {', '.join(contract.columns)}")
     try:
         # ParquetFile, not read_table: the folder's name must not be read as a partition, nor columns merged by name.
         with pq.ParquetFile(path) as file:
-            return file.read(columns)
+            yield file
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{contract.name}: {path} is not readable as Parquet ({reason}); export it again") from error
+
+
+def _find_before(folder: Path, contract: TableContract, end: datetime) -> tuple[RawTable, int]:
+    """As `_read_before`, in the files where that can be."""
+    paths = [folder / f"{contract.name}.parquet", *part_paths(folder, contract.name)]
+    schema = _shared_schema(paths, contract)
+    if schema is None:
+        return _read_before(folder, contract, end)
+    is_timed = contract.clock in schema.names and pt.is_timestamp(schema.field(contract.clock).type)
+    clock = contract.clock if is_timed else ""
+    rows = later = 0
+    for path in paths:
+        with _opened(path, contract) as file:
+            rows += file.metadata.num_rows
+            for batch in file.iter_batches(2**20, columns=[clock]) if clock else ():
+                later += batch.num_rows - rows_before(pa.Table.from_batches([batch]), clock, end).num_rows
+    return ParquetFiles(tuple(map(str, paths)), schema, rows - later, clock, end), later
+
+
+def _shared_schema(paths: list[Path], contract: TableContract) -> pa.Schema | None:
+    """The one schema of a table's files, if DuckDB reads them as Arrow does, and None if not."""
+    schemas = []
+    for path in paths:
+        with _opened(path, contract) as file:
+            schemas.append(file.schema_arrow.remove_metadata())
+            stored = [file.schema.column(number).physical_type for number in range(len(file.schema))]
+            if "INT96" in stored:
+                return None
+    names = schemas[0].names
+    is_told_apart = len({name.lower() for name in names}) == len(names)
+    if any(_GLOB & set(str(path)) for path in paths) or not is_told_apart or not all(map(_is_plain, schemas[0].types)):
+        return None
+    return schemas[0] if all(schema.equals(schemas[0]) for schema in schemas) else None
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    text = kind.value_type if pt.is_dictionary(kind) else kind
+    texts = pt.is_string(text) or pt.is_large_string(text)
+    # Times in milliseconds may lie too far ahead for the microseconds in which DuckDB holds them.
+    times = pt.is_timestamp(kind) and kind.tz is None and kind.unit in {"us", "ns"}
+    return bool(texts or times or pt.is_integer(kind) or pt.is_float32(kind) or pt.is_float64(kind))
 
 
 def rows_before(table: pa.Table, clock: str, end: datetime) -> pa.Table:
