@@ -8,6 +8,7 @@ the purchases. Every size is ingested by the stage in a process of its own, whos
 Usage:
     python -m benchmarks.operations.ingest                          # 1, 10 and 100 million
     python -m benchmarks.operations.ingest --millions 1 10 30
+    python -m benchmarks.operations.ingest --shops DIR              # shops are kept there, and found again
 """
 
 import argparse
@@ -26,11 +27,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from matplotlib import pyplot as plt
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
-from benchmarks.harness.picture import STYLE, save_svg
 from onward.data.sources.simulator import simulate
 from tools.testbeds.small_shop import set_params
 
@@ -43,28 +42,30 @@ CUSTOMERS_A_MILLION = 12_250
 CUSTOMERS_A_PRODUCT = 3
 LINES_A_BASKET = 10
 MILLIONS_A_PART = 5
-_PICTURE = ROOT / "docs/images/ingest_growth.svg"
 
 
-def write_shop(folder: Path, millions: float) -> int:
-    """Simulate a shop into a folder of Parquet files, part by part; returns its purchases."""
+def write_shop(folder: Path, millions: float) -> None:
+    """Simulate a shop into a folder of Parquet files, part by part."""
     folder.mkdir(parents=True)
     parts = math.ceil(millions / MILLIONS_A_PART)
     customers = round(millions * CUSTOMERS_A_MILLION)
-    purchases = 0
     for part in range(parts):
         log = simulate(
             customers // CUSTOMERS_A_PRODUCT, customers // parts, DAYS, IMPRESSIONS_PER_DAY // parts, SEED + part, END
         ).log
         tables = dict(_of_part(log.tables, f"{part:02}-"))
-        purchases += tables["purchases"].num_rows
         for name, table in tables.items():
             path = folder / f"{name}.parquet" if not part else folder / name / f"part-{part:03}.parquet"
             path.parent.mkdir(exist_ok=True)
             # The catalogue is the first part's.
             if not part or name != "products":
                 pq.write_table(table, path)
-    return purchases
+
+
+def purchases_in(shop: Path) -> int:
+    """Lines of all parts."""
+    paths = (shop / "purchases.parquet", *(shop / "purchases").glob("*.parquet"))
+    return sum(int(pq.read_metadata(path).num_rows) for path in paths)
 
 
 def _of_part(tables: Mapping[str, pa.Table], prefix: str) -> Iterator[tuple[str, pa.Table]]:
@@ -117,6 +118,7 @@ def main() -> None:
     """Simulate, ingest and publish."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--millions", type=float, nargs="+", default=[1.0, 10.0, 100.0])
+    arguments.add_argument("--shops", type=Path, help="folder in which written shops are kept; default: they are not")
     asked = arguments.parse_args()
     if len(asked.millions) < 2:
         arguments.error("--millions: growth needs two sizes")
@@ -124,8 +126,11 @@ def main() -> None:
     rows: list[dict[str, Cell]] = []
     for millions in asked.millions:
         with tempfile.TemporaryDirectory(prefix="onward-ingest-") as name:
-            purchases = write_shop(Path(name) / "shop", millions)
-            seconds, gigabytes = ingest(Path(name) / "project", Path(name) / "shop")
+            shop = (asked.shops or Path(name)) / f"s{millions:g}"
+            if not shop.is_dir():
+                write_shop(shop, millions)
+            purchases = purchases_in(shop)
+            seconds, gigabytes = ingest(Path(name) / "project", shop)
         rows.append({"purchases": purchases, "seconds": seconds, "purchases a second": purchases / seconds,
                      "peak GB": gigabytes})  # fmt: skip
         console.print(f"{purchases:,} purchases: {seconds:.0f} s, {gigabytes:.1f} GB", highlight=False)
@@ -135,7 +140,6 @@ def main() -> None:
         larger = float(str(last["purchases"])) / float(str(before["purchases"]))
         return math.log(float(str(last[column])) / float(str(before[column]))) / math.log(larger)
 
-    draw(rows)
     minutes, peak = float(str(last["seconds"])) / 60, float(str(last["peak GB"]))
     publish(Finding("ingest", [SEED], rows, {
         "purchases_most": float(str(last["purchases"])),
@@ -145,23 +149,6 @@ def main() -> None:
         "peak_gb_most": peak,
         **({"minutes_100m": minutes, "peak_gb_100m": peak} if asked.millions[-1] == 100 else {}),
     }))  # fmt: skip
-
-
-def draw(rows: list[dict[str, Cell]]) -> None:
-    """Seconds and memory by purchases, both axes logarithmic."""
-    purchases = [float(str(row["purchases"])) for row in rows]
-    with plt.rc_context(STYLE):
-        figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.8), layout="constrained")
-        for panel, column, label in zip(panels, ("seconds", "peak GB"), ("seconds", "peak memory, GB"), strict=True):
-            values = [float(str(row[column])) for row in rows]
-            panel.loglog(purchases, values, marker="o", color="#175cd3")
-            for x, y in zip(purchases, values, strict=True):
-                panel.annotate(f"{y:.3g}", (x, y), textcoords="offset points", xytext=(0, 6), ha="center")
-            panel.set_xlabel("purchases")
-            panel.set_ylabel(label)
-            panel.margins(0.15, 0.25)
-        save_svg(figure, _PICTURE)
-        plt.close(figure)
 
 
 if __name__ == "__main__":
