@@ -34,3 +34,11 @@ def test_every_target_is_claimed_by_a_whole_run(name, claim):
 def test_the_speed_of_the_whole_loop_is_told_beside_that_of_the_loader():
     ratio = RESULTS["sampling"]["claims"]["ratio_whole_loop"]
     assert f"is {ratio:.2f} times as fast" in PAGE.read_text(encoding="utf-8")
+
+
+def test_what_is_said_of_new_products_is_what_was_measured():
+    claims = read_results()["direction_cold"]["claims"]
+    assert 1.28 < claims["photo_alone_ratio"] < 1.40, "a third more"
+    assert 1.07 < claims["photo_alone_taught_warm_ratio"] < 1.10, "a twelfth more"
+    assert claims["cora_ml_alone_ratio_low"] < 1.0 < claims["cora_ml_alone_ratio_high"], "no more"
+    assert claims["cora_ml_alone_taught_warm_ratio"] < 1.0, "a little less"

@@ -55,7 +55,9 @@ def test_what_the_results_say_in_words_is_what_was_measured():
     assert all(
         results.claims("direction_adaptive")[f"{name}_all_gain_low"] > 0.0 for name in ("photo", "beauty", "uci")
     )
-    assert results.claims("direction_cold")["cold_ratio_low"] > 1.0
+    cold = results.claims("direction_cold")
+    assert cold["photo_alone_ratio_low"] > 1.0
+    assert cold["cora_ml_alone_ratio_low"] < 1.0 < cold["cora_ml_alone_ratio_high"]
     assert results.claims("direction_retail")["uci_hr10_gain_low"] < 0.0
     assert results.claims("related_encoder")["gnn_gain_low"] < 0.0
     assert results.claims("thresholds_complete_journey")["best_matched_volume_gain_low"] < 0.0
