@@ -13,10 +13,10 @@ from onward.artifacts import (
 from onward.choices import GRAPH_SOURCES
 from onward.data.features import build_features
 from onward.data.identifiers import Clocks, EncodedLog, encode
-from onward.data.purchase_history import StoredPurchases
 from onward.data.session import arrow, batches, session
 from onward.data.sources import find_source
 from onward.data.splits import SPLITS, assign_splits
+from onward.data.stored_purchases import StoredPurchases
 from onward.data.validation import judge, quarantine, refuse_excess
 from onward.layout import Layout, LogFiles
 from onward.params import Params
