@@ -57,7 +57,7 @@ test-quick: $(VENV)/.installed ## Run the quick tests only: no services, no pipe
 
 docs: $(VENV)/.installed ## Write the results' tables and pictures anew and build the pages into site/index.html
 	@echo "[docs 1/2] tables and pictures"
-	@python -m tools.readme && python -m tools.direction && python -m tools.results && python -m tools.peers
+	@python -m tools.readme && python -m tools.direction && python -m tools.results && python -m tools.peers && python -m tools.sizing
 	@python -m tools.concepts && python -m tools.architecture
 	@echo "[docs 2/2] mkdocs build --strict"
 	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

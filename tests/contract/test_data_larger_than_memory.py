@@ -12,9 +12,9 @@ from builders.small_log import AS_OF, CLOCKS, HORIZON, WINDOW, by_name, ingest, 
 from onward.data.contract import ParquetFiles, RawLog
 from onward.data.features import build_features
 from onward.data.identifiers import encode
-from onward.data.stored_purchases import StoredPurchases
 from onward.data.session import arrow, session
 from onward.data.sources.parquet_folder import find_log, read_log
+from onward.data.stored_purchases import StoredPurchases
 from onward.data.validation import judge, validate
 from onward.errors import DataError
 

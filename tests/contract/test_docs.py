@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools import architecture, concepts, peers
+from tools import architecture, concepts, peers, sizing
 from tools.docs_site import PAGES, public_modules, repository_path, site_path, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +36,36 @@ def test_the_page_of_peers_is_made_from_the_recorded_results():
     # Mend with: python -m tools.peers
     assert peers.PAGE.read_text(encoding="utf-8") == peers.render()
     assert peers.PICTURE.read_text(encoding="utf-8") == peers.draw()
+
+
+def test_the_page_of_sizes_is_made_from_the_recorded_results():
+    # Mend with: python -m tools.sizing
+    assert sizing.PAGE.read_text(encoding="utf-8") == sizing.render()
+    assert sizing.PICTURE.read_text(encoding="utf-8") == sizing.draw()
+
+
+def test_the_page_of_sizes_tells_the_whole_chain_and_training_once_they_are_measured(monkeypatch):
+    chain = [
+        {"products": size, "purchases": 70 * size, "stage": stage, "seconds": size / 100, "peak GB": size / 50_000}
+        for size in (10_000, 100_000)
+        for stage in ("ingest", "train_gnn")
+    ]
+    loop = [
+        {"loop": "onward", "products": size, "edges": 10 * size, "seconds": size / 1000, "pairs a second": 9e3,
+         "information": 0.5, "peak GB": 1.0}
+        for size in (10_000, 100_000)
+    ]  # fmt: skip
+    made = {
+        "sizes": {"rows": chain, "command": "sizes"},
+        "training": {"rows": loop, "command": "training", "claims": {"exponent": 1.0}},
+    }
+    known = sizing.recorded
+    monkeypatch.setattr(sizing, "recorded", lambda name: made.get(name) or known(name))
+    page = sizing.render()
+    assert "not been measured yet" not in page
+    # Two stages of a hundredth of a second a product; 2 GB at the larger shop, ten times as many at the next.
+    assert "| 1,000,000 | 70,000,000 | 5.6 | 20 | ingest | 64 |" in page
+    assert sizing.draw() != sizing.PICTURE.read_text(encoding="utf-8")
 
 
 def test_the_ten_commonest_changes_each_name_a_file_that_exists():
