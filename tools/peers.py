@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from benchmarks.harness.picture import STYLE, save_svg
 from benchmarks.peers.standings import DOES_NOT_APPLY, NOT_RUN, ONWARD
-from tools.results import digits
+from tools.results import digits, page_template
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "peers.md.jinja"
@@ -134,11 +133,7 @@ def render() -> str:
     """The page as the recorded results make it."""
     found = record()
     rows = found["rows"]
-    environment = Environment(  # noqa: S701 - the page is Markdown
-        loader=FileSystemLoader(ROOT / "tools" / "pages"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["digits"] = digits
-    return environment.get_template(TEMPLATE).render(
+    return page_template(TEMPLATE).render(
         claims=found["claims"],
         command=found["command"],
         commit=found["commit"][:7],

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from benchmarks.__main__ import benchmarks
 from benchmarks.delay.stream import PUBLISHED
@@ -57,6 +57,15 @@ def digits(value: float, count: int) -> str:
     """
     text = f"{value:.{count}f}"
     return text.lstrip("-") if float(text) == 0.0 else text.replace("-", "−")
+
+
+def page_template(name: str) -> Template:
+    """A page beside this module, which may show figures by `digits` and `thousands`, and fails where one is missing."""
+    environment = Environment(  # noqa: S701 - the page is Markdown
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters |= {"digits": digits, "thousands": lambda value: f"{value:,.0f}"}
+    return environment.get_template(name)
 
 
 def best_untrained(data: str) -> dict[str, Any]:
@@ -166,11 +175,7 @@ def render() -> str:
     """The page as the recorded results make it."""
     complements = next(row for row in means(result("related"), "complements, same basket") if row["method"] == "Onward")
     simulated = [row for row in result("diagnosis")["rows"] if (row["log"], row["question"]) == ("simulated", "doubt")]
-    environment = Environment(  # noqa: S701 - the page is Markdown
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters["digits"] = digits
-    return environment.get_template(TEMPLATE).render(
+    return page_template(TEMPLATE).render(
         claims=claims,
         quoted=QUOTED,
         related_table=table(result("related")),

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from benchmarks.harness.picture import STYLE, save_svg
-from tools.results import RESULTS, digits, result
+from tools.results import RESULTS, page_template, result
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = "sizing.md.jinja"
@@ -144,11 +143,7 @@ def _line(rows: Sequence[Row], size: str, value: str) -> tuple[tuple[float, ...]
 
 def render() -> str:
     """The page as the recorded results make it."""
-    environment = Environment(  # noqa: S701 - the page is Markdown
-        loader=FileSystemLoader(ROOT / "tools" / "pages"), undefined=StrictUndefined, keep_trailing_newline=True
-    )
-    environment.filters |= {"digits": digits, "thousands": lambda value: f"{value:,.0f}"}
-    return environment.get_template(TEMPLATE).render(
+    return page_template(TEMPLATE).render(
         **{name: recorded(name) for name in ("ingest", "sizes", "training", "processes", "counting")},
         stages={stage: _told(rows) for stage, rows in stages().items()},
         shops=[shop(products) for products in SHOPS] if recorded("sizes") else [],

@@ -33,6 +33,7 @@ from benchmarks.direction.datasets import cora_ml, data_folder, photo
 from benchmarks.direction.hidden_nodes import HiddenNodes
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.harness.trials import Trial, Trials, settings_key
+from benchmarks.related.shelf import only
 from onward.metrics.customer_bootstrap import CustomerBootstrap, Floats
 from onward.metrics.intervals import Interval
 from onward.ranking.blend import fit_scores
@@ -111,8 +112,8 @@ class World:
         tested: hides the tenth that is asked about.
         picking: hides another tenth of what `tested` shows; settings are picked by it.
         groups: the nodes of each round.
-        new: the tenth that `tested` hides.
-        picked_by: the tenth that `picking` hides.
+        new: [N] whether a node is of the tenth that `tested` hides.
+        picked_by: [N] whether it is of the tenth that `picking` hides.
         warm: [w, 2] edges between known nodes that are asked for as well; nobody sees them.
     """
 
@@ -121,8 +122,8 @@ class World:
     picking: HiddenNodes
     groups: Sequence[Ints]
     warm: Ints
-    new: Ints
-    picked_by: Ints
+    new: Bools
+    picked_by: Bools
 
     @classmethod
     def of(cls, graph: Edges, seed: int) -> "World":
@@ -136,7 +137,8 @@ class World:
         warm, seen = np.split(shown, [min(WARM, len(shown) // 20)])
         second = HiddenNodes.of(seen, nodes, picking, ASKED_SHARE, MOST_ASKED, generator)
         everything = DirectedGraph.from_edges(edges, nodes, attributes)
-        return cls(everything, replace(first, shown=seen), second, groups, warm, tested, picking)
+        new, picked_by = (np.isin(np.arange(nodes), each) for each in (tested, picking))
+        return cls(everything, replace(first, shown=seen), second, groups, warm, new, picked_by)
 
     @property
     def split(self) -> FittingSplit:
@@ -175,7 +177,7 @@ def judge(name: str, seed: int, folder: Path) -> Trial:
     picking = {key: validation_hit_rate(method, split) for key, method in fitted.items()}
     picks = {method: max(grid, key=picking.__getitem__) for method, grid in scores.items()}
     rival = max(picks, key=lambda method: picking[picks[method]])
-    shelf = {key: validation_hit_rate(among(method, world.picked_by), split) for key, method in fitted.items()}
+    shelf = {key: validation_hit_rate(only(method, world.picked_by), split) for key, method in fitted.items()}
     shelf_picks = {method: max(grid, key=shelf.__getitem__) for method, grid in scores.items()}
     shelf_rival = max(shelf_picks, key=lambda method: shelf[shelf_picks[method]])
     console.print(f"{name}, seed {seed}: rival {rival}: {picking[picks[rival]]:.4f}", highlight=False)
@@ -201,25 +203,13 @@ def judge(name: str, seed: int, folder: Path) -> Trial:
             warm = {title: _hits(methods[title], world.warm, everybody) for title in (*lists, rival)}
             chosen: dict[str, Method] = {method: now[key] for method, key in shelf_picks.items()}
             chosen |= {title: methods[title] for title in lists}
-            on_shelf = {title: _hits(among(score, world.new), asked, everybody) for title, score in chosen.items()}
+            on_shelf = {title: _hits(only(score, world.new), asked, everybody) for title, score in chosen.items()}
         hits[str(revealed)] = {method: _hits(score, asked, everybody) for method, score in methods.items()}
     told = {method: round(float(np.mean(each)), 4) for method, each in hits["0"].items()}
     console.print(f"{name}, seed {seed}: {told}", highlight=False)
     of_warm = {"source": world.warm[:, 0].tolist(), "hits": warm}
     of_shelf = {"rival": shelf_rival, "hits": on_shelf}
     return {"source": asked[:, 0].tolist(), "hits": hits, "rival": rival, "warm": of_warm, "shelf": of_shelf}
-
-
-def among(method: Method, nodes: Ints) -> Method:
-    """The scores of some nodes; no other can be listed."""
-
-    def scores(sources: Ints) -> Floats:
-        said = method(sources)
-        kept = np.full_like(said, -np.inf)
-        kept[:, nodes] = said[:, nodes]
-        return kept
-
-    return scores
 
 
 def _hits(method: Method, questions: Ints, excluded: sp.csr_matrix) -> list[int]:

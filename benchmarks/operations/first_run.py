@@ -9,7 +9,6 @@ Usage:
 """
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from rich.console import Console
 
 from benchmarks.harness.form import Cell, Finding, publish
 from benchmarks.operations.reproducibility import clone
-from tools.testbeds.small_shop import set_params
+from tools.testbeds.small_shop import environment, set_params
 
 RUNS = 3
 EARLIER = "2017-11-13"
@@ -45,7 +44,11 @@ def pipeline(project: Path) -> Timed:
     whole, own = {}, {}
     started = last = time.perf_counter()
     with subprocess.Popen(
-        ["onward", "repro", "-q"], cwd=project, env=_environment(project), stderr=subprocess.PIPE, text=True
+        ["onward", "repro", "-q"],
+        cwd=project,
+        env={**environment(project), "COLUMNS": "1000"},
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         for line in process.stderr or ():
             if found := _OWN.match(line.strip()):
@@ -60,22 +63,12 @@ def pipeline(project: Path) -> Timed:
 def finish(project: Path) -> float:
     """Seconds of the second half of `make run`."""
     started = time.perf_counter()
-    environment = _environment(project)
-    with subprocess.Popen(["dvc", "push", "-q"], cwd=project, env=environment) as push:
-        subprocess.run(["onward", "report"], cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
+    own = environment(project)
+    with subprocess.Popen(["dvc", "push", "-q"], cwd=project, env=own) as push:
+        subprocess.run(["onward", "report"], cwd=project, env=own, check=True, stdout=subprocess.DEVNULL)
     if push.returncode != 0:
         sys.exit(f"dvc push ended with status {push.returncode}")
     return time.perf_counter() - started
-
-
-def _environment(project: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(project / "src"),
-        "COLUMNS": "1000",
-        "DVC_NO_ANALYTICS": "1",
-    }
 
 
 def rows_of(what: str, runs: Sequence[Timed]) -> list[dict[str, Cell]]:

@@ -4,17 +4,16 @@ Each clone is made with `git clone` from the committed state, so run it on a cle
 """
 
 import argparse
-import os
 import re
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
 from onward.pipeline_file import LOCK_FILE, parse_lock
+from tools.testbeds.small_shop import environment
 
 
 def clone(folder: Path) -> Path:
@@ -25,15 +24,9 @@ def clone(folder: Path) -> Path:
 
 def repro(project: Path, *arguments: str) -> tuple[float, str]:
     """Run `dvc repro` in a project against that project's own code; return wall seconds and what it printed."""
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(project / "src"),
-        "DVC_NO_ANALYTICS": "1",
-    }
     started = time.perf_counter()
     done = subprocess.run(
-        ["dvc", "repro", *arguments], cwd=project, env=environment, check=True, capture_output=True, text=True
+        ["dvc", "repro", *arguments], cwd=project, env=environment(project), check=True, capture_output=True, text=True
     )
     return time.perf_counter() - started, done.stdout + done.stderr
 

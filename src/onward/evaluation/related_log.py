@@ -11,7 +11,7 @@ import pandas as pd
 from onward.data.contract import NO_CATEGORY
 from onward.evaluation.window_counts import share_of, share_of_purchases
 from onward.metrics.customer_bootstrap import Floats
-from onward.ranking.purchase_log import Bools, Ints, PurchaseLog, distinct
+from onward.ranking.purchase_log import Bools, Ints, PurchaseLog, customers_of
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,7 @@ def candidates_known(customer: np.ndarray, product: np.ndarray, products: int, m
     >>> candidates_known(np.array([1, 1, 2]), np.array([0, 0, 2]), 3, 1).tolist()
     [0, 2]
     """
-    pairs = distinct(customer.astype(np.int64) * products + product)
-    return np.flatnonzero(np.bincount(pairs % products, minlength=products) >= min_customers)
+    return np.flatnonzero(customers_of(customer.astype(np.int64), product, products) >= min_customers)
 
 
 def log_of_lines(purchases: pd.DataFrame, candidates: Ints, products: int, fresh_days: int) -> RelatedLog:

@@ -20,6 +20,12 @@ def distinct(numbers: Ints) -> Ints:
     return kept
 
 
+def customers_of(customer: Ints, product: Ints, products: int) -> Ints:
+    """[P] how many customers bought each product, of purchases [n] by customer and product."""
+    pair = distinct(customer * products + product)
+    return np.bincount(pair % products, minlength=products).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class PurchaseLog:
     """Distinct purchases, one a customer, product and day, sorted by customer, day and product.

@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from onward.ranking.directed_graph import Ints
-from onward.ranking.purchase_log import PurchaseLog, distinct
+from onward.ranking.purchase_log import PurchaseLog, customers_of
 
 DAY = "datetime64[D]"
 
@@ -45,8 +45,7 @@ class Shopping:
     @property
     def customers(self) -> Ints:
         """[P] how many customers bought each product."""
-        pair = distinct(self.log.customer * self.products + self.log.product)
-        return np.bincount(pair % self.products, minlength=self.products).astype(np.int64)
+        return customers_of(self.log.customer, self.log.product, self.products)
 
 
 def read_shopping(purchases: pd.DataFrame, products: int, before: datetime, fresh_days: int) -> Shopping:
