@@ -1,6 +1,6 @@
 """Write docs/sizing.md and its picture from what benchmarks/results recorded of time and memory by size.
 
-What no benchmark has recorded yet (sizes, training) is left out, and the page says so.
+What no benchmark has recorded yet (sizes, million, training) is left out, and the page says so.
 
 Usage:
     python -m tools.sizing
@@ -144,7 +144,7 @@ def _line(rows: Sequence[Row], size: str, value: str) -> tuple[tuple[float, ...]
 def render() -> str:
     """The page as the recorded results make it."""
     return page_template(TEMPLATE).render(
-        **{name: recorded(name) for name in ("ingest", "sizes", "training", "processes", "counting")},
+        **{name: recorded(name) for name in ("ingest", "sizes", "million", "training", "processes", "counting")},
         stages={stage: _told(rows) for stage, rows in stages().items()},
         shops=[shop(products) for products in SHOPS] if recorded("sizes") else [],
         purchases={

@@ -13,12 +13,9 @@ Usage:
 
 import argparse
 import math
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +27,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.measured import measure
 from onward.data.sources.simulator import simulate
 from tools.testbeds.small_shop import set_params
 
@@ -104,14 +102,8 @@ def ingest(project: Path, shop: Path) -> tuple[float, float]:
     project.mkdir()
     params = Path(shutil.copy(ROOT / "params.yaml", project))
     set_params(params, {"run": {"source": "parquet", "as_of": AS_OF}, "sources": {"parquet": {"folder": str(shop)}}})
-    started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "onward.stages.ingest"], cwd=project, stderr=subprocess.PIPE)
-    said = process.stderr.read() if process.stderr else b""
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"ingest failed: {said.decode(errors='replace')[-2000:]}")
-    return time.perf_counter() - started, used.ru_maxrss / 2**20
+    ran = measure((sys.executable, "-m", "onward.stages.ingest"), project)
+    return ran.seconds, ran.gigabytes
 
 
 def main() -> None:

@@ -10,18 +10,16 @@ Usage:
 
 import argparse
 import math
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from rich.console import Console
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.measured import measure
 from onward.layout import Layout
 from tools.testbeds.small_shop import set_params
 
@@ -33,21 +31,6 @@ STAGES = (
 )  # fmt: skip
 
 
-def run_stage(stage: str, project: Path) -> tuple[float, float]:
-    """Seconds and gigabytes of one stage."""
-    started = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"onward.stages.{stage}"], cwd=project, stdout=said, stderr=said
-        )
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            said.seek(0)
-            sys.exit(f"{stage} failed: {said.read()[-2000:].decode(errors='replace')}")
-    return time.perf_counter() - started, used.ru_maxrss / 2**20
-
-
 def run_chain(products: int, console: Console) -> list[dict[str, Cell]]:
     """Every stage over one shop."""
     rows: list[dict[str, Cell]] = []
@@ -57,11 +40,13 @@ def run_chain(products: int, console: Console) -> list[dict[str, Cell]]:
         shop = {"products": products, "customers": products, "seed": SEED}
         set_params(params, {"run": {"source": "simulator", "as_of": AS_OF}, "sources": {"simulator": shop}})
         for stage in STAGES:
-            seconds, gigabytes = run_stage(stage, project)
+            ran = measure((sys.executable, "-m", f"onward.stages.{stage}"), project)
             purchases = pq.read_metadata(Layout(project).serving_log.purchases).num_rows
-            rows.append({"products": products, "purchases": purchases, "stage": stage, "seconds": seconds,
-                         "peak GB": gigabytes})  # fmt: skip
-            console.print(f"{products:,} products: {stage} {seconds:.0f} s, {gigabytes:.1f} GB", highlight=False)
+            rows.append({"products": products, "purchases": purchases, "stage": stage, "seconds": ran.seconds,
+                         "peak GB": ran.gigabytes})  # fmt: skip
+            console.print(
+                f"{products:,} products: {stage} {ran.seconds:.0f} s, {ran.gigabytes:.1f} GB", highlight=False
+            )
     return rows
 
 

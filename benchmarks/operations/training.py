@@ -16,8 +16,6 @@ Usage:
 import argparse
 import json
 import math
-import os
-import subprocess
 import sys
 import time
 import warnings
@@ -37,6 +35,7 @@ from torch_geometric.loader import LinkLoader
 from torch_geometric.sampler import NeighborSampler
 
 from benchmarks.harness.form import ROOT, Cell, Finding, publish
+from benchmarks.harness.measured import measure
 from benchmarks.operations.grouped_shop import HELD_OUT, make_lesson
 from onward.graph.sampler import LEADS_TO, LED_FROM, PRODUCT, graph_data
 from onward.model.embeddings import RELATIONS
@@ -156,16 +155,10 @@ def measure_one(products: int) -> None:
 
 def scale(products: int) -> dict[str, Cell]:
     """One size, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.operations.training", "--one", str(products)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        said = process.stdout.read() if process.stdout else ""
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"the loop over {products:,} products ended with status {process.returncode}")
-    found: dict[str, float] = json.loads(said)
+    ran = measure((sys.executable, "-m", "benchmarks.operations.training", "--one", str(products)), ROOT)
+    found: dict[str, float] = json.loads(ran.said)
     return {"loop": "onward", "products": products, **found, "pairs a second": found["pairs"] / found["seconds"],
-            "peak GB": used.ru_maxrss / 2**20}  # fmt: skip
+            "peak GB": ran.gigabytes}  # fmt: skip
 
 
 def compare(products: int, kinds: Mapping[str, Training]) -> list[dict[str, Cell]]:

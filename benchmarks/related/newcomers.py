@@ -61,7 +61,7 @@ class Newcomers:
         """The shrunk lift of new candidates, which is their types'."""
         evidence = self.fitted.lists.model.evidence
         counts = evidence.cooccurrence if relation == "basket" else evidence.after
-        return self._of_new(lambda u, v: np.asarray(counts.rows(u, v), np.float64))
+        return self._of_new(counts.rows)
 
     def after_new(self, relation: Relation, weight: float) -> Lister:
         """Known candidates after new ones."""

@@ -57,6 +57,14 @@ def test_the_page_of_sizes_tells_the_whole_chain_and_training_once_they_are_meas
     ]  # fmt: skip
     made = {
         "sizes": {"rows": chain, "command": "sizes"},
+        "million": {
+            "rows": [
+                {"stage": "ingest", "seconds": 60.4, "own work": 50.0},
+                {"stage": "report and push", "seconds": 9.0, "own work": None},
+            ],
+            "command": "million",
+            "claims": {"products": 1e6, "purchases": 1e7, "minutes": 40.2, "peak_gb": 15.0, "products_with_lists": 2e5},
+        },
         "training": {"rows": loop, "command": "training", "claims": {"exponent": 1.0}},
     }
     known = sizing.recorded
@@ -65,6 +73,7 @@ def test_the_page_of_sizes_tells_the_whole_chain_and_training_once_they_are_meas
     assert "not been measured yet" not in page
     # Two stages of a hundredth of a second a product; 2 GB at the larger shop, ten times as many at the next.
     assert "| 1,000,000 | 70,000,000 | 5.6 | 20 | ingest | 64 |" in page
+    assert "| ingest | 60 | 50 |\n| report and push | 9 | – |" in page
     assert sizing.draw() != sizing.PICTURE.read_text(encoding="utf-8")
 
 

@@ -5,11 +5,12 @@ What `evaluate` judges, `deploy` lists and the benchmarks measure comes from her
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from onward.ranking.candidates import generate_candidates
+from onward.ranking.candidates import CandidateSearch
 from onward.ranking.directed_graph import Ints
 from onward.ranking.evidence import Evidence, feature_names, pair_features
 from onward.ranking.learned_lift import RELATIONS, LearnedLift
@@ -61,6 +62,11 @@ class RankingModel:
     short_list: int
     threads: int
 
+    @cached_property
+    def search(self) -> CandidateSearch:
+        """Of short lists."""
+        return CandidateSearch.of(self.evidence)
+
     def scored(self, sources: Ints, *, backwards: bool) -> Iterator[ScoredPairs]:
         """The scored short lists of sources, a block at a time.
 
@@ -69,9 +75,10 @@ class RankingModel:
             backwards: whether to ask for the other order too.
         """
         names = feature_names(self.evidence)
+        search = self.search
 
         def score(block: Ints) -> ScoredPairs:
-            pairs = generate_candidates(self.evidence, block, self.short_list)
+            pairs = search.around(block, self.short_list)
             u, v = pairs.source, pairs.candidate
             # Both relations read the same features, which take as long as the trees.
             rows = pair_features(self.evidence, u, v)

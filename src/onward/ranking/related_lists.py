@@ -34,6 +34,7 @@ _RELATED_TIMES = 3
 # Without direction `before` is cut after what is no likelier than by chance has left; so many times as long until then.
 _SPARE = 2
 _ALIKE = 0.6
+_PAIRS_AT_ONCE = 2**21
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def lists_of(model: RankingModel, sources: Ints, scored: Iterable[ScoredPairs], 
     parts: list[pd.DataFrame] = []
     for rows in scored:
         parts.extend(_of_block(model, rows, settings))
-    parts.append(_instead(model, sources, settings))
+    parts.extend(_instead(model, sources, settings))
     table = pd.concat(parts, ignore_index=True)
     return table.sort_values(["product", "list", "rank"], kind="stable", ignore_index=True)
 
@@ -162,17 +163,23 @@ def _by_the_other_order(model: RankingModel, listed: pd.DataFrame, settings: Lis
     return kept.assign(rank=rank.astype(np.int16))[rank <= settings.count]
 
 
-def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> pd.DataFrame:
-    evidence = model.evidence
-    kind = evidence.catalogue.kind
-    candidates = evidence.candidates
-    order = candidates[np.argsort(kind[candidates], kind="stable")]
-    sorted_kind = kind[order]
-    low, high = (np.searchsorted(sorted_kind, kind[sources], side=side) for side in ("left", "right"))
+def _instead(model: RankingModel, sources: Ints, settings: ListSettings) -> Iterator[pd.DataFrame]:
+    kind = model.evidence.catalogue.kind
+    candidates = model.evidence.candidates
+    by_kind = candidates[np.argsort(kind[candidates], kind="stable")]
+    low, high = (np.searchsorted(kind[by_kind], kind[sources], side=side) for side in ("left", "right"))
     size = np.where(kind[sources] == UNKNOWN, 0, high - low)
-    u = np.repeat(sources, size)
-    v = order[np.repeat(low - np.cumsum(size) + size, size) + np.arange(size.sum())]
-    u, v = u[u != v], v[u != v]
+    # A type may hold many thousand products, and every one of them meets all the others.
+    for part in np.split(np.arange(len(sources)), np.flatnonzero(np.diff(np.cumsum(size) // _PAIRS_AT_ONCE)) + 1):
+        ends = np.cumsum(size[part])
+        u = np.repeat(sources[part], size[part])
+        v = by_kind[np.repeat(low[part] - ends + size[part], size[part]) + np.arange(len(u))]
+        yield _in_its_place(model, u[u != v], v[u != v], settings)
+
+
+def _in_its_place(model: RankingModel, u: Ints, v: Ints, settings: ListSettings) -> pd.DataFrame:
+    """The list of pairs of one type, source by source."""
+    evidence = model.evidence
     encoded = evidence.embeddings
     alike = evidence.shared.log_lift(u, v) if encoded is None else encoded.alike(u, v).astype(np.float64)
     share = model.popularity("together")[v]

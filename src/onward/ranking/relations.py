@@ -18,7 +18,6 @@ from onward.ranking.directed_graph import Ints
 from onward.ranking.shrinkage import fitted_strength, posterior_lift
 
 Floats = npt.NDArray[np.float64]
-Float32s = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class PairCounts:
         both_coded = (u >= 0) & (v >= 0)
         return observed, np.where(both_coded, self.left[u] * self.right[v] / max(self.trials, 1.0), 0.0)
 
-    def rows(self, u: Ints, v: Ints) -> tuple[Float32s, Float32s]:
+    def rows(self, u: Ints, v: Ints) -> tuple[Floats, Floats]:
         """[m, n] observed and [m, n] expected counts of every u with every v; 0 where a code is negative."""
-        observed = self.observed[np.maximum(u, 0)].toarray()[:, np.maximum(v, 0)]
-        expected = np.outer(self.left[u] / max(self.trials, 1.0), self.right[v]).astype(np.float32)
+        observed = self.observed[np.maximum(u, 0)].toarray()[:, np.maximum(v, 0)].astype(np.float64)
+        expected = np.outer(self.left[u], self.right[v]) / max(self.trials, 1.0)
         for counts in (observed, expected):
             counts[u < 0] = 0.0
             counts[:, v < 0] = 0.0
@@ -68,12 +67,11 @@ class Relation:
     counts: tuple[PairCounts, ...]
     strengths: tuple[float, ...]
 
-    def rows(self, u: Ints, v: Ints) -> Float32s:
+    def rows(self, u: Ints, v: Ints) -> Floats:
         """[m, n] the products' shrunk lift of every v with every u: as `lifts`, for whole rows at once."""
-        prior = np.ones((len(u), len(v)), dtype=np.float32)
-        for codes, counts, strength in zip(self.codes, self.counts, self.strengths, strict=True):
-            observed, expected = counts.rows(codes[u], codes[v])
-            prior = (observed + np.float32(strength) * prior) / (expected + np.float32(strength))
+        prior = np.ones((len(u), len(v)))
+        for codes, counts, strength in zip(self.codes, self.counts, self.strengths, strict=False):
+            prior = posterior_lift(*counts.rows(codes[u], codes[v]), prior, strength)
         return prior
 
     @classmethod
