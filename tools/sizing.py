@@ -41,7 +41,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Curve:
-    """A quantity measured at several sizes; beyond the largest it goes on as between the two largest."""
+    """A quantity measured at several sizes; beyond the largest it goes on as between the two largest.
+
+    As a power of size or as a straight line, whichever is more: what costs the same at every size makes small shops
+    grow slowly, and no large one does.
+    """
 
     sizes: tuple[float, ...]
     values: tuple[float, ...]
@@ -57,8 +61,12 @@ class Curve:
 
         >>> Curve((1.0, 10.0), (2.0, 20.0)).at(1000.0)
         2000.0
+        >>> Curve((1.0, 11.0), (5.0, 15.0)).at(101.0)
+        105.0
         """
-        return self.values[-1] * math.pow(size / self.sizes[-1], self.exponent)
+        (small, large), (less, more) = self.sizes[-2:], self.values[-2:]
+        straight = more + (size - large) * (more - less) / (large - small)
+        return max(straight, more * math.pow(size / large, self.exponent))
 
 
 def curve(rows: Sequence[Row], size: str, value: str) -> Curve:
@@ -121,7 +129,8 @@ def draw() -> str:
             ):
                 for name, rows in lines.items():
                     colour = _COLOURS.get(name, _REST)
-                    axes.plot(*_line(rows, size, value), marker="o", color=colour, label=name)
+                    label = name if name in _COLOURS else "the others"
+                    axes.plot(*_line(rows, size, value), marker="o", color=colour, label=label)
                 axes.set(xscale="log", yscale="log", ylabel=unit)
                 axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
                 axes.yaxis.set_major_formatter("{x:g}")
@@ -130,7 +139,11 @@ def draw() -> str:
             grid[0, place].set_title(title, loc="left", fontweight="bold")
             grid[1, place].set_xlabel(size)
             if len(lines) > 1:
-                grid[0, place].legend(frameon=False, fontsize=8)
+                # One entry for all that are drawn alike; beside the lines, which fill the panel.
+                shown = dict(zip(*reversed(grid[0, place].get_legend_handles_labels()), strict=True))
+                grid[0, place].legend(
+                    shown.values(), shown, frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0)
+                )
         buffer = io.StringIO()
         save_svg(figure, buffer)
     return buffer.getvalue()
@@ -144,7 +157,10 @@ def _line(rows: Sequence[Row], size: str, value: str) -> tuple[tuple[float, ...]
 def render() -> str:
     """The page as the recorded results make it."""
     return page_template(TEMPLATE).render(
-        **{name: recorded(name) for name in ("ingest", "sizes", "million", "training", "processes", "counting")},
+        **{
+            name: recorded(name)
+            for name in ("ingest", "sizes", "million", "training", "processes", "counting", "first_run")
+        },
         stages={stage: _told(rows) for stage, rows in stages().items()},
         shops=[shop(products) for products in SHOPS] if recorded("sizes") else [],
         purchases={

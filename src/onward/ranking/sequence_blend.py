@@ -71,13 +71,11 @@ class TrainingMoment:
         fitting: what the blend learns from.
         selection: what picks settings and the ranker, kept back from learning.
         chains: every setting fitted to the moment's counts.
-        earlier: moments before it that fit the blend too, with every setting fitted to their counts.
     """
 
     fitting: QueryMoment
     selection: QueryMoment
     chains: Chains
-    earlier: tuple[tuple[QueryMoment, Chains], ...] = ()
 
     @classmethod
     def of(
@@ -198,14 +196,9 @@ def fit_next(
 ) -> NextBlend:
     """Fit every ranker to the fitting queries, and keep the one that finds most answers of the selection queries."""
     question_at = partial(question_of, proposers=picked, query=query, per_proposer=per_proposer)
+    question = question_at(training.fitting, training.chains)
     ranker_settings = rankers or RANKERS
-    share = ranker_settings[0].negative_share
-    examples = Examples.joined(
-        [
-            Examples.of(question_at(moment, chains), moment.answers, share, SEED)
-            for moment, chains in ((training.fitting, training.chains), *training.earlier)
-        ]
-    )
+    examples = Examples.of(question, training.fitting.answers, ranker_settings[0].negative_share, SEED)
     fitted = [Ranker.fit(examples, settings) for settings in ranker_settings]
     selection_question = question_at(training.selection, training.chains)
     hit_rates = tuple(hit_rate(ranker.method(selection_question), training.selection) for ranker in fitted)
