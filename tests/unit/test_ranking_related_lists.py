@@ -17,6 +17,7 @@ from builders.planted_shop import (
     make_purchases,
     model_of,
 )
+from onward.ranking import related_lists as listing
 from onward.ranking import relations
 from onward.ranking.catalogue import UNKNOWN, Catalogue
 from onward.ranking.list_names import COLUMNS, LISTS
@@ -54,6 +55,12 @@ def test_the_table_is_in_order_and_no_list_holds_the_product_or_anything_twice(t
         assert rows["other"].is_unique
         assert product not in rows["other"].tolist()
         assert len(rows) <= COUNT
+
+
+def test_stand_ins_are_the_same_in_small_portions(table, model, monkeypatch, request):
+    monkeypatch.setattr(listing, "_PAIRS_AT_ONCE", 3)
+    directed = "undirected" not in request.node.name
+    pd.testing.assert_frame_equal(related_lists(model, EVERYONE, ListSettings(COUNT, 0.25, directed)), table)
 
 
 def test_substitutes_stand_in_instead_and_nowhere_else(table):

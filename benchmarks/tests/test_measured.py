@@ -1,0 +1,22 @@
+"""A measured command says its time, its highest memory and its output; one that fails says why."""
+
+import sys
+
+import pytest
+
+from benchmarks.harness.measured import measure
+
+
+def test_time_memory_and_output_are_those_of_the_command(tmp_path):
+    small, large = (
+        measure((sys.executable, "-c", f"import os; held = b'x' * {size}; print(os.getcwd())"), tmp_path)
+        for size in (1, 300_000_000)
+    )
+    assert small.said.strip() == str(tmp_path)
+    assert large.gigabytes - small.gigabytes == pytest.approx(300_000_000 / 2**30, rel=0.1)
+    assert small.seconds > 0
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(tmp_path):
+    with pytest.raises(SystemExit, match=r"status 3: (.|\n)*no bread"):
+        measure((sys.executable, "-c", "import sys; print('no bread', file=sys.stderr); sys.exit(3)"), tmp_path)
