@@ -12,7 +12,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds from start to end, gigabytes at most, and what was written to the standard output."""
+    """Seconds from start to end, gigabytes at most, and what was written to the standard output.
+
+    Linux counts the memory of who starts a process as the process's own, so gigabytes are never below the benchmark's.
+    """
 
     seconds: float
     gigabytes: float
