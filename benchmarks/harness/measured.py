@@ -22,11 +22,14 @@ class Measured:
     said: str
 
 
-def measure(command: Sequence[str], folder: Path) -> Measured:
-    """Run a command in a folder; one that fails ends the benchmark with the last of what it said."""
+def measure(command: Sequence[str], folder: Path, *, progress: bool = False) -> Measured:
+    """Run a command in a folder; one that fails ends the benchmark with the last of what it said.
+
+    With `progress` its standard error is shown as it comes, in place of at the end.
+    """
     started = time.perf_counter()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=complaints)
+        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=None if progress else complaints)
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

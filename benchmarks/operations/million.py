@@ -2,7 +2,7 @@
 
 A clean clone, the default params but for the source and its clock, then what `make run` does: `onward repro`, the
 report, and the versions to the local remote. Customers are fewer than products, as in a shop with a long tail: some
-seventy order lines each. Needs two cores that nothing else uses, 24 GB of memory and about an hour.
+seventy order lines each. Needs two cores that nothing else uses, 8 GB of memory and a quarter of an hour.
 
 Usage:
     python -m benchmarks.operations.million

@@ -155,7 +155,8 @@ def measure_one(products: int) -> None:
 
 def scale(products: int) -> dict[str, Cell]:
     """One size, in a process of its own."""
-    ran = measure((sys.executable, "-m", "benchmarks.operations.training", "--one", str(products)), ROOT)
+    command = (sys.executable, "-m", "benchmarks.operations.training", "--one", str(products))
+    ran = measure(command, ROOT, progress=True)
     found: dict[str, float] = json.loads(ran.said)
     return {"loop": "onward", "products": products, **found, "pairs a second": found["pairs"] / found["seconds"],
             "peak GB": ran.gigabytes}  # fmt: skip

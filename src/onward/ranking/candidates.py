@@ -42,7 +42,8 @@ class CandidateBlocks:
         share: [C] P(v) of each candidate.
         member: [C] numbers of candidates, block by block.
         start: [B + 1] where each block begins.
-        group: [B] place of the block's type in `of_group`.
+        group_of: [C] place of each candidate's type in `of_group`.
+        group: [B] that of each block's members.
         least: [B] how often its rarest member was there to be found.
         most: [B] share of its most popular member; blocks stand by it, the largest first.
         of_group: [G] a product of each type.
@@ -52,6 +53,7 @@ class CandidateBlocks:
     share: Floats
     member: Ints
     start: Ints
+    group_of: Ints
     group: Ints
     least: Floats
     most: Floats
@@ -82,6 +84,7 @@ class CandidateBlocks:
             shares,
             np.concatenate([np.zeros(0, np.int64), *blocks]).astype(np.int64),
             np.cumsum([0, *map(len, blocks)]),
+            group.astype(np.int64),
             grouped[start][order].astype(np.int64),
             right[member[start]][order],
             most[order],
@@ -107,7 +110,7 @@ class CandidateBlocks:
         strength = self.relation.strengths[-1]
         said = strength * self._types(sources)
         fixed = (strength, max(counts.trials, 1.0))
-        _search(seen, blocks, (counts.right, self.share), (own, there), said, fixed, found)
+        _search(seen, blocks, (counts.right, self.share, self.group_of), (own, there), said, fixed, found)
         return found.reshape(len(sources), 3 * each)
 
     def _types(self, sources: Ints) -> Floats:
@@ -158,7 +161,7 @@ class CandidateSearch:
 def _search(
     seen: tuple[Ints, Ints, npt.NDArray[np.float32]],
     blocks: tuple[Ints, Ints, Ints, Floats, Floats],
-    of_candidates: tuple[Floats, Floats],
+    of_candidates: tuple[Floats, Floats, Ints],
     of_sources: tuple[Ints, Floats],
     said: Floats,
     fixed: tuple[float, float],
@@ -167,13 +170,10 @@ def _search(
     """Fill `found` [m, 3, each]; `said` [m, G] is what the types say of each source with each type, times strength."""
     offsets, columns, observed = seen
     member, start, group, least, most = blocks
-    right, share = of_candidates
+    right, share, group_of = of_candidates
     own, there = of_sources
     strength, trials = fixed
     met_by = np.full(len(share), -1, np.int64)
-    group_of = np.empty(len(share), np.int64)
-    for block in range(len(group)):
-        group_of[member[start[block] : start[block + 1]]] = group[block]
     best = np.empty(found.shape[1:], np.float64)
     for row in range(len(own)):
         u = own[row]
